@@ -1,0 +1,130 @@
+import type { ErrorCode } from './error-codes.js';
+
+/** Kinds of operations on one webspace; the first part of their workflow ids. */
+export const OPERATION_KINDS = ['create', 'delete', 'boot', 'shutdown', 'reboot', 'reconcile', 'restore'] as const;
+export type OperationKind = (typeof OPERATION_KINDS)[number];
+
+/** The workflow function behind each kind, as registered in the worker. */
+export const WORKFLOW_TYPES: Record<OperationKind | 'sweep', string> = {
+  create: 'createWebspace',
+  delete: 'deleteWebspace',
+  boot: 'bootWebspace',
+  shutdown: 'shutdownWebspace',
+  reboot: 'rebootWebspace',
+  reconcile: 'reconcileWebspace',
+  restore: 'restoreWebspace',
+  sweep: 'sweep',
+};
+
+export interface Account {
+  /** Account id in the identity service, as a string (numeric for the original's service). */
+  readonly id: string;
+  readonly username: string;
+}
+
+/** Who asked for an operation: an account, or a part of the platform (`sweep`, `events`). */
+export interface Requester {
+  readonly subject: string;
+  readonly username: string;
+}
+
+export interface CreateWebspaceInput {
+  readonly name: string;
+  readonly operationId: string;
+  /** Made once, in the API; tells this creation's objects from any earlier or later ones of the same name. */
+  readonly uid: string;
+  readonly owner: Account;
+  readonly requestedBy: Requester;
+  /** Image alias or 64-digit fingerprint, as the member gave it. */
+  readonly image: string;
+  readonly boot: boolean;
+}
+
+export interface CreateWebspaceResult {
+  readonly name: string;
+  readonly uid: string;
+  readonly address: string;
+  readonly host: string;
+  readonly fingerprint: string;
+}
+
+export interface DeleteWebspaceInput {
+  readonly name: string;
+  readonly operationId: string;
+  readonly requestedBy: Requester;
+}
+
+export interface DeleteWebspaceResult {
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** Every boot request is equal: it takes no option of its caller. */
+export interface BootWebspaceInput {
+  readonly name: string;
+}
+
+export interface ShutdownWebspaceInput {
+  readonly name: string;
+  readonly operationId: string;
+  readonly requestedBy: Requester;
+}
+
+export type RebootWebspaceInput = ShutdownWebspaceInput;
+
+export interface ReconcileWebspaceInput {
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface RestoreWebspaceInput {
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface StateResult {
+  readonly name: string;
+  readonly phase: string;
+}
+
+export interface SweepResult {
+  readonly instances: number;
+  readonly reconciled: number;
+  readonly restored: number;
+  readonly removed: number;
+  /** Why the sweep held back from removing or restoring, empty when it did not. */
+  readonly refusals: readonly string[];
+}
+
+/** Signal of `reconcileWebspace`: look at the webspace once more. */
+export const LOOK_AGAIN_SIGNAL = 'lookAgain';
+
+/** Query of every workflow: its steps. Answers {@link OperationProgress}. */
+export const PROGRESS_QUERY = 'progress';
+
+/** Update of `bootWebspace`: completes as soon as LXD has started the container (before its port answers). */
+export const STARTED_UPDATE = 'started';
+
+export type StepState = 'running' | 'done' | 'failed' | 'cancelled' | 'undone' | 'undo-failed';
+
+export interface StepProgress {
+  readonly name: string;
+  readonly summary: string;
+  readonly state: StepState;
+  /** ISO 8601 in UTC. */
+  readonly startedAt: string;
+  readonly endedAt?: string;
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
+}
+
+export interface OperationProgress {
+  readonly steps: readonly StepProgress[];
+}
+
+/** Heartbeat details of an activity that waits: why, until when, and what a retry must adopt. */
+export interface WaitDetails {
+  readonly waitingFor?: string;
+  /** ISO 8601 in UTC. */
+  readonly deadline?: string;
+  readonly lxdOperation?: string;
+}
