@@ -1,0 +1,44 @@
+import { addressObjectName } from './addresses.js';
+import { defaultHost } from './names.js';
+import type { WebspaceRecord } from './record.js';
+
+export const CLAIM_KINDS = ['domain', 'address', 'portForward'] as const;
+export type ClaimKind = (typeof CLAIM_KINDS)[number];
+
+/** A name that one webspace may hold: the Kubernetes object of that kind and name is the claim. */
+export interface Claim {
+  readonly kind: ClaimKind;
+  readonly name: string;
+  /** What stands in the object's spec beside its owner. */
+  readonly spec: Readonly<Record<string, unknown>>;
+}
+
+export function domainClaim(host: string): Claim {
+  return { kind: 'domain', name: host, spec: { host } };
+}
+
+export function addressClaim(address: string): Claim {
+  return { kind: 'address', name: addressObjectName(address), spec: { address } };
+}
+
+export function portClaim(port: WebspaceRecord['ports'][number]): Claim {
+  return {
+    kind: 'portForward',
+    name: `${port.protocol}-${port.external}`,
+    spec: { protocol: port.protocol, external: port.external, internal: port.internal },
+  };
+}
+
+/** Every claim a record stands for: its host names, its address, its forwarded ports. */
+export function claimsOf(record: WebspaceRecord, baseDomain: string): Claim[] {
+  return [
+    ...hostsOf(record, baseDomain).map(domainClaim),
+    addressClaim(record.network.address),
+    ...record.ports.map(portClaim),
+  ];
+}
+
+/** Every host name of a webspace, the default one first. */
+export function hostsOf(record: WebspaceRecord, baseDomain: string): string[] {
+  return [defaultHost(record.owner.username, baseDomain), ...record.domains];
+}

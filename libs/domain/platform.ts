@@ -1,0 +1,17 @@
+/** What the installation decides about every webspace; from the configuration. */
+export interface Platform {
+  readonly baseDomain: string;
+  readonly instancePrefix: string;
+  readonly profiles: readonly string[];
+  /** LXD network of the webspaces' own nic. */
+  readonly network: string;
+  /** Static addresses of webspaces, inclusive; outside the DHCP range. */
+  readonly addressRange: { readonly from: string; readonly to: string };
+  /** Traefik's HTTPS entry point. */
+  readonly entryPoint: string;
+  /** TLS Secret for the base domain; Traefik's default certificate when absent. */
+  readonly defaultTlsSecret?: string | undefined;
+  readonly defaults: { readonly httpPort: number; readonly startupDelaySeconds: number };
+  /** How long an address rests after its webspace is gone before it is given out again. */
+  readonly addressRestSeconds: number;
+}

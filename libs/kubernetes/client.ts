@@ -1,0 +1,179 @@
+import { Agent, type Dispatcher } from 'undici';
+import { FIELD_MANAGER } from '#libs/contracts/webspaces-api.js';
+import { PlatformError } from '#libs/errors/platform-error.js';
+import { type Credentials, loadCredentials } from './credentials.js';
+import { errorOfAnswer, errorOfTransport } from './errors.js';
+import { KINDS, type KindInfo, type KindName, type KubeObject, type NewObject, type StoredObject } from './kinds.js';
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface Preconditions {
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+}
+
+export interface KubernetesOptions {
+  /** A kubeconfig file; the pod's service account when absent. */
+  readonly kubeconfig?: string | undefined;
+  readonly namespace: string;
+  /** Deadline of one request, 10 s unless told. No request of ours waits on the server's side. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * The verbs this project uses on the objects of one namespace, over kept-alive connections (the generated client makes a new TLS
+ * connection for each request: docs/adr/0004). Every method throws PlatformError: NOT_FOUND; CONFLICT when a created name exists; STALE when
+ * a precondition does not hold; INVALID_INPUT when the server refuses the content; DENIED_UPSTREAM; UNAVAILABLE.
+ */
+export class KubernetesClient {
+  readonly namespace: string;
+  readonly #timeoutMs: number;
+  readonly #credentials: Credentials;
+  readonly #agent: Agent;
+
+  constructor(options: KubernetesOptions) {
+    this.namespace = options.namespace;
+    this.#timeoutMs = options.timeoutMs ?? 10_000;
+    this.#credentials = loadCredentials(options.kubeconfig);
+    this.#agent = new Agent({ connect: { ...this.#credentials.tls, timeout: 5_000 }, connections: 16, keepAliveTimeout: 30_000 });
+  }
+
+  get(kind: KindName, name: string, options: CallOptions = {}): Promise<StoredObject> {
+    return this.#call<StoredObject>('GET', this.#path(kind, name), { ...options, about: `${KINDS[kind].kind} ${name}` });
+  }
+
+  /** As {@link get}, with undefined for an object that does not exist. */
+  async find(kind: KindName, name: string, options: CallOptions = {}): Promise<StoredObject | undefined> {
+    try {
+      return await this.get(kind, name, options);
+    } catch (error) {
+      if (error instanceof PlatformError && error.code === 'NOT_FOUND') return undefined;
+      throw error;
+    }
+  }
+
+  /** All objects that fit the selector, read page by page. */
+  async list(kind: KindName, options: CallOptions & { readonly labelSelector?: string } = {}): Promise<StoredObject[]> {
+    const objects: StoredObject[] = [];
+    let continuation = '';
+    do {
+      const query = new URLSearchParams({ limit: '500' });
+      if (options.labelSelector) query.set('labelSelector', options.labelSelector);
+      if (continuation) query.set('continue', continuation);
+      const page = await this.#call<{ items: KubeObject[]; metadata: { continue?: string } }>('GET', `${this.#path(kind)}?${query}`, {
+        ...options,
+        about: KINDS[kind].plural,
+      });
+      const { apiVersion, kind: kindName } = KINDS[kind];
+      for (const item of page.items) objects.push({ ...item, apiVersion, kind: kindName } as StoredObject);
+      continuation = page.metadata.continue ?? '';
+    } while (continuation);
+    return objects;
+  }
+
+  /** @throws CONFLICT when an object of that name exists: whoever creates the name owns what it stands for. */
+  create(kind: KindName, object: NewObject, options: CallOptions = {}): Promise<StoredObject> {
+    const body = this.#complete(kind, object);
+    return this.#call<StoredObject>('POST', `${this.#path(kind)}?fieldManager=${FIELD_MANAGER}`, {
+      ...options,
+      body,
+      about: `${KINDS[kind].kind} ${object.metadata.name}`,
+    });
+  }
+
+  /** Writes the whole object back; its `resourceVersion` is the precondition (STALE). */
+  replace(kind: KindName, object: StoredObject, options: CallOptions = {}): Promise<StoredObject> {
+    return this.#call<StoredObject>('PUT', `${this.#path(kind, object.metadata.name)}?fieldManager=${FIELD_MANAGER}`, {
+      ...options,
+      body: object,
+      about: `${KINDS[kind].kind} ${object.metadata.name}`,
+    });
+  }
+
+  /** Server-side apply, forced: these fields are ours. `uid` and `resourceVersion` in the metadata are preconditions (STALE). */
+  apply(kind: KindName, object: NewObject, options: CallOptions & { readonly subresource?: 'status' } = {}): Promise<StoredObject> {
+    const { subresource, ...rest } = options;
+    const path = `${this.#path(kind, object.metadata.name)}${subresource ? `/${subresource}` : ''}?fieldManager=${FIELD_MANAGER}&force=true`;
+    return this.#call<StoredObject>('PATCH', path, {
+      ...rest,
+      body: this.#complete(kind, object),
+      contentType: 'application/apply-patch+yaml',
+      about: `${KINDS[kind].kind} ${object.metadata.name}`,
+    });
+  }
+
+  /** Deletes under preconditions; true when it did, false when there is no such object (any more). */
+  async delete(kind: KindName, name: string, preconditions: Preconditions, options: CallOptions = {}): Promise<boolean> {
+    try {
+      await this.#call('DELETE', this.#path(kind, name), {
+        ...options,
+        body: { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background', preconditions },
+        about: `${KINDS[kind].kind} ${name}`,
+      });
+      return true;
+    } catch (error) {
+      if (error instanceof PlatformError && error.code === 'NOT_FOUND') return false;
+      throw error;
+    }
+  }
+
+  /** Whether the API server says it is ready. */
+  async ready(options: CallOptions = {}): Promise<void> {
+    await this.#call('GET', '/readyz', { ...options, about: 'the API server' });
+  }
+
+  close(): Promise<void> {
+    return this.#agent.close();
+  }
+
+  #complete(kind: KindName, object: NewObject): KubeObject {
+    const { apiVersion, kind: kindName } = KINDS[kind];
+    return { ...object, apiVersion, kind: kindName, metadata: { ...object.metadata, namespace: this.namespace } };
+  }
+
+  #path(kind: KindName, name?: string): string {
+    const info: KindInfo = KINDS[kind];
+    const base = info.apiVersion.includes('/') ? `/apis/${info.apiVersion}` : `/api/${info.apiVersion}`;
+    return `${base}/namespaces/${this.namespace}/${info.plural}${name === undefined ? '' : `/${name}`}`;
+  }
+
+  async #call<T>(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    options: CallOptions & { readonly body?: unknown; readonly contentType?: string; readonly about: string },
+  ): Promise<T> {
+    const timeout = AbortSignal.timeout(this.#timeoutMs);
+    const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
+    let status: number;
+    let headers: Record<string, string | string[] | undefined>;
+    let text: string;
+    try {
+      const answer = await this.#agent.request({
+        origin: this.#credentials.server,
+        path,
+        method,
+        headers: {
+          accept: 'application/json',
+          ...(await this.#credentials.headers()),
+          ...(options.body === undefined ? {} : { 'content-type': options.contentType ?? 'application/json' }),
+        },
+        body: options.body === undefined ? null : JSON.stringify(options.body),
+        signal,
+      });
+      status = answer.statusCode;
+      headers = answer.headers;
+      text = await answer.body.text();
+    } catch (cause) {
+      throw errorOfTransport(cause, { about: options.about, caller: options.signal, timeout });
+    }
+    if (status >= 400) throw errorOfAnswer(status, text, { about: options.about, retryAfter: headers['retry-after'] });
+    if (path === '/readyz') return undefined as T;
+    try {
+      return JSON.parse(text) as T;
+    } catch (cause) {
+      throw new PlatformError('PROTOCOL', `The Kubernetes API answered ${method} ${options.about} with something that is not JSON.`, { cause });
+    }
+  }
+}

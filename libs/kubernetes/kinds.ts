@@ -1,0 +1,65 @@
+import { API_GROUP, API_VERSION } from '#libs/contracts/webspaces-api.js';
+
+export interface KindInfo {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly plural: string;
+}
+
+const ours = (kind: string, plural: string): KindInfo => ({ apiVersion: `${API_GROUP}/${API_VERSION}`, kind, plural });
+
+/** The kinds this project reads or writes; all namespaced. */
+export const KINDS = {
+  webspace: ours('Webspace', 'webspaces'),
+  portForward: ours('PortForward', 'portforwards'),
+  domain: ours('Domain', 'domains'),
+  address: ours('Address', 'addresses'),
+  lease: { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' },
+  configMap: { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
+  service: { apiVersion: 'v1', kind: 'Service', plural: 'services' },
+  endpointSlice: { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', plural: 'endpointslices' },
+  ingressRoute: { apiVersion: 'traefik.io/v1alpha1', kind: 'IngressRoute', plural: 'ingressroutes' },
+  ingressRouteTcp: { apiVersion: 'traefik.io/v1alpha1', kind: 'IngressRouteTCP', plural: 'ingressroutetcps' },
+} as const satisfies Record<string, KindInfo>;
+
+export type KindName = keyof typeof KINDS;
+
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+  readonly blockOwnerDeletion?: boolean;
+}
+
+export interface ObjectMeta {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly creationTimestamp?: string;
+  readonly deletionTimestamp?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly ownerReferences?: readonly OwnerReference[];
+}
+
+/** Any object as the API server keeps it; the parts below `metadata` are typed where they are used. */
+export interface KubeObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: ObjectMeta;
+  readonly [field: string]: unknown;
+}
+
+/** An object as it was read, so with the identity that preconditions need. */
+export interface StoredObject extends KubeObject {
+  readonly metadata: ObjectMeta & { readonly uid: string; readonly resourceVersion: string };
+}
+
+/** An object to be written; kind and namespace are the client's part. */
+export interface NewObject {
+  readonly metadata: ObjectMeta;
+  readonly [field: string]: unknown;
+}
