@@ -1,0 +1,90 @@
+import type { Account, CreateWebspaceInput, OperationKind, SweepResult } from './operations.js';
+
+/** The operation on whose behalf an activity acts; with the run id of its workflow it is the holder of the lock. */
+export interface Acting {
+  readonly kind: OperationKind;
+  readonly name: string;
+  readonly operationId: string;
+  /** Empty until the webspace has been read. */
+  readonly uid: string;
+}
+
+/** What a workflow needs to know of a webspace; a part of its record. */
+export interface WebspaceFacts {
+  readonly uid: string;
+  readonly owner: Account;
+  readonly host: string;
+  readonly address: string;
+  readonly port: number;
+  readonly startupDelaySeconds: number;
+  readonly fingerprint: string;
+  /** The record to be written, serialised: readable in Temporal UI, opened only by activities. */
+  readonly record: string;
+}
+
+/** The lock is somebody else's; the reason says whose. */
+export interface Busy {
+  readonly busy: string;
+}
+
+export interface Started extends WebspaceFacts {
+  /** False when the container ran already. */
+  readonly changed: boolean;
+}
+
+export interface MarkedDeleted {
+  readonly uid: string;
+  /** Whose operation has to end before the delete may act. */
+  readonly holder?: { readonly workflowId: string; readonly runId: string };
+}
+
+/**
+ * Every activity, by the name under which it is registered and seen in Temporal UI. Each says what it guarantees, and may be run twice.
+ */
+export interface WebspaceActivities {
+  /** The lock, the claims of host name and address, and the image are this creation's; nothing else exists under the name. */
+  prepareCreation(input: CreateWebspaceInput): Promise<WebspaceFacts | Busy>;
+  /** The instance exists, whole, with this creation's record. */
+  ensureInstance(acting: Acting, facts: WebspaceFacts): Promise<void>;
+  /** `Webspace`, Service, EndpointSlice and route exist for a stopped webspace. */
+  ensureProjection(acting: Acting, facts: WebspaceFacts): Promise<void>;
+  /** Objects say what LXD says, looked at last, and the lock is free. */
+  settle(acting: Acting): Promise<{ phase: string }>;
+  /** The lock is held and the container runs. */
+  startInstance(acting: Acting): Promise<Started | Busy>;
+  /** The container's port answers, or its start-up time is over: `answering` tells. */
+  awaitReady(acting: Acting, facts: WebspaceFacts): Promise<{ answering: boolean; waitedMs: number }>;
+  /** The lock is held, the webspace runs, and its route leads to the gateway. */
+  beginStop(acting: Acting): Promise<WebspaceFacts | Busy>;
+  /** The container is stopped: cleanly, or by force after the time given. */
+  stopInstance(acting: Acting, timeoutSeconds: number): Promise<{ forced: boolean }>;
+  /** The lock is held and the instance read: its record is the truth to restore from. */
+  readForRestore(acting: Acting): Promise<WebspaceFacts | Busy>;
+  /** Every claim of the record is this webspace's. */
+  restoreClaims(acting: Acting, facts: WebspaceFacts): Promise<void>;
+  /** The uid is marked as deleted where every other operation looks first. */
+  markDeleted(acting: Acting): Promise<MarkedDeleted>;
+  /** The operations that held or wait for the lock have ended, and the delete holds it. */
+  takeOver(acting: Acting, holder: { workflowId: string; runId: string } | undefined): Promise<void>;
+  /** The route is gone, then the instance of this uid: LXD answers 404 for it. */
+  removeInstance(acting: Acting): Promise<void>;
+  /** No object and no claim of this uid is left; proved by a search. */
+  removeObjects(acting: Acting): Promise<void>;
+  /** The lock is free; with `tombstone` the uid stays listed as deleted for an hour. */
+  releaseLock(acting: Acting, tombstone: 'tombstone' | 'none'): Promise<void>;
+  /** One round of level-triggered repair of one webspace. */
+  reconcile(name: string): Promise<{ outcome: string; again: boolean }>;
+  /** Compares all of LXD with all of Kubernetes and repairs what may be repaired without an operation. */
+  compareAll(): Promise<Comparison>;
+  /** New claims may be made: every claim of every readable record is restored. */
+  openClaims(): Promise<void>;
+}
+
+export interface Comparison extends Omit<SweepResult, 'reconciled' | 'restored'> {
+  readonly toReconcile: readonly string[];
+  readonly toRestore: readonly string[];
+  readonly toDelete: readonly string[];
+  /** Every instance was read without doubt. */
+  readonly complete: boolean;
+  readonly claimsOpen: boolean;
+}

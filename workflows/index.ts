@@ -1,0 +1,8 @@
+// The only file the bundler is pointed at: every workflow type, by the name in libs/contracts/operations.ts.
+export { bootWebspace } from './webspace/boot-webspace.js';
+export { createWebspace } from './webspace/create-webspace.js';
+export { deleteWebspace } from './webspace/delete-webspace.js';
+export { reconcileWebspace } from './webspace/reconcile-webspace.js';
+export { restoreWebspace } from './webspace/restore-webspace.js';
+export { rebootWebspace, shutdownWebspace } from './webspace/stop-webspace.js';
+export { sweep } from './webspace/sweep.js';

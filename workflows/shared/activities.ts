@@ -1,0 +1,22 @@
+import { type ActivityOptions, proxyActivities } from '@temporalio/workflow';
+import type { WebspaceActivities } from '../../libs/contracts/activities.js';
+
+/**
+ * Activities heartbeat every second by themselves (activities/shared/guard.ts), so that a dead worker is noticed and a cancellation arrives.
+ * The longest of these times bounds how long an activity may act after its workflow is closed: LOCK_GRACE_MS.
+ */
+const heartbeatTimeout = '6 seconds';
+const retry = { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' } as const;
+
+function proxies(options: ActivityOptions) {
+  return (summary: string): WebspaceActivities => proxyActivities<WebspaceActivities>({ heartbeatTimeout, retry, ...options, summary });
+}
+
+/** Reads and small idempotent writes: they fail when the systems stay away, so that the caller gets an answer. */
+export const quick = proxies({ startToCloseTimeout: '30 seconds', scheduleToCloseTimeout: '45 seconds' });
+
+/** Waits for LXD: unpacking an image, a clean stop. */
+export const slow = proxies({ startToCloseTimeout: '10 minutes', scheduleToCloseTimeout: '15 minutes' });
+
+/** What must come to an end although a system is away for hours: undo, delete, the last look. */
+export const lasting = proxies({ startToCloseTimeout: '10 minutes', scheduleToCloseTimeout: '24 hours' });

@@ -1,0 +1,37 @@
+import type { Acting, WebspaceFacts } from '../../libs/contracts/activities.js';
+import type { CreateWebspaceInput, CreateWebspaceResult } from '../../libs/contracts/operations.js';
+import { lasting, quick, slow } from '../shared/activities.js';
+import { Operation } from '../shared/step.js';
+
+const LOCK_DEADLINE_MS = 30_000;
+
+/** Makes a webspace, or leaves nothing: every step is undone in reverse when a later one fails or the operation is cancelled. */
+export async function createWebspace(input: CreateWebspaceInput): Promise<CreateWebspaceResult> {
+  const { name, uid, operationId } = input;
+  const acting: Acting = { kind: 'create', name, operationId, uid };
+  const operation = new Operation();
+  return operation.run(async () => {
+    operation.undoBy('release', `Free the lock of ${name}`, () => lasting(`Free the lock of ${name}`).releaseLock(acting, 'tombstone'));
+    operation.undoBy('remove-objects', `Remove objects and claims of ${name}`, () => lasting(`Remove objects and claims of ${name}`).removeObjects(acting));
+    const facts = await operation.stepWhenFree('prepare', `Claim ${name}, its host name and an address`, LOCK_DEADLINE_MS, () =>
+      quick(`Claim names for ${name}`).prepareCreation(input),
+    );
+    operation.undoBy('remove-instance', `Remove instance ${name}`, () => lasting(`Remove instance ${name}`).removeInstance(acting));
+    await operation.together(
+      () => operation.step('instance', `Make instance ${name} from ${input.image}`, () => slow(`Create container ${name}`).ensureInstance(acting, facts)),
+      () => operation.step('publish', `Publish https://${facts.host}`, () => slow(`Publish ${facts.host}`).ensureProjection(acting, facts)),
+    );
+    if (input.boot) await bootStep(operation, acting, facts);
+    await operation.step('settle', `Look last and free the lock of ${name}`, () => lasting(`Settle ${name}`).settle(acting));
+    return { name, uid, address: facts.address, host: facts.host, fingerprint: facts.fingerprint };
+  });
+}
+
+async function bootStep(operation: Operation, acting: Acting, facts: WebspaceFacts): Promise<void> {
+  await operation.stepWhenFree('start', `Start container ${acting.name}`, LOCK_DEADLINE_MS, () =>
+    slow(`Start container ${acting.name}`).startInstance(acting),
+  );
+  await operation.step('ready', `Wait for ${facts.address}:${facts.port}`, () =>
+    slow(`Wait for ${facts.address}:${facts.port}`).awaitReady(acting, facts),
+  );
+}
