@@ -1,0 +1,125 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { filesBelow, hashFiles } from './hash.js';
+import { http } from './http.js';
+import { LabProcess } from './process.js';
+import { NAMESPACE, type Profile } from './profile.js';
+import { projectRoot } from './project.js';
+
+export const SAMPLE_USERS = {
+  alice: { id: 1, isAdmin: false },
+  bob: { id: 2, isAdmin: false },
+  admin: { id: 3, isAdmin: true },
+} as const;
+export type SampleUser = keyof typeof SAMPLE_USERS;
+
+/** The three outside systems; the lab's own, or those of an existing installation. */
+export interface Targets {
+  readonly lxd:
+    | { readonly socket: string }
+    | { readonly url: string; readonly certificateFile: string; readonly keyFile: string; readonly serverCertificateFile: string };
+  readonly kubeconfigs: { readonly api: string; readonly worker: string };
+  readonly temporal: { readonly address: string; readonly uiUrl: string };
+}
+
+/** Writes configurations, keys and the sample users; whatever exists is kept, so that tokens stay valid. */
+export function writeAppFiles(profile: Profile, targets: Targets): void {
+  const folder = profile.paths.apps;
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const once = (name: string, content: () => string) => {
+    const file = join(folder, name);
+    if (!existsSync(file)) writeFileSync(file, content(), { mode: 0o600 });
+    return file;
+  };
+  const identityKey = once('identity.key', () => `${randomBytes(48).toString('base64')}\n`);
+  const users = once('users.json', () => `${JSON.stringify({ users: sampleUsers() }, null, 2)}\n`);
+  const sealing = once('sealing.json', () => `${JSON.stringify({ current: 'k1', keys: { k1: randomBytes(32).toString('base64') } })}\n`);
+  const common = {
+    log: { level: 'info' },
+    platform: platformOf(profile),
+    lxd: targets.lxd,
+    temporal: { address: targets.temporal.address, namespace: 'default' },
+    sealing: { keyFile: sealing },
+  };
+  const api = {
+    ...common,
+    listen: `127.0.0.1:${profile.ports.api}`,
+    publicUrl: profile.urls.api,
+    kubernetes: { kubeconfig: targets.kubeconfigs.api, namespace: NAMESPACE },
+    temporal: { ...common.temporal, uiUrl: targets.temporal.uiUrl },
+    identity: { adapter: 'local', local: { keyFile: identityKey, usersFile: users } },
+  };
+  const worker = {
+    ...common,
+    listen: `127.0.0.1:${profile.ports.worker}`,
+    kubernetes: { kubeconfig: targets.kubeconfigs.worker, namespace: NAMESPACE },
+    sweep: { intervalSeconds: 60 },
+  };
+  writeFileSync(configFile(profile, 'api'), stringify(api), { mode: 0o600 });
+  writeFileSync(configFile(profile, 'worker'), stringify(worker), { mode: 0o600 });
+}
+
+export function apiProcess(profile: Profile): LabProcess {
+  return appProcess(profile, 'api', `${profile.urls.api}/health/ready`);
+}
+
+export function workerProcess(profile: Profile): LabProcess {
+  return appProcess(profile, 'worker', `http://127.0.0.1:${profile.ports.worker}/health/ready`);
+}
+
+/** A bearer token of the local identity adapter, valid for 30 days unless told otherwise. */
+export function tokenFor(profile: Profile, user: { id: number; isAdmin?: boolean }, { ttlSeconds = 30 * 24 * 3600 } = {}): string {
+  const key = Buffer.from(readFileSync(join(profile.paths.apps, 'identity.key'), 'utf8').trim(), 'base64');
+  const now = Math.floor(Date.now() / 1000);
+  const times = { iat: now, nbf: now - 5, exp: now + ttlSeconds };
+  const claims = { sub: String(user.id), ...times, iss: 'webspaces-local', aud: ['auth'], is_admin: user.isAdmin ?? false, version: 1 };
+  const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString('base64url');
+  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
+  return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`;
+}
+
+function appProcess(profile: Profile, name: 'api' | 'worker', readyUrl: string): LabProcess {
+  const root = projectRoot();
+  const config = configFile(profile, name);
+  return new LabProcess(profile, {
+    name,
+    spec: () => ({
+      command: process.execPath,
+      args: ['--enable-source-maps', join(root, 'dist', 'apps', name, 'main.js'), '--config', config],
+      cwd: root,
+      inputs: codeHash(root) + readFileSync(config, 'utf8'),
+    }),
+    healthy: async () => (await http(readyUrl, { timeoutMs: 2_000 })).status === 200,
+    readyTimeoutMs: 30_000,
+    stopTimeoutMs: 15_000,
+  });
+}
+
+/** Changes when the built code of our processes does. */
+function codeHash(root: string): string {
+  const folders = ['apps', 'workflows', 'activities', 'libs'].map((name) => join(root, 'dist', name));
+  return hashFiles(folders.flatMap((folder) => filesBelow(folder, (name) => name.endsWith('.js') && !name.endsWith('.spec.js'))));
+}
+
+function configFile(profile: Profile, name: 'api' | 'worker'): string {
+  return join(profile.paths.apps, `${name}.yaml`);
+}
+
+function platformOf({ baseDomain, network, ports }: Profile) {
+  return {
+    baseDomain,
+    instancePrefix: 'ws-',
+    profiles: ['default'],
+    network: network.bridge,
+    addressRange: network.staticRange,
+    entryPoint: 'websecure',
+    defaultTlsSecret: 'webspaces-default-tls',
+    publicPort: ports.websecure,
+  };
+}
+
+function sampleUsers() {
+  return Object.entries(SAMPLE_USERS).map(([username, { id, isAdmin }]) => ({ id, username, ...(isAdmin ? { isAdmin } : {}) }));
+}

@@ -1,0 +1,86 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeKubeconfig } from './control-plane.js';
+import { run } from './exec.js';
+import { filesBelow, hashFiles, sha256 } from './hash.js';
+import { KubeClient } from './kube-client.js';
+import type { CertificateAuthority } from './pki.js';
+import { NAMESPACE, type Profile } from './profile.js';
+import { projectRoot } from './project.js';
+import type { Tools } from './tools/resolve.js';
+import { waitFor } from './wait.js';
+
+/** Who gets a kubeconfig of its own, with a token of that service account. */
+export const SERVICE_ACCOUNTS = ['webspaces-api', 'webspaces-worker', 'webspaces-gateway', 'traefik'] as const;
+export type ServiceAccount = (typeof SERVICE_ACCOUNTS)[number];
+
+const MARKER = `/api/v1/namespaces/${NAMESPACE}/configmaps/lab-applied`;
+const TOKEN_SECONDS = 365 * 24 * 3600;
+
+export function kubeconfigOf(profile: Profile, account: ServiceAccount): string {
+  return join(profile.paths.kubeconfigs, `${account}.yaml`);
+}
+
+/** Applies definitions, roles and the default certificate when their content changed, and gives each account its kubeconfig. */
+export async function ensureClusterObjects(
+  profile: Profile,
+  tools: Tools,
+  ca: CertificateAuthority,
+  adminKubeconfig: string,
+): Promise<void> {
+  const admin = KubeClient.fromKubeconfig(adminKubeconfig);
+  const tls = await ca.server('sites', [`DNS:${profile.baseDomain}`, `DNS:*.${profile.baseDomain}`]);
+  const manifests = manifestFiles(tools);
+  const wanted = sha256(hashFiles(manifests), hashFiles([tls.certFile]));
+  const marker = await admin.get<{ data?: { hash?: string } }>(MARKER);
+  if (marker?.data?.hash !== wanted) {
+    await apply(tools, adminKubeconfig, manifests);
+    await put(admin, `/api/v1/namespaces/${NAMESPACE}/secrets/webspaces-default-tls`, {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      type: 'kubernetes.io/tls',
+      metadata: { name: 'webspaces-default-tls' },
+      data: { 'tls.crt': readFileSync(tls.certFile).toString('base64'), 'tls.key': readFileSync(tls.keyFile).toString('base64') },
+    });
+    const data = { hash: wanted };
+    await put(admin, MARKER, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'lab-applied' }, data });
+  }
+  await Promise.all(SERVICE_ACCOUNTS.map((account) => ensureKubeconfig(profile, admin, account)));
+}
+
+function manifestFiles(tools: Tools): string[] {
+  const yaml = (folder: string) => filesBelow(join(projectRoot(), folder), (name) => /\.ya?ml$/.test(name));
+  return [tools.traefikCrds, ...yaml('lab/manifests'), ...yaml('deploy/crds'), ...yaml('deploy/rbac')];
+}
+
+async function apply(tools: Tools, kubeconfig: string, files: readonly string[]): Promise<void> {
+  const options = ['--kubeconfig', kubeconfig, 'apply', '--server-side', '--force-conflicts', '--field-manager=lab'];
+  const cache = join(kubeconfig, '..', 'cache');
+  mkdirSync(cache, { recursive: true });
+  const kubectl = (chosen: readonly string[]) =>
+    run(tools.kubectl, [...options, ...chosen.flatMap((file) => ['-f', file])], {
+      env: { HOME: cache, KUBECACHEDIR: cache, PATH: '/usr/bin:/bin' },
+    });
+  // Definitions and the namespace first: what follows is of their kinds and in it.
+  const definitions = files.filter((file) => /crds|namespace\.yaml/.test(file));
+  await kubectl(definitions);
+  const rest = files.filter((file) => !definitions.includes(file));
+  await waitFor('kinds of the new definitions', async () => (await kubectl(rest)) !== undefined, { timeoutMs: 20_000, intervalMs: 200 });
+}
+
+async function put(admin: KubeClient, path: string, object: unknown): Promise<void> {
+  const { status, body } = await admin.request('PATCH', `${path}?fieldManager=lab&force=true`, object, 'application/apply-patch+yaml');
+  if (status >= 300) throw new Error(`Kubernetes answered ${status} to ${path}: ${JSON.stringify(body).slice(0, 300)}`);
+}
+
+async function ensureKubeconfig(profile: Profile, admin: KubeClient, account: ServiceAccount): Promise<void> {
+  const file = kubeconfigOf(profile, account);
+  // A token outlives neither its service account nor the signing key.
+  if (existsSync(file) && (await KubeClient.fromKubeconfig(file).request('GET', '/version')).status === 200) return;
+  const spec = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: TOKEN_SECONDS } };
+  const path = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${account}/token`;
+  const { status, body } = await admin.request<{ status?: { token?: string } }>('POST', path, spec);
+  const token = body.status?.token;
+  if (status !== 201 || !token) throw new Error(`Kubernetes answered ${status} to a token request for ${account}`);
+  writeKubeconfig(profile, profile.paths.caFile, account, { token });
+}

