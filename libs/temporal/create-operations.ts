@@ -1,0 +1,206 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  type Client,
+  type Connection,
+  WithStartWorkflowOperation,
+  WorkflowExecutionAlreadyStartedError,
+  type WorkflowStartOptions,
+} from '@temporalio/client';
+import { defineSearchAttributeKey, TypedSearchAttributes, type Workflow } from '@temporalio/common';
+import { parseOperationResourceId, SEARCH_ATTRIBUTES, TASK_QUEUE, workflowIdOf } from '#libs/contracts/ids.js';
+import { STARTED_UPDATE, WORKFLOW_TYPES } from '#libs/contracts/operations.js';
+import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
+import { resourceIdOf } from './describe.js';
+import { createOperationReader } from './detail.js';
+import { fromTemporal, isDeadline } from './errors.js';
+import { listOperations } from './list.js';
+import type { OperationHandle, Operations, Outcome, StartRequest } from './operations.js';
+
+export interface OperationsOptions {
+  readonly client: Client;
+  readonly connection: Connection;
+  /** Base URL of Temporal UI. */
+  readonly uiUrl: string;
+  /** Deadline of one ordinary call. */
+  readonly callTimeoutMs: number;
+  /** How long a worker may take to answer a query. */
+  readonly queryTimeoutMs: number;
+  /** Told about every call: its name, its outcome's code (`ok` or an error code), and how long it took. */
+  readonly observe?: (call: string, outcome: string, seconds: number) => void;
+}
+
+/** How long a wait for a result survives that Temporal is away. */
+const OUTAGE_GRACE_MS = 3000;
+const KEYWORDS = {
+  webspace: defineSearchAttributeKey(SEARCH_ATTRIBUTES.webspace, 'KEYWORD'),
+  owner: defineSearchAttributeKey(SEARCH_ATTRIBUTES.owner, 'KEYWORD'),
+  kind: defineSearchAttributeKey(SEARCH_ATTRIBUTES.kind, 'KEYWORD'),
+};
+
+export function createOperations(options: OperationsOptions): Operations {
+  const { client, connection, callTimeoutMs } = options;
+  const links = (workflowId: string, runId: string) =>
+    `${options.uiUrl.replace(/\/+$/, '')}/namespaces/${client.options.namespace}/workflows/${encodeURIComponent(workflowId)}/${runId}/history`;
+
+  /** Runs one call with a deadline, counts it, and turns what it throws into our error. */
+  async function call<T>(name: string, timeoutMs: number, run: () => Promise<T>): Promise<T> {
+    const began = performance.now();
+    let outcome = 'ok';
+    try {
+      return await connection.withDeadline(Date.now() + timeoutMs, run);
+    } catch (error) {
+      const ours = fromTemporal(error);
+      outcome = isPlatformError(ours) ? ours.code : 'unknown';
+      throw ours;
+    } finally {
+      options.observe?.(name, outcome, (performance.now() - began) / 1000);
+    }
+  }
+
+  const reader = createOperationReader({ client, call, links, callTimeoutMs, queryTimeoutMs: options.queryTimeoutMs });
+  const ping = () => call('check', callTimeoutMs, () => client.workflowService.describeNamespace({ namespace: client.options.namespace }));
+
+  async function assertSameBody(request: StartRequest, workflowId: string): Promise<string> {
+    const description = await call('describe', callTimeoutMs, () => client.workflow.getHandle(workflowId).describe());
+    const kept = description.memo?.['bodyHash'];
+    if (request.body && typeof kept === 'string' && !request.body.matches(kept)) {
+      throw new PlatformError('CONFLICT', 'This Idempotency-Key was already used with another body. Use a new key for a new request.', {
+        details: { field: 'Idempotency-Key', operation: resourceIdOf(workflowId, description.runId) },
+      });
+    }
+    return description.runId;
+  }
+
+  return {
+    async start(request) {
+      const startOptions = startOptionsOf(request);
+      const { workflowId } = startOptions;
+      const handleOf = (runId: string): OperationHandle => ({ id: resourceIdOf(workflowId, runId) ?? workflowId, workflowId, runId });
+      const runId = await call('start', callTimeoutMs, async () => {
+        try {
+          return (await client.workflow.start(WORKFLOW_TYPES[request.kind], startOptions)).firstExecutionRunId;
+        } catch (error) {
+          if (error instanceof WorkflowExecutionAlreadyStartedError) return undefined;
+          throw error;
+        }
+      });
+      if (runId !== undefined && !request.body) return handleOf(runId);
+      return handleOf(await assertSameBody(request, workflowId));
+    },
+
+    async result<T>(handle: OperationHandle, { timeoutMs }: { readonly timeoutMs: number }): Promise<Outcome<T>> {
+      const deadline = Date.now() + timeoutMs;
+      let awaySince: number | undefined;
+      for (;;) {
+        try {
+          const result = await call('result', deadline - Date.now(), () =>
+            client.workflow.getHandle(handle.workflowId, handle.runId).result(),
+          );
+          return { status: 'completed', result: result as T, id: handle.id };
+        } catch (error) {
+          if (!isPlatformError(error, 'UNAVAILABLE')) throw error;
+          if (isDeadline(error.cause) || Date.now() >= deadline) return { status: 'running', id: handle.id };
+          awaySince ??= Date.now();
+          if (Date.now() - awaySince > OUTAGE_GRACE_MS) throw error;
+          await delay(200);
+        }
+      }
+    },
+
+    async bootUntilStarted(request, { timeoutMs, updateId }) {
+      const startOptions = startOptionsOf(request);
+      if (updateId !== undefined) {
+        const recorded = await recordedAnswer(startOptions.workflowId, updateId);
+        if (recorded) return recorded;
+      }
+      // The update has no answer while no worker runs, which must not look like Temporal being away.
+      const alive = ping();
+      const answer = sendStarted(startOptions, { timeoutMs, updateId, type: WORKFLOW_TYPES[request.kind] });
+      answer.catch(() => undefined); // whichever of the two fails first is reported
+      await alive;
+      try {
+        return { status: 'completed', result: await answer, id: startOptions.workflowId };
+      } catch (error) {
+        if (!isPlatformError(error, 'UNAVAILABLE') || !isDeadline(error.cause)) throw error;
+        const { runId } = await call('describe', callTimeoutMs, () => client.workflow.getHandle(startOptions.workflowId).describe());
+        return { status: 'running', id: resourceIdOf(startOptions.workflowId, runId) ?? startOptions.workflowId };
+      }
+    },
+
+    get: reader.get,
+    list: (filter) => call('list', callTimeoutMs, () => listOperations(client, filter, links)),
+
+    async cancel(id) {
+      const ref = parseOperationResourceId(id);
+      if (!ref) throw new PlatformError('NOT_FOUND', 'There is no such operation.');
+      await call('cancel', callTimeoutMs, () => client.workflow.getHandle(ref.workflowId, ref.runId).cancel());
+    },
+
+    check: async () => void (await ping()),
+    close: () => connection.close(),
+  };
+
+  /** Update-with-start; once more when the run it was sent to closed at that moment. */
+  async function sendStarted(
+    startOptions: ReturnType<typeof startOptionsOf>,
+    { type, timeoutMs, updateId }: { readonly type: string; readonly timeoutMs: number; readonly updateId: string | undefined },
+  ): Promise<unknown> {
+    const deadline = Date.now() + timeoutMs;
+    const send = () =>
+      call('update', deadline - Date.now(), () =>
+        client.workflow.executeUpdateWithStart<Workflow, unknown, []>(STARTED_UPDATE, {
+          startWorkflowOperation: new WithStartWorkflowOperation<Workflow>(type, {
+            ...startOptions,
+            workflowIdConflictPolicy: 'USE_EXISTING',
+          }),
+          ...(updateId === undefined ? {} : { updateId }),
+        }),
+      );
+    try {
+      return await send();
+    } catch (error) {
+      if (isPlatformError(error, 'NOT_FOUND')) return await send();
+      throw error;
+    }
+  }
+
+  /** The answer that an update of this id got, when the latest run of that workflow has it. */
+  async function recordedAnswer(workflowId: string, updateId: string): Promise<Outcome<unknown> | undefined> {
+    try {
+      const handle = client.workflow.getHandle(workflowId).getUpdateHandle(updateId);
+      const result = await call('recorded', callTimeoutMs, () => handle.result());
+      return { status: 'completed', result, id: workflowId };
+    } catch (error) {
+      // Not known, or not answered yet: the update with this id is sent, which the server joins to the first one.
+      if (isPlatformError(error, 'NOT_FOUND') || isPlatformError(error, 'PROTOCOL') || (isPlatformError(error) && isDeadline(error.cause)))
+        return undefined;
+      throw error;
+    }
+  }
+}
+
+function startOptionsOf(request: StartRequest): WorkflowStartOptions & { workflowId: string } {
+  const workflowId = workflowIdOf(request.kind, request.name, request.operationId);
+  const repeatable = !workflowId.endsWith(`:${request.operationId}`);
+  return {
+    workflowId,
+    taskQueue: TASK_QUEUE,
+    args: [request.input],
+    workflowIdReusePolicy: repeatable ? 'ALLOW_DUPLICATE' : 'REJECT_DUPLICATE',
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    memo: { requestedBy: request.requestedBy, ...(request.body && !repeatable ? { bodyHash: request.body.fingerprint } : {}) },
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: KEYWORDS.webspace, value: request.name },
+      { key: KEYWORDS.owner, value: request.owner },
+      { key: KEYWORDS.kind, value: request.kind },
+    ]),
+    staticSummary: cutAt(request.summary, 200),
+  };
+}
+
+/** The text cut to a number of bytes, never inside a character. */
+function cutAt(text: string, bytes: number): string {
+  let end = text.length;
+  while (Buffer.byteLength(text.slice(0, end)) > bytes) end--;
+  return text.slice(0, end);
+}

@@ -1,0 +1,108 @@
+import type { ErrorCode } from '#libs/contracts/error-codes.js';
+import type { OperationKind, Requester, StepProgress } from '#libs/contracts/operations.js';
+
+/** What an API asks of Temporal, and no more. Every call has a deadline and throws PlatformErrors only. */
+export interface Operations {
+  /**
+   * Starts an operation, or attaches to the one of the same id, running or ended.
+   * @throws PlatformError UNAVAILABLE, INVALID_INPUT when the same id was used for another body.
+   */
+  start(request: StartRequest): Promise<OperationHandle>;
+  /** Waits for the outcome; `running` when the time is over. @throws the operation's own error; CANCELLED; UNAVAILABLE when Temporal stays away. */
+  result<T>(handle: OperationHandle, options: { readonly timeoutMs: number }): Promise<Outcome<T>>;
+  /** Boots, or joins the boot under way, and returns when LXD's start has ended. `updateId` makes a repeat return the recorded answer. */
+  bootUntilStarted(request: StartRequest, options: { readonly timeoutMs: number; readonly updateId?: string }): Promise<Outcome<unknown>>;
+  /** @throws PlatformError NOT_FOUND. */
+  get(id: string): Promise<OperationDetail>;
+  list(filter: OperationFilter): Promise<OperationPage>;
+  /** Asks an operation to stop and undo. @throws PlatformError NOT_FOUND. */
+  cancel(id: string): Promise<void>;
+  /** @throws PlatformError UNAVAILABLE when Temporal does not answer. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface StartRequest {
+  readonly kind: OperationKind;
+  readonly name: string;
+  readonly operationId: string;
+  readonly input: object;
+  readonly requestedBy: Requester;
+  /** Account id of the webspace's owner. */
+  readonly owner: string;
+  /** One line for Temporal UI: what, for whom, asked by whom. Cut at 200 bytes. */
+  readonly summary: string;
+  /** Present when the caller named the operation (`Idempotency-Key`): tells whether a repeat has the same body. */
+  readonly body?: BodyMark;
+}
+
+export interface BodyMark {
+  /** Kept with the operation. */
+  readonly fingerprint: string;
+  matches(fingerprint: string): boolean;
+}
+
+export interface OperationHandle {
+  /** The id under which the API shows the operation. */
+  readonly id: string;
+  readonly workflowId: string;
+  readonly runId: string;
+}
+
+export type Outcome<T> =
+  | { readonly status: 'completed'; readonly result: T; readonly id: string }
+  | { readonly status: 'running'; readonly id: string };
+
+export const OPERATION_STATUSES = ['running', 'completed', 'failed', 'cancelled', 'terminated', 'timed-out'] as const;
+export type OperationStatus = (typeof OPERATION_STATUSES)[number];
+
+export interface OperationSummary {
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly webspace: string;
+  readonly status: OperationStatus;
+  /** Account id of the webspace's owner, when whoever started it knew. */
+  readonly owner?: string;
+  readonly requestedBy?: Requester;
+  readonly startedAt: string;
+  readonly closedAt?: string;
+  readonly links: { readonly temporalUi: string };
+}
+
+export interface OperationWait {
+  readonly activity: string;
+  readonly reason?: string;
+  readonly deadline?: string;
+  readonly attempts: number;
+  readonly nextAttemptAt?: string;
+  readonly lastError?: OperationError;
+}
+
+export interface OperationError {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export interface OperationDetail extends OperationSummary {
+  readonly steps?: readonly StepProgress[];
+  /** Why there are no steps, e.g. because no worker answers. */
+  readonly stepsUnavailable?: string;
+  /** What is under way or waited for just now. */
+  readonly waits: readonly OperationWait[];
+  readonly error?: OperationError;
+}
+
+export interface OperationFilter {
+  /** Only operations on a webspace of this account: by owner, or by the webspace's name. */
+  readonly visibleTo?: { readonly owner: string; readonly webspace: string };
+  readonly webspace?: string;
+  readonly kind?: OperationKind;
+  readonly status?: OperationStatus;
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+export interface OperationPage {
+  readonly operations: readonly OperationSummary[];
+  readonly cursor?: string;
+}
