@@ -3,7 +3,7 @@ import { FIELD_MANAGER } from '#libs/contracts/webspaces-api.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { type Credentials, loadCredentials } from './credentials.js';
 import { errorOfAnswer, errorOfTransport } from './errors.js';
-import { KINDS, type KindInfo, type KindName, type KubeObject, type NewObject, type StoredObject } from './kinds.js';
+import { KINDS, type KindInfo, type KindName, type KubeObject, type NewObject, type StoredObject } from '#libs/contracts/kubernetes-objects.js';
 
 export interface CallOptions {
   readonly signal?: AbortSignal;

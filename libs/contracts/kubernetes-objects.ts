@@ -1,4 +1,4 @@
-import { API_GROUP, API_VERSION } from '#libs/contracts/webspaces-api.js';
+import { API_GROUP, API_VERSION } from './webspaces-api.js';
 
 export interface KindInfo {
   readonly apiVersion: string;

@@ -1,0 +1,38 @@
+import type { WebspaceActivities } from '#libs/contracts/activities.js';
+import type { Deps } from './shared/deps.js';
+import { guarded } from './shared/guard.js';
+import { compareSteps } from './webspace/compare.js';
+import { createSteps } from './webspace/create.js';
+import { reconcileSteps } from './webspace/reconcile.js';
+import { removeSteps } from './webspace/remove.js';
+import { restoreSteps } from './webspace/restore.js';
+import { settleSteps } from './webspace/settle.js';
+import { stateSteps } from './webspace/state.js';
+
+/** Every activity of webspaces, by its name in Temporal UI. */
+export function createWebspaceActivities(deps: Deps): WebspaceActivities {
+  const create = createSteps(deps);
+  const state = stateSteps(deps);
+  const remove = removeSteps(deps);
+  const restore = restoreSteps(deps);
+  return {
+    prepareCreation: guarded(create.prepareCreation),
+    ensureInstance: guarded(create.ensureInstance),
+    ensureProjection: guarded(create.ensureProjection),
+    settle: guarded(settleSteps(deps).settle),
+    startInstance: guarded(state.startInstance),
+    awaitReady: guarded(state.awaitReady),
+    beginStop: guarded(state.beginStop),
+    stopInstance: guarded(state.stopInstance),
+    readForRestore: guarded(restore.readForRestore),
+    restoreClaims: guarded(restore.restoreClaims),
+    markDeleted: guarded(remove.markDeleted),
+    takeOver: guarded(remove.takeOver),
+    removeInstance: guarded(remove.removeInstance),
+    removeObjects: guarded(remove.removeObjects),
+    releaseLock: guarded(remove.releaseLock),
+    reconcile: guarded(reconcileSteps(deps).reconcile),
+    compareAll: guarded(compareSteps(deps).compareAll),
+    openClaims: guarded(compareSteps(deps).openClaims),
+  };
+}

@@ -1,0 +1,144 @@
+import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
+import { LABELS } from '#libs/contracts/webspaces-api.js';
+import { type AddressRange, addressCandidates } from '#libs/domain/addresses.js';
+import { addressClaim, CLAIM_KINDS, type Claim, type ClaimKind } from '#libs/domain/claims.js';
+import { labelsOf } from '#libs/domain/desired-objects.js';
+import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
+import type { KubernetesClient } from '#libs/kubernetes/client.js';
+
+/** Who a claim is made for. */
+export interface Claimant {
+  readonly name: string;
+  readonly uid: string;
+  readonly operationId: string;
+}
+
+export interface ClaimSpec {
+  readonly webspace?: string;
+  readonly uid?: string;
+  readonly operation?: string;
+  readonly until?: string;
+}
+
+/** Decides on a claim of the same name that is not the claimant's own: whether it may be taken away from what holds it. */
+export type MayTake = (held: { readonly kind: ClaimKind; readonly object: StoredObject; readonly spec: ClaimSpec }) => Promise<boolean>;
+
+const RACES = 5;
+const TAKEN: Record<ClaimKind, string> = {
+  domain: 'The host name',
+  address: 'The address',
+  portForward: 'The port',
+};
+
+export function claimSpec(object: StoredObject): ClaimSpec {
+  return (object['spec'] ?? {}) as ClaimSpec;
+}
+
+/** Claims: the object of a name belongs to whoever managed to create it. Nothing here looks first and writes afterwards. */
+export class Claims {
+  readonly #kube: KubernetesClient;
+  readonly #addressRestMs: number;
+
+  constructor(kube: KubernetesClient, options: { readonly addressRestSeconds: number }) {
+    this.#kube = kube;
+    this.#addressRestMs = options.addressRestSeconds * 1000;
+  }
+
+  /**
+   * Makes the claim, or adopts it when it is this webspace's already.
+   * @throws CONFLICT naming what is taken, with `details.heldBy`.
+   */
+  async ensure(claim: Claim, claimant: Claimant, mayTake: MayTake, signal: AbortSignal): Promise<void> {
+    for (let race = 0; race < RACES; race++) {
+      try {
+        await this.#kube.create(claim.kind, this.#object(claim, claimant), { signal });
+        return;
+      } catch (error) {
+        if (!isPlatformError(error, 'CONFLICT')) throw error;
+      }
+      const object = await this.#kube.find(claim.kind, claim.name, { signal });
+      if (!object) continue;
+      const spec = claimSpec(object);
+      if (spec.uid === claimant.uid) return;
+      if (!(await mayTake({ kind: claim.kind, object, spec }))) {
+        const heldBy = spec.webspace ?? (spec.until === undefined ? undefined : `nobody, it rests until ${spec.until}`);
+        throw new PlatformError('CONFLICT', `${TAKEN[claim.kind]} ${claim.name} is used by a webspace.`, { details: { reason: 'claimed', heldBy } });
+      }
+      await this.#delete(claim.kind, object, signal);
+    }
+    throw new PlatformError('STALE', `${TAKEN[claim.kind]} ${claim.name} changes hands too quickly; trying again.`);
+  }
+
+  /**
+   * Claims one free address of the range. A retry finds what its former attempt claimed.
+   * @throws UNAVAILABLE when no address of the range is free.
+   */
+  async ensureAddress(range: AddressRange, claimant: Claimant, options: { readonly retry: boolean; readonly signal: AbortSignal }): Promise<string> {
+    const { signal } = options;
+    if (options.retry) {
+      const [mine] = await this.#kube.list('address', { labelSelector: `${LABELS.uid}=${claimant.uid}`, signal });
+      if (mine) return String((mine['spec'] as { address: string }).address);
+    }
+    for (const address of addressCandidates(range, claimant.uid)) {
+      try {
+        await this.ensure(addressClaim(address), claimant, async () => false, signal);
+        return address;
+      } catch (error) {
+        if (!isPlatformError(error, 'CONFLICT')) throw error;
+      }
+    }
+    throw new PlatformError('UNAVAILABLE', `All addresses from ${range.from} to ${range.to} are taken; make platform.addressRange larger.`);
+  }
+
+  /** Every claim of a uid. */
+  async of(uid: string, signal: AbortSignal): Promise<{ readonly kind: ClaimKind; readonly object: StoredObject }[]> {
+    const lists = await Promise.all(
+      CLAIM_KINDS.map(async (kind) => {
+        const objects = await this.#kube.list(kind, { labelSelector: `${LABELS.uid}=${uid}`, signal });
+        return objects.filter((object) => claimSpec(object).uid === uid).map((object) => ({ kind, object }));
+      }),
+    );
+    return lists.flat();
+  }
+
+  /** All claims of all webspaces, resting addresses included. */
+  async all(signal: AbortSignal): Promise<{ readonly kind: ClaimKind; readonly object: StoredObject }[]> {
+    const lists = await Promise.all(
+      CLAIM_KINDS.map(async (kind) => (await this.#kube.list(kind, { signal })).map((object) => ({ kind, object }))),
+    );
+    return lists.flat();
+  }
+
+  /** Releases one claim as it was read (STALE when it changed since); an address rests first, so that no visitor meets another tenant. */
+  async release(kind: ClaimKind, object: StoredObject, signal: AbortSignal): Promise<void> {
+    if (kind !== 'address') return this.#delete(kind, object, signal);
+    const { [LABELS.webspace]: _webspace, [LABELS.uid]: _uid, ...labels } = object.metadata.labels ?? {};
+    const { address } = object['spec'] as { address: string };
+    const spec = { address, until: new Date(Date.now() + this.#addressRestMs).toISOString() };
+    try {
+      await this.#kube.replace('address', { ...object, metadata: { ...object.metadata, labels }, spec }, { signal });
+    } catch (error) {
+      if (!isPlatformError(error, 'NOT_FOUND')) throw error;
+    }
+  }
+
+  /** Removes an address that has rested long enough. */
+  async endRest(object: StoredObject, signal: AbortSignal): Promise<boolean> {
+    const { until } = claimSpec(object);
+    if (until === undefined || Date.parse(until) > Date.now()) return false;
+    await this.#delete('address', object, signal);
+    return true;
+  }
+
+  async #delete(kind: ClaimKind, object: StoredObject, signal: AbortSignal): Promise<void> {
+    const { name, uid, resourceVersion } = object.metadata;
+    await this.#kube.delete(kind, name, { uid, resourceVersion }, { signal });
+  }
+
+  #object(claim: Claim, claimant: Claimant) {
+    return {
+      metadata: { name: claim.name, labels: labelsOf(claimant.name, claimant.uid) },
+      spec: { ...claim.spec, webspace: claimant.name, uid: claimant.uid, operation: claimant.operationId },
+    };
+  }
+}

@@ -1,0 +1,32 @@
+import type { Logger } from 'pino';
+import type { Platform } from '#libs/domain/platform.js';
+import type { KubernetesClient } from '#libs/kubernetes/client.js';
+import type { LxdClient } from '#libs/lxd/client.js';
+import type { Claims } from '../kubernetes/claims.js';
+import type { Locks } from '../kubernetes/lock.js';
+import type { Projection } from '../kubernetes/projection.js';
+import type { Installation } from '../webspace/installation.js';
+import type { Observer } from '../webspace/observe.js';
+import type { WorkflowRuns } from './workflow-runs.js';
+
+/** What the activities of webspaces work with; assembled once in apps/worker. */
+export interface Deps {
+  readonly lxd: LxdClient;
+  readonly kube: KubernetesClient;
+  readonly runs: WorkflowRuns;
+  readonly locks: Locks;
+  readonly claims: Claims;
+  readonly projection: Projection;
+  readonly observer: Observer;
+  readonly installation: Installation;
+  readonly platform: Platform;
+  readonly log: Logger;
+  readonly metrics: SweepMetrics;
+}
+
+export interface SweepMetrics {
+  /** How often a sweep or reconcile held back, by reason. */
+  refused(reason: string): void;
+  /** How many webspaces cannot be read now. */
+  unreadable(count: number): void;
+}

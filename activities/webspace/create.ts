@@ -1,0 +1,80 @@
+import type { Acting, Busy, WebspaceFacts } from '#libs/contracts/activities.js';
+import type { CreateWebspaceInput } from '#libs/contracts/operations.js';
+import { domainClaim } from '#libs/domain/claims.js';
+import { defaultHost } from '#libs/domain/names.js';
+import type { WebspaceRecord } from '#libs/domain/record.js';
+import { PlatformError } from '#libs/errors/platform-error.js';
+import type { MayTake } from '../kubernetes/claims.js';
+import { Instances } from '../lxd/instances.js';
+import type { Deps } from '../shared/deps.js';
+import type { Call } from '../shared/guard.js';
+import { factsOf, recordOf } from './facts.js';
+
+const exists = (name: string) => new PlatformError('CONFLICT', 'already exists', { details: { reason: 'exists', webspace: name } });
+
+/** The steps of a creation. */
+export function createSteps(deps: Deps) {
+  const { lxd, locks, claims, projection, installation, platform } = deps;
+  const instances = new Instances(lxd, platform);
+
+  async function resolveImage(image: string, signal: AbortSignal): Promise<WebspaceRecord['image']> {
+    if (/^[0-9a-f]{64}$/.test(image)) return { fingerprint: (await lxd.images.get(image, { signal })).fingerprint };
+    return { alias: image, fingerprint: await lxd.images.resolveAlias(image, { signal }) };
+  }
+
+  /** A claim that another uid of our own name left behind: we hold the lock, and its instance is gone from the LXD of this installation. */
+  function leftBehind(name: string, signal: AbortSignal): MayTake {
+    return async ({ spec }) => spec.webspace === name && (await installation.isPinnedLxd(signal));
+  }
+
+  return {
+    async prepareCreation(call: Call, input: CreateWebspaceInput): Promise<WebspaceFacts | Busy> {
+      const { name, uid, operationId, owner } = input;
+      const { signal } = call;
+      const host = defaultHost(owner.username, platform.baseDomain);
+      const acting: Acting = { kind: 'create', name, operationId, uid };
+      const acquired = await locks.acquire(acting, call.me, signal);
+      if ('busy' in acquired) {
+        const taken = acquired.kind === 'create' || (acquired.kind !== 'delete' && (await instances.find(name, signal)));
+        if (taken) throw exists(name);
+        return { busy: acquired.busy };
+      }
+      const [found, image] = await Promise.all([
+        instances.find(name, signal),
+        resolveImage(input.image, signal),
+        installation.assertClaimsOpen(signal),
+      ]);
+      if (found) throw exists(name);
+      const claimant = { name, uid, operationId };
+      const [address] = await Promise.all([
+        claims.ensureAddress(platform.addressRange, claimant, { retry: call.attempt > 1, signal }),
+        claims.ensure(domainClaim(host), claimant, leftBehind(name, signal), signal),
+      ]);
+      const record: WebspaceRecord = {
+        schema: 1,
+        uid,
+        phase: 'ready',
+        createdBy: operationId,
+        owner: { id: owner.id, username: owner.username },
+        http: { port: platform.defaults.httpPort, startupDelaySeconds: platform.defaults.startupDelaySeconds, sniPassthrough: false },
+        domains: [],
+        ports: [],
+        network: { address },
+        policy: { alwaysOn: false },
+        image,
+        createdAt: new Date().toISOString(),
+      };
+      return factsOf(record, platform);
+    },
+
+    async ensureInstance(call: Call, acting: Acting, facts: WebspaceFacts): Promise<void> {
+      await locks.assertHeld(acting, call.me, call.signal);
+      await instances.ensure(call, acting.name, recordOf(facts));
+    },
+
+    async ensureProjection(call: Call, acting: Acting, facts: WebspaceFacts): Promise<void> {
+      await locks.assertHeld(acting, call.me, call.signal);
+      await projection.ensure(acting.name, recordOf(facts), acting.kind === 'create' ? 'creating' : undefined, call.signal);
+    },
+  };
+}

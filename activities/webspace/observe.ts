@@ -1,0 +1,55 @@
+import { phaseOf } from '#libs/domain/phase.js';
+import type { ObservedInstance, ObservedObjects } from '#libs/domain/projection.js';
+import { parseRecord } from '#libs/domain/record.js';
+import { PlatformError } from '#libs/errors/platform-error.js';
+import type { LxdClient } from '#libs/lxd/client.js';
+import type { LxdInstance } from '#libs/lxd/types.js';
+import type { Lock, Locks } from '../kubernetes/lock.js';
+import type { Projection } from '../kubernetes/projection.js';
+
+export interface Observation {
+  readonly lock: Lock | undefined;
+  readonly objects: ObservedObjects;
+  readonly instance: ObservedInstance;
+}
+
+/** Reads one webspace: our objects and the Lease first, LXD second, so that what is applied is never older than what it replaces. */
+export class Observer {
+  readonly #lxd: LxdClient;
+  readonly #locks: Locks;
+  readonly #projection: Projection;
+
+  constructor(lxd: LxdClient, locks: Locks, projection: Projection) {
+    this.#lxd = lxd;
+    this.#locks = locks;
+    this.#projection = projection;
+  }
+
+  async observe(name: string, signal: AbortSignal): Promise<Observation> {
+    const [lock, objects] = await Promise.all([this.#locks.read(name, signal), this.#projection.read(name, signal)]);
+    return { lock, objects, instance: await this.instance(name, signal) };
+  }
+
+  /** What LXD says of one name, by a single GET: only its own 404 is absence. */
+  async instance(name: string, signal: AbortSignal): Promise<ObservedInstance> {
+    try {
+      return readInstance((await this.#lxd.instances.get(name, { signal })).value);
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      if (error.code === 'NOT_FOUND') return { is: 'absent' };
+      return { is: 'unknown', reason: 'LxdUnavailable', message: error.message };
+    }
+  }
+}
+
+/** Reads an instance that LXD gave. */
+export function readInstance(instance: LxdInstance): ObservedInstance {
+  try {
+    const record = parseRecord(instance);
+    if (!record) return { is: 'not-a-webspace' };
+    return { is: 'present', record, phase: phaseOf(instance.status_code), lastUsedAt: instance.last_used_at };
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error;
+    return { is: 'unknown', reason: 'RecordUnreadable', message: error.message };
+  }
+}

@@ -1,0 +1,74 @@
+import { planProjection, statusChange, unknownStatus } from '#libs/domain/projection.js';
+import { isPlatformError } from '#libs/errors/platform-error.js';
+import type { Deps } from '../shared/deps.js';
+import type { Call } from '../shared/guard.js';
+import type { Observation } from './observe.js';
+
+export interface Round {
+  readonly outcome: string;
+  readonly again: boolean;
+}
+
+/** One round of level-triggered repair. It never writes to LXD and never creates a `Webspace`. */
+export function reconcileSteps(deps: Deps) {
+  const { locks, claims, projection, observer, installation, platform, metrics } = deps;
+
+  /** The `Webspace` of an instance that LXD itself says is gone; the caller has made sure that no operation holds the lock. */
+  async function removeOrphan(name: string, uid: string, signal: AbortSignal): Promise<boolean> {
+    if (!(await installation.isPinnedLxd(signal))) return false;
+    const again = await observer.instance(name, signal);
+    const gone = again.is === 'absent' || again.is === 'not-a-webspace' || (again.is === 'present' && again.record.uid !== uid);
+    if (!gone) return false;
+    await projection.removeAll(uid, signal);
+    for (const { kind, object } of await claims.of(uid, signal)) await claims.release(kind, object, signal);
+    return true;
+  }
+
+  async function round(call: Call, name: string, observed: Observation): Promise<Round> {
+    const { signal } = call;
+    const { lock, objects, instance } = observed;
+    if (lock?.holder && (await locks.busyReason(lock))) {
+      await locks.markLookAgain(lock, signal);
+      return { outcome: 'left to the operation that holds the lock', again: false };
+    }
+    if (instance.is === 'present' && (instance.record.deletedBy !== undefined || lock?.deleted.some(({ uid }) => uid === instance.record.uid))) {
+      return { outcome: 'deleted: nothing is projected', again: false };
+    }
+    const plan = planProjection(name, instance, objects, platform);
+    switch (plan.verdict) {
+      case 'nothing':
+        return { outcome: 'in step', again: false };
+      case 'restore':
+        return { outcome: 'needs a restore: left to the sweep', again: false };
+      case 'orphan': {
+        if (await removeOrphan(name, plan.uid, signal)) return { outcome: 'removed: its instance is gone', again: false };
+        metrics.refused('orphan-in-doubt');
+        const message = 'The instance is missing at this address, and it is not sure that this is the LXD of the installation.';
+        const status = statusChange(plan.webspace, unknownStatus('InstanceInDoubt', message));
+        if (status) await projection.writeStatus(plan.webspace, status, signal);
+        return { outcome: 'in doubt: nothing removed', again: false };
+      }
+      case 'unknown':
+        await projection.apply(plan, objects, signal);
+        return { outcome: 'LXD does not tell: nothing rerouted', again: false };
+      case 'update': {
+        await projection.apply(plan, objects, signal);
+        const after = await locks.read(name, signal);
+        // A lock taken since may have been freed again by an operation that looked before this round wrote.
+        const taken = after?.lease.metadata.resourceVersion !== lock?.lease.metadata.resourceVersion;
+        return { outcome: `updated ${plan.apply.length + plan.remove.length} objects`, again: taken };
+      }
+    }
+  }
+
+  return {
+    async reconcile(call: Call, name: string): Promise<Round> {
+      try {
+        return await round(call, name, await observer.observe(name, call.signal));
+      } catch (error) {
+        if (isPlatformError(error, 'STALE') || isPlatformError(error, 'NOT_FOUND')) return { outcome: 'changed meanwhile', again: true };
+        throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,65 @@
+import type { Acting, Busy, WebspaceFacts } from '#libs/contracts/activities.js';
+import { claimsOf } from '#libs/domain/claims.js';
+import { parseRecord } from '#libs/domain/record.js';
+import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
+import type { MayTake } from '../kubernetes/claims.js';
+import { assertNotDeleted } from '../kubernetes/lock.js';
+import { Instances } from '../lxd/instances.js';
+import type { Deps } from '../shared/deps.js';
+import type { Call } from '../shared/guard.js';
+import { factsOf, recordOf } from './facts.js';
+
+/** The steps that rebuild claims and objects from one record. */
+export function restoreSteps(deps: Deps) {
+  const { locks, claims, observer, platform, lxd } = deps;
+  const instances = new Instances(lxd, platform);
+
+  /**
+   * An address at rest, a claim of our own name, or one whose webspace does not name it (any more) gives way to a record. Of two records
+   * that name the same the older wins: its claim stays.
+   */
+  function givesWay(name: string, createdAt: string, signal: AbortSignal): MayTake {
+    return async ({ kind, object, spec }) => {
+      if (spec.webspace === undefined || spec.webspace === name) return true;
+      const other = await observer.instance(spec.webspace, signal);
+      if (other.is === 'unknown') return false;
+      if (other.is !== 'present' || other.record.uid !== spec.uid) return (await locks.read(spec.webspace, signal))?.holder === undefined;
+      const named = claimsOf(other.record, platform.baseDomain).some((claim) => claim.kind === kind && claim.name === object.metadata.name);
+      return !named || createdAt < other.record.createdAt;
+    };
+  }
+
+  return {
+    async readForRestore(call: Call, acting: Acting): Promise<WebspaceFacts | Busy> {
+      const acquired = await locks.acquire(acting, call.me, call.signal);
+      if ('busy' in acquired) return { busy: acquired.busy };
+      const found = await instances.find(acting.name, call.signal);
+      const record = found && parseRecord(found.value);
+      if (!record) throw new PlatformError('NOT_FOUND', `There is no webspace ${acting.name}.`);
+      assertNotDeleted(acquired.lock, record.uid);
+      if (record.deletedBy !== undefined) throw new PlatformError('CONFLICT', `${acting.name} is being deleted.`, { details: { reason: 'deleted' } });
+      return factsOf(record, platform);
+    },
+
+    async restoreClaims(call: Call, acting: Acting, facts: WebspaceFacts): Promise<void> {
+      await locks.assertHeld(acting, call.me, call.signal);
+      const record = recordOf(facts);
+      const claimant = { name: acting.name, uid: record.uid, operationId: record.createdBy };
+      const mayTake = givesWay(acting.name, record.createdAt, call.signal);
+      const lost: string[] = [];
+      await Promise.all(
+        claimsOf(record, platform.baseDomain).map(async (claim) => {
+          try {
+            await claims.ensure(claim, claimant, mayTake, call.signal);
+          } catch (error) {
+            if (!isPlatformError(error, 'CONFLICT')) throw error;
+            lost.push(`${claim.name} (held by ${String(error.details['heldBy'])})`);
+          }
+        }),
+      );
+      if (lost.length > 0) {
+        throw new PlatformError('CONFLICT', `${acting.name} and an older webspace both name ${lost.join(', ')}: the older one keeps it. Change this one's record.`);
+      }
+    },
+  };
+}

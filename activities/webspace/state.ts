@@ -1,0 +1,107 @@
+import { connect } from 'node:net';
+import type { Acting, Busy, Started, WebspaceFacts } from '#libs/contracts/activities.js';
+import { phaseOf } from '#libs/domain/phase.js';
+import { uidOfObject } from '#libs/domain/projection.js';
+import { parseRecord, type WebspaceRecord } from '#libs/domain/record.js';
+import { isPlatformError, messageOf, PlatformError } from '#libs/errors/platform-error.js';
+import type { LxdInstance } from '#libs/lxd/types.js';
+import { assertNotDeleted } from '../kubernetes/lock.js';
+import { Instances } from '../lxd/instances.js';
+import type { Deps } from '../shared/deps.js';
+import type { Call } from '../shared/guard.js';
+import { factsOf } from './facts.js';
+
+const READY_POLL_MS = 20;
+const CONNECT_TIMEOUT_MS = 1_000;
+
+interface Taken {
+  readonly instance: LxdInstance;
+  readonly record: WebspaceRecord;
+}
+
+/** The steps of boot, reboot and shutdown. */
+export function stateSteps(deps: Deps) {
+  const { lxd, locks, projection, platform, kube, log } = deps;
+  const instances = new Instances(lxd, platform);
+
+  /** Takes the lock, then reads the instance: what is read before may be gone. */
+  async function take(call: Call, acting: Acting): Promise<Taken | Busy> {
+    const acquired = await locks.acquire(acting, call.me, call.signal);
+    if ('busy' in acquired) return acquired;
+    const found = await instances.find(acting.name, call.signal);
+    const record = found && parseRecord(found.value);
+    if (!found || !record) throw new PlatformError('NOT_FOUND', `There is no webspace ${acting.name}.`);
+    assertNotDeleted(acquired.lock, record.uid);
+    if (record.deletedBy !== undefined) {
+      throw new PlatformError('CONFLICT', `${acting.name} is being deleted.`, { details: { reason: 'deleted' } });
+    }
+    return { instance: found.value, record };
+  }
+
+  /** The phase is for the eye: an operation goes on without it. */
+  async function show(name: string, record: WebspaceRecord, phase: 'starting', signal: AbortSignal): Promise<void> {
+    try {
+      const webspace = await kube.find('webspace', name, { signal });
+      if (webspace && uidOfObject(webspace) === record.uid) await projection.writePhase(webspace, phase, signal);
+    } catch (error) {
+      if (!isPlatformError(error)) throw error;
+      log.warn({ webspace: name, phase, error: error.message }, 'phase not shown');
+    }
+  }
+
+  return {
+    async startInstance(call: Call, acting: Acting): Promise<Started | Busy> {
+      const taken = await take(call, acting);
+      if ('busy' in taken) return taken;
+      const { instance, record } = taken;
+      const running = phaseOf(instance.status_code) === 'running';
+      const [{ changed }] = await Promise.all([
+        instances.start(call, instance),
+        running ? undefined : show(acting.name, record, 'starting', call.signal),
+      ]);
+      return { ...factsOf(record, platform), changed };
+    },
+
+    async awaitReady(call: Call, _acting: Acting, facts: WebspaceFacts): Promise<{ answering: boolean; waitedMs: number }> {
+      const begun = Date.now();
+      const deadline = begun + facts.startupDelaySeconds * 1000;
+      call.waiting({ waitingFor: `${facts.address}:${facts.port} to accept a connection`, deadline: new Date(deadline).toISOString() });
+      while (!(await accepts(facts.address, facts.port, call.signal))) {
+        if (Date.now() >= deadline) return { answering: false, waitedMs: Date.now() - begun };
+        await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+      }
+      return { answering: true, waitedMs: Date.now() - begun };
+    },
+
+    async beginStop(call: Call, acting: Acting): Promise<WebspaceFacts | Busy> {
+      const taken = await take(call, acting);
+      if ('busy' in taken) return taken;
+      const { instance, record } = taken;
+      if (phaseOf(instance.status_code) === 'stopped' && call.attempt === 1) {
+        throw new PlatformError('CONFLICT', 'not running', { details: { reason: 'not-running' } });
+      }
+      await projection.routeToGateway(acting.name, record, await projection.read(acting.name, call.signal), call.signal);
+      return factsOf(record, platform);
+    },
+
+    async stopInstance(call: Call, acting: Acting, timeoutSeconds: number): Promise<{ forced: boolean }> {
+      await locks.assertHeld(acting, call.me, call.signal);
+      return instances.stop(call, acting.name, timeoutSeconds);
+    },
+  };
+}
+
+/** Whether the port accepts a connection now. */
+function accepts(host: string, port: number, signal: AbortSignal): Promise<boolean> {
+  if (signal.aborted) throw new Error(messageOf(signal.reason));
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: CONNECT_TIMEOUT_MS });
+    const end = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
+    socket.once('timeout', () => end(false));
+  });
+}

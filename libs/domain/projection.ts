@@ -1,0 +1,121 @@
+import type { Phase } from '#libs/contracts/webspaces-api.js';
+import { LABELS } from '#libs/contracts/webspaces-api.js';
+import type { KubeObject, StoredObject } from '#libs/contracts/kubernetes-objects.js';
+import { matches } from './matches.js';
+import { type DesiredObject, desiredObjects, ownedBy, type RouteTarget, webspaceSpec } from './desired-objects.js';
+import type { InstancePhase } from './phase.js';
+import type { Platform } from './platform.js';
+import type { WebspaceRecord } from './record.js';
+
+/** What LXD said of one name. */
+export type ObservedInstance =
+  | { readonly is: 'present'; readonly record: WebspaceRecord; readonly phase: InstancePhase; readonly lastUsedAt: string }
+  | { readonly is: 'absent' }
+  | { readonly is: 'not-a-webspace' }
+  | { readonly is: 'unknown'; readonly reason: string; readonly message: string };
+
+/** Our objects of one name as they were read, before LXD was. */
+export interface ObservedObjects {
+  readonly webspace?: StoredObject | undefined;
+  readonly service?: StoredObject | undefined;
+  readonly endpointSlice?: StoredObject | undefined;
+  readonly ingressRoute?: StoredObject | undefined;
+  readonly ingressRouteTcp?: StoredObject | undefined;
+}
+
+export interface Condition {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+  readonly lastTransitionTime: string;
+}
+
+export interface StatusChange {
+  readonly phase: Phase;
+  readonly lastUsed?: string;
+  readonly condition: Omit<Condition, 'lastTransitionTime'>;
+}
+
+/** The difference between what LXD says and what our objects say of one webspace; each action carries its reason in the plan's. */
+export type ProjectionPlan =
+  | { readonly verdict: 'nothing' }
+  /** Nothing may be removed or rerouted: what cannot be read is unknown, not absent. */
+  | { readonly verdict: 'unknown'; readonly status: StatusChange | undefined }
+  /** The instance is a webspace and has no `Webspace` of its uid. */
+  | { readonly verdict: 'restore'; readonly stale: StoredObject | undefined }
+  /** The `Webspace` has no instance (any more). */
+  | { readonly verdict: 'orphan'; readonly uid: string; readonly webspace: StoredObject }
+  | { readonly verdict: 'update'; readonly apply: readonly DesiredObject[]; readonly remove: readonly StoredObject[]; readonly status: StatusChange | undefined };
+
+const IN_STEP = { type: 'Synced', status: 'True', reason: 'InStep', message: 'Objects say what LXD says.' } as const;
+
+export function uidOfObject(object: KubeObject | undefined): string | undefined {
+  return object?.metadata.labels?.[LABELS.uid];
+}
+
+/** Where the route of a webspace in this phase leads. */
+export function targetOf(phase: InstancePhase): RouteTarget {
+  return phase === 'running' ? 'container' : 'gateway';
+}
+
+/** Pure: decides what has to change so that the objects of one webspace say what its instance says. */
+export function planProjection(name: string, instance: ObservedInstance, objects: ObservedObjects, platform: Platform): ProjectionPlan {
+  const webspace = objects.webspace;
+  switch (instance.is) {
+    case 'not-a-webspace':
+    case 'absent': {
+      const uid = uidOfObject(webspace);
+      return webspace && uid ? { verdict: 'orphan', uid, webspace } : { verdict: 'nothing' };
+    }
+    case 'unknown':
+      return { verdict: 'unknown', status: statusChange(webspace, unknownStatus(instance.reason, instance.message)) };
+    case 'present':
+      break;
+  }
+  const { record, phase } = instance;
+  if (!webspace || uidOfObject(webspace) !== record.uid) return { verdict: 'restore', stale: webspace };
+  if (phase === 'unknown') {
+    const message = 'LXD shows the instance in state ERROR: its member may be away. Its route stays as it is.';
+    return { verdict: 'unknown', status: statusChange(webspace, unknownStatus('InstanceUnreadable', message)) };
+  }
+  const desired = desiredObjects(name, record, targetOf(phase), platform).map((object) => adopted(object, webspace));
+  const apply = desired.filter((object) => !inStep(objects[object.kind], object));
+  const wanted = new Set(desired.map((object) => object.kind));
+  const remove = (['ingressRoute', 'ingressRouteTcp'] as const).flatMap((kind) => {
+    const object = objects[kind];
+    return object && !wanted.has(kind) && uidOfObject(object) === record.uid ? [object] : [];
+  });
+  if (!matches(webspace['spec'], webspaceSpec(record, platform))) return { verdict: 'restore', stale: undefined };
+  const status = statusChange(webspace, { phase, lastUsed: instance.lastUsedAt, condition: IN_STEP });
+  return apply.length + remove.length === 0 && !status ? { verdict: 'nothing' } : { verdict: 'update', apply, remove, status };
+}
+
+/** A desired object with the owner reference that lets it go with its `Webspace`. */
+export function adopted(object: DesiredObject, webspace: StoredObject): DesiredObject {
+  const ownerReferences = [ownedBy({ name: webspace.metadata.name, uid: webspace.metadata.uid })];
+  return { ...object, metadata: { ...object.metadata, ownerReferences } as DesiredObject['metadata'] };
+}
+
+function inStep(actual: StoredObject | undefined, desired: DesiredObject): boolean {
+  const { kind: _kind, ...content } = desired;
+  return actual !== undefined && matches(actual, content);
+}
+
+export function unknownStatus(reason: string, message: string): StatusChange {
+  return { phase: 'unknown', condition: { type: 'Synced', status: 'False', reason, message } };
+}
+
+/** The status to write, or undefined when the object says it already. */
+export function statusChange(webspace: StoredObject | undefined, wanted: StatusChange): StatusChange | undefined {
+  if (!webspace) return undefined;
+  const status = (webspace['status'] ?? {}) as { phase?: string; lastUsed?: string; conditions?: Condition[] };
+  const condition = status.conditions?.find(({ type }) => type === wanted.condition.type);
+  const same =
+    status.phase === wanted.phase &&
+    (wanted.lastUsed === undefined || status.lastUsed === wanted.lastUsed) &&
+    condition?.status === wanted.condition.status &&
+    condition.reason === wanted.condition.reason &&
+    condition.message === wanted.condition.message;
+  return same ? undefined : wanted;
+}
