@@ -62,7 +62,9 @@ export class Claims {
       if (spec.uid === claimant.uid) return;
       if (!(await mayTake({ kind: claim.kind, object, spec }))) {
         const heldBy = spec.webspace ?? (spec.until === undefined ? undefined : `nobody, it rests until ${spec.until}`);
-        throw new PlatformError('CONFLICT', `${TAKEN[claim.kind]} ${claim.name} is used by a webspace.`, { details: { reason: 'claimed', heldBy } });
+        throw new PlatformError('CONFLICT', `${TAKEN[claim.kind]} ${claim.name} is used by a webspace.`, {
+          details: { reason: 'claimed', heldBy },
+        });
       }
       await this.#delete(claim.kind, object, signal);
     }
@@ -73,7 +75,11 @@ export class Claims {
    * Claims one free address of the range. A retry finds what its former attempt claimed.
    * @throws UNAVAILABLE when no address of the range is free.
    */
-  async ensureAddress(range: AddressRange, claimant: Claimant, options: { readonly retry: boolean; readonly signal: AbortSignal }): Promise<string> {
+  async ensureAddress(
+    range: AddressRange,
+    claimant: Claimant,
+    options: { readonly retry: boolean; readonly signal: AbortSignal },
+  ): Promise<string> {
     const { signal } = options;
     if (options.retry) {
       const [mine] = await this.#kube.list('address', { labelSelector: `${LABELS.uid}=${claimant.uid}`, signal });

@@ -1,9 +1,9 @@
 import type { Acting } from '#libs/contracts/activities.js';
+import type { NewObject, StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import type { OperationKind } from '#libs/contracts/operations.js';
 import { API_GROUP, LABELS, MANAGED_BY } from '#libs/contracts/webspaces-api.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
-import type { NewObject, StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import type { Holder } from '../shared/guard.js';
 import type { WorkflowRuns } from '../shared/workflow-runs.js';
 
@@ -100,7 +100,9 @@ export class Locks {
   async assertHeld(acting: Acting, me: Holder, signal: AbortSignal): Promise<Lock> {
     const lock = await this.read(acting.name, signal);
     if (!lock?.holder || !sameHolder(lock.holder, me)) {
-      throw new PlatformError('CONFLICT', `This operation no longer holds the lock of ${acting.name}.`, { details: { reason: 'lock-lost' } });
+      throw new PlatformError('CONFLICT', `This operation no longer holds the lock of ${acting.name}.`, {
+        details: { reason: 'lock-lost' },
+      });
     }
     if (acting.kind !== 'delete') assertNotDeleted(lock, acting.uid);
     return lock;
@@ -121,7 +123,9 @@ export class Locks {
         if (free) return await this.#write(acting, me, lock, signal, acting.uid);
         const deleted = [...lock.deleted, this.#tombstone(acting)];
         const annotations = { ...lock.lease.metadata.annotations, [KEYS.deleted]: JSON.stringify(deleted) };
-        return parseLock(await this.#kube.replace('lease', { ...lock.lease, metadata: { ...lock.lease.metadata, annotations } }, { signal }));
+        return parseLock(
+          await this.#kube.replace('lease', { ...lock.lease, metadata: { ...lock.lease.metadata, annotations } }, { signal }),
+        );
       } catch (error) {
         if (!(error instanceof PlatformError && (error.code === 'STALE' || error.code === 'CONFLICT'))) throw error;
       }
@@ -214,7 +218,8 @@ export function parseLock(lease: StoredObject): Lock {
   const slash = holderIdentity?.lastIndexOf('/') ?? -1;
   return {
     lease,
-    holder: holderIdentity && slash > 0 ? { workflowId: holderIdentity.slice(0, slash), runId: holderIdentity.slice(slash + 1) } : undefined,
+    holder:
+      holderIdentity && slash > 0 ? { workflowId: holderIdentity.slice(0, slash), runId: holderIdentity.slice(slash + 1) } : undefined,
     kind: annotations[KEYS.kind] as OperationKind | undefined,
     uid: annotations[KEYS.uid] ?? '',
     deleted: JSON.parse(annotations[KEYS.deleted] ?? '[]') as Tombstone[],

@@ -3,7 +3,14 @@ import { LABELS } from '#libs/contracts/webspaces-api.js';
 import { CLAIM_KINDS } from '#libs/domain/claims.js';
 import { desiredObjects, labelsOf, webspaceSpec } from '#libs/domain/desired-objects.js';
 import type { Platform } from '#libs/domain/platform.js';
-import { adopted, type Condition, type ObservedObjects, type ProjectionPlan, type StatusChange, uidOfObject } from '#libs/domain/projection.js';
+import {
+  adopted,
+  type Condition,
+  type ObservedObjects,
+  type ProjectionPlan,
+  type StatusChange,
+  uidOfObject,
+} from '#libs/domain/projection.js';
 import type { WebspaceRecord } from '#libs/domain/record.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
@@ -23,7 +30,9 @@ export class Projection {
 
   async read(name: string, signal: AbortSignal): Promise<ObservedObjects> {
     const [webspace, service, endpointSlice, ingressRoute, ingressRouteTcp] = await Promise.all(
-      (['webspace', 'service', 'endpointSlice', 'ingressRoute', 'ingressRouteTcp'] as const).map((kind) => this.#kube.find(kind, name, { signal })),
+      (['webspace', 'service', 'endpointSlice', 'ingressRoute', 'ingressRouteTcp'] as const).map((kind) =>
+        this.#kube.find(kind, name, { signal }),
+      ),
     );
     return { webspace, service, endpointSlice, ingressRoute, ingressRouteTcp };
   }
@@ -69,7 +78,11 @@ export class Projection {
   }
 
   /** Applies a plan under the preconditions of what was read. @throws STALE when something changed since. */
-  async apply(plan: Extract<ProjectionPlan, { verdict: 'update' | 'unknown' }>, objects: ObservedObjects, signal: AbortSignal): Promise<void> {
+  async apply(
+    plan: Extract<ProjectionPlan, { verdict: 'update' | 'unknown' }>,
+    objects: ObservedObjects,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { webspace } = objects;
     if (!webspace) return;
     if (plan.verdict === 'update') {
@@ -89,7 +102,11 @@ export class Projection {
 
   async writePhase(webspace: StoredObject, phase: StatusChange['phase'], signal: AbortSignal): Promise<void> {
     const message = `An operation is under way.`;
-    await this.writeStatus(webspace, { phase, condition: { type: 'Synced', status: 'Unknown', reason: 'OperationUnderWay', message } }, signal);
+    await this.writeStatus(
+      webspace,
+      { phase, condition: { type: 'Synced', status: 'Unknown', reason: 'OperationUnderWay', message } },
+      signal,
+    );
   }
 
   async writeStatus(webspace: StoredObject, change: StatusChange, signal: AbortSignal): Promise<void> {
@@ -117,7 +134,9 @@ export class Projection {
   async routeToGateway(name: string, record: WebspaceRecord, objects: ObservedObjects, signal: AbortSignal): Promise<void> {
     const { webspace } = objects;
     if (!webspace || uidOfObject(webspace) !== record.uid) return;
-    const route = desiredObjects(name, record, 'gateway', this.#platform).filter(({ kind }) => kind === 'ingressRoute' || kind === 'ingressRouteTcp');
+    const route = desiredObjects(name, record, 'gateway', this.#platform).filter(
+      ({ kind }) => kind === 'ingressRoute' || kind === 'ingressRouteTcp',
+    );
     await Promise.all([
       ...route.map((object) => {
         const { kind, ...content } = adopted(object, webspace);

@@ -1,6 +1,6 @@
 import { RECORD_KEY } from '#libs/contracts/webspaces-api.js';
-import type { Platform } from '#libs/domain/platform.js';
 import { phaseOf } from '#libs/domain/phase.js';
+import type { Platform } from '#libs/domain/platform.js';
 import { isComplete, serialiseRecord, uidOf, type WebspaceRecord } from '#libs/domain/record.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { LxdClient, StateAction } from '#libs/lxd/client.js';
@@ -52,7 +52,9 @@ export class Instances {
     const found = await this.find(name, call.signal);
     if (!found) return false;
     if (uidOf(found.value) !== uid) {
-      throw new PlatformError('CONFLICT', `An instance named ${name} exists already and is not this webspace.`, { details: { reason: 'exists' } });
+      throw new PlatformError('CONFLICT', `An instance named ${name} exists already and is not this webspace.`, {
+        details: { reason: 'exists' },
+      });
     }
     if (isComplete(found.value)) return true;
     await waitFor(call, await this.#lxd.instances.delete(name, { signal: call.signal }), `removing half-made instance ${name}`);
@@ -140,7 +142,8 @@ export class Instances {
       try {
         await waitFor(call, await this.#lxd.instances.delete(name, { signal: call.signal }), `removing instance ${name}`);
       } catch (error) {
-        const passing = isPlatformError(error, 'NOT_FOUND') || isPlatformError(error, 'CONFLICT') || isPlatformError(error, 'INVALID_INPUT');
+        const passing =
+          isPlatformError(error, 'NOT_FOUND') || isPlatformError(error, 'CONFLICT') || isPlatformError(error, 'INVALID_INPUT');
         if (!passing) throw error;
       }
     }

@@ -1,4 +1,4 @@
-import { activityInfo, ApplicationFailure, Context } from '@temporalio/activity';
+import { ApplicationFailure, activityInfo, Context } from '@temporalio/activity';
 import type { WaitDetails } from '#libs/contracts/operations.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 

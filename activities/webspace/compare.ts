@@ -3,7 +3,14 @@ import { workflowIdOf } from '#libs/contracts/ids.js';
 import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import { type ClaimKind, claimsOf } from '#libs/domain/claims.js';
 import { isWebspaceName } from '#libs/domain/names.js';
-import { type ObservedInstance, type ObservedObjects, planProjection, statusChange, uidOfObject, unknownStatus } from '#libs/domain/projection.js';
+import {
+  type ObservedInstance,
+  type ObservedObjects,
+  planProjection,
+  statusChange,
+  uidOfObject,
+  unknownStatus,
+} from '#libs/domain/projection.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
 import { claimSpec } from '../kubernetes/claims.js';
 import type { Lock } from '../kubernetes/lock.js';
@@ -33,7 +40,13 @@ export function compareSteps(deps: Deps) {
   const { lxd, locks, claims, projection, observer, installation, platform, runs, metrics } = deps;
 
   /** Says on every `Webspace` why it cannot be told what is true now; reroutes and removes nothing. */
-  async function holdBack(objects: Map<string, ObservedObjects>, reason: string, message: string, claimsOpen: boolean, signal: AbortSignal): Promise<Comparison> {
+  async function holdBack(
+    objects: Map<string, ObservedObjects>,
+    reason: string,
+    message: string,
+    claimsOpen: boolean,
+    signal: AbortSignal,
+  ): Promise<Comparison> {
     metrics.refused(reason);
     metrics.unreadable(objects.size);
     for (const { webspace } of objects.values()) await markUnknown(webspace, reason, message, signal);
@@ -55,7 +68,9 @@ export function compareSteps(deps: Deps) {
     const list = await lxd.instances.list({ signal });
     return new Map(
       list.flatMap((instance) => {
-        const observed = isWebspaceName(platform.instancePrefix, instance.name) ? readInstance(instance) : { is: 'not-a-webspace' as const };
+        const observed = isWebspaceName(platform.instancePrefix, instance.name)
+          ? readInstance(instance)
+          : { is: 'not-a-webspace' as const };
         return observed.is === 'not-a-webspace' ? [] : [[instance.name, observed] as const];
       }),
     );
@@ -88,7 +103,9 @@ export function compareSteps(deps: Deps) {
     }
   }
 
-  async function readWorld(signal: AbortSignal): Promise<World | { readonly objects: Map<string, ObservedObjects>; readonly failed: string }> {
+  async function readWorld(
+    signal: AbortSignal,
+  ): Promise<World | { readonly objects: Map<string, ObservedObjects>; readonly failed: string }> {
     const [objects, allLocks, allClaims] = await Promise.all([projection.readAll(signal), locks.readAll(signal), claims.all(signal)]);
     try {
       return { objects, locks: allLocks, claims: allClaims, instances: await readInstances(signal) };
@@ -153,7 +170,13 @@ export function compareSteps(deps: Deps) {
       const world = await readWorld(signal);
       if ('failed' in world) return holdBack(world.objects, 'LxdUnavailable', `LXD cannot be read: ${world.failed}`, claimsOpen, signal);
       if (!(await installation.isPinnedLxd(signal))) {
-        return holdBack(world.objects, 'AnotherLxd', 'The LXD at this address is not the one this installation is pinned to (ConfigMap lxd-identity).', claimsOpen, signal);
+        return holdBack(
+          world.objects,
+          'AnotherLxd',
+          'The LXD at this address is not the one this installation is pinned to (ConfigMap lxd-identity).',
+          claimsOpen,
+          signal,
+        );
       }
       if (world.instances.size === 0 && [...world.objects.values()].filter(({ webspace }) => webspace).length > 1) {
         return holdBack(world.objects, 'EmptyList', 'LXD lists no webspace at all although there are some.', claimsOpen, signal);

@@ -31,7 +31,10 @@ export function reconcileSteps(deps: Deps) {
       await locks.markLookAgain(lock, signal);
       return { outcome: 'left to the operation that holds the lock', again: false };
     }
-    if (instance.is === 'present' && (instance.record.deletedBy !== undefined || lock?.deleted.some(({ uid }) => uid === instance.record.uid))) {
+    if (
+      instance.is === 'present' &&
+      (instance.record.deletedBy !== undefined || lock?.deleted.some(({ uid }) => uid === instance.record.uid))
+    ) {
       return { outcome: 'deleted: nothing is projected', again: false };
     }
     const plan = planProjection(name, instance, objects, platform);

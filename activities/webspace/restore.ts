@@ -37,7 +37,8 @@ export function restoreSteps(deps: Deps) {
       const record = found && parseRecord(found.value);
       if (!record) throw new PlatformError('NOT_FOUND', `There is no webspace ${acting.name}.`);
       assertNotDeleted(acquired.lock, record.uid);
-      if (record.deletedBy !== undefined) throw new PlatformError('CONFLICT', `${acting.name} is being deleted.`, { details: { reason: 'deleted' } });
+      if (record.deletedBy !== undefined)
+        throw new PlatformError('CONFLICT', `${acting.name} is being deleted.`, { details: { reason: 'deleted' } });
       return factsOf(record, platform);
     },
 
@@ -58,7 +59,10 @@ export function restoreSteps(deps: Deps) {
         }),
       );
       if (lost.length > 0) {
-        throw new PlatformError('CONFLICT', `${acting.name} and an older webspace both name ${lost.join(', ')}: the older one keeps it. Change this one's record.`);
+        throw new PlatformError(
+          'CONFLICT',
+          `${acting.name} and an older webspace both name ${lost.join(', ')}: the older one keeps it. Change this one's record.`,
+        );
       }
     },
   };

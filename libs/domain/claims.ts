@@ -31,11 +31,7 @@ export function portClaim(port: WebspaceRecord['ports'][number]): Claim {
 
 /** Every claim a record stands for: its host names, its address, its forwarded ports. */
 export function claimsOf(record: WebspaceRecord, baseDomain: string): Claim[] {
-  return [
-    ...hostsOf(record, baseDomain).map(domainClaim),
-    addressClaim(record.network.address),
-    ...record.ports.map(portClaim),
-  ];
+  return [...hostsOf(record, baseDomain).map(domainClaim), addressClaim(record.network.address), ...record.ports.map(portClaim)];
 }
 
 /** Every host name of a webspace, the default one first. */

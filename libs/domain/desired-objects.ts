@@ -57,7 +57,10 @@ export function desiredObjects(name: string, record: WebspaceRecord, target: Rou
     // Traefik takes a missing `ready` as not ready for TCP routes.
     endpoints: [{ addresses: [record.network.address], conditions: { ready: true } }],
   };
-  const backend = { name: target === 'container' ? name : GATEWAY_SERVICE, port: target === 'container' || !record.http.sniPassthrough ? 80 : 443 };
+  const backend = {
+    name: target === 'container' ? name : GATEWAY_SERVICE,
+    port: target === 'container' || !record.http.sniPassthrough ? 80 : 443,
+  };
   return [service, slice, route(name, labels, record, backend, platform)];
 }
 
@@ -73,7 +76,11 @@ function route(
   const entryPoints = [platform.entryPoint];
   if (record.http.sniPassthrough) {
     const match = hosts.map((host) => `HostSNI(\`${host}\`)`).join(' || ');
-    return { kind: 'ingressRouteTcp', metadata, spec: { entryPoints, routes: [{ match, services: [backend] }], tls: { passthrough: true } } };
+    return {
+      kind: 'ingressRouteTcp',
+      metadata,
+      spec: { entryPoints, routes: [{ match, services: [backend] }], tls: { passthrough: true } },
+    };
   }
   const match = hosts.map((host) => `Host(\`${host}\`)`).join(' || ');
   const tls = platform.defaultTlsSecret === undefined ? {} : { secretName: platform.defaultTlsSecret };

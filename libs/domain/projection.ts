@@ -1,8 +1,8 @@
+import type { KubeObject, StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import type { Phase } from '#libs/contracts/webspaces-api.js';
 import { LABELS } from '#libs/contracts/webspaces-api.js';
-import type { KubeObject, StoredObject } from '#libs/contracts/kubernetes-objects.js';
-import { matches } from './matches.js';
 import { type DesiredObject, desiredObjects, ownedBy, type RouteTarget, webspaceSpec } from './desired-objects.js';
+import { matches } from './matches.js';
 import type { InstancePhase } from './phase.js';
 import type { Platform } from './platform.js';
 import type { WebspaceRecord } from './record.js';
@@ -46,7 +46,12 @@ export type ProjectionPlan =
   | { readonly verdict: 'restore'; readonly stale: StoredObject | undefined }
   /** The `Webspace` has no instance (any more). */
   | { readonly verdict: 'orphan'; readonly uid: string; readonly webspace: StoredObject }
-  | { readonly verdict: 'update'; readonly apply: readonly DesiredObject[]; readonly remove: readonly StoredObject[]; readonly status: StatusChange | undefined };
+  | {
+      readonly verdict: 'update';
+      readonly apply: readonly DesiredObject[];
+      readonly remove: readonly StoredObject[];
+      readonly status: StatusChange | undefined;
+    };
 
 const IN_STEP = { type: 'Synced', status: 'True', reason: 'InStep', message: 'Objects say what LXD says.' } as const;
 

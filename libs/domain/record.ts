@@ -35,7 +35,10 @@ export type WebspaceRecord = z.infer<typeof recordSchema>;
  * The record of an instance; undefined when the instance is not a webspace (has no record).
  * @throws PlatformError PROTOCOL naming the field when there is a record that does not fit: that one webspace is unhealthy, no other.
  */
-export function parseRecord(instance: { readonly name: string; readonly config: Readonly<Record<string, string>> }): WebspaceRecord | undefined {
+export function parseRecord(instance: {
+  readonly name: string;
+  readonly config: Readonly<Record<string, string>>;
+}): WebspaceRecord | undefined {
   const text = instance.config[RECORD_KEY];
   if (text === undefined || text === '') return undefined;
   let value: unknown;
@@ -51,10 +54,14 @@ export function parseRecord(instance: { readonly name: string; readonly config: 
 }
 
 function unreadable(name: string, why: string, cause: unknown): PlatformError {
-  return new PlatformError('PROTOCOL', `The record of ${name} (LXD config key ${RECORD_KEY}) cannot be read: ${why}. Correct the key with "lxc config edit ${name}".`, {
-    details: { field: RECORD_KEY },
-    cause,
-  });
+  return new PlatformError(
+    'PROTOCOL',
+    `The record of ${name} (LXD config key ${RECORD_KEY}) cannot be read: ${why}. Correct the key with "lxc config edit ${name}".`,
+    {
+      details: { field: RECORD_KEY },
+      cause,
+    },
+  );
 }
 
 /** The uid of an instance's record, or undefined when it has none or it cannot be read: then it is nobody's that we know. */

@@ -1,9 +1,16 @@
 import { Agent, type Dispatcher } from 'undici';
+import {
+  KINDS,
+  type KindInfo,
+  type KindName,
+  type KubeObject,
+  type NewObject,
+  type StoredObject,
+} from '#libs/contracts/kubernetes-objects.js';
 import { FIELD_MANAGER } from '#libs/contracts/webspaces-api.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { type Credentials, loadCredentials } from './credentials.js';
 import { errorOfAnswer, errorOfTransport } from './errors.js';
-import { KINDS, type KindInfo, type KindName, type KubeObject, type NewObject, type StoredObject } from '#libs/contracts/kubernetes-objects.js';
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
@@ -173,7 +180,9 @@ export class KubernetesClient {
     try {
       return JSON.parse(text) as T;
     } catch (cause) {
-      throw new PlatformError('PROTOCOL', `The Kubernetes API answered ${method} ${options.about} with something that is not JSON.`, { cause });
+      throw new PlatformError('PROTOCOL', `The Kubernetes API answered ${method} ${options.about} with something that is not JSON.`, {
+        cause,
+      });
     }
   }
 }

@@ -22,7 +22,9 @@ export function errorOfAnswer(
   }
   if (status === 429) {
     const seconds = Number(Array.isArray(context.retryAfter) ? context.retryAfter[0] : context.retryAfter);
-    return new PlatformError('RATE_LIMITED', said, { details: { ...details, retryAfterMs: (Number.isFinite(seconds) ? seconds : 1) * 1000 } });
+    return new PlatformError('RATE_LIMITED', said, {
+      details: { ...details, retryAfterMs: (Number.isFinite(seconds) ? seconds : 1) * 1000 },
+    });
   }
   if (status >= 500) return new PlatformError('UNAVAILABLE', said, { details });
   return new PlatformError('INVALID_INPUT', said, { details });

@@ -23,7 +23,8 @@ export function reasonOf(error: unknown): Reason {
 
 /** The failure of a workflow: our code as its type, the sentence, and what could not be undone. */
 export function failureOf(error: unknown, undoErrors: readonly string[]): Error {
-  if (isCancellation(error) && undoErrors.length === 0) return new CancelledFailure('Cancelled; everything that was begun has been undone.');
+  if (isCancellation(error) && undoErrors.length === 0)
+    return new CancelledFailure('Cancelled; everything that was begun has been undone.');
   const { code, message, details } = reasonOf(error);
   const undo = undoErrors.length === 0 ? '' : ` Could not be undone, the next sweep will: ${undoErrors.join('; ')}`;
   return ApplicationFailure.create({

@@ -1,4 +1,12 @@
-import { ApplicationFailure, CancellationScope, defineQuery, isCancellation, setCurrentDetails, setHandler, sleep } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  defineQuery,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  sleep,
+} from '@temporalio/workflow';
 import type { Busy } from '../../libs/contracts/activities.js';
 import { type OperationProgress, PROGRESS_QUERY, type StepProgress, type StepState } from '../../libs/contracts/operations.js';
 import { failureOf, reasonOf } from './failures.js';

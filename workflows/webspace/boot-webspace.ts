@@ -31,7 +31,9 @@ export async function bootWebspace({ name }: BootWebspaceInput): Promise<StateRe
       await operation.step('ready', `Wait for ${facts.address}:${facts.port}`, () =>
         slow(`Wait for ${facts.address}:${facts.port}`).awaitReady(acting, facts),
       );
-      const { phase } = await operation.step('settle', `Look last and free the lock of ${name}`, () => lasting(`Settle ${name}`).settle(acting));
+      const { phase } = await operation.step('settle', `Look last and free the lock of ${name}`, () =>
+        lasting(`Settle ${name}`).settle(acting),
+      );
       return { name, phase };
     });
   } catch (error) {

@@ -12,13 +12,18 @@ export async function createWebspace(input: CreateWebspaceInput): Promise<Create
   const operation = new Operation();
   return operation.run(async () => {
     operation.undoBy('release', `Free the lock of ${name}`, () => lasting(`Free the lock of ${name}`).releaseLock(acting, 'tombstone'));
-    operation.undoBy('remove-objects', `Remove objects and claims of ${name}`, () => lasting(`Remove objects and claims of ${name}`).removeObjects(acting));
+    operation.undoBy('remove-objects', `Remove objects and claims of ${name}`, () =>
+      lasting(`Remove objects and claims of ${name}`).removeObjects(acting),
+    );
     const facts = await operation.stepWhenFree('prepare', `Claim ${name}, its host name and an address`, LOCK_DEADLINE_MS, () =>
       quick(`Claim names for ${name}`).prepareCreation(input),
     );
     operation.undoBy('remove-instance', `Remove instance ${name}`, () => lasting(`Remove instance ${name}`).removeInstance(acting));
     await operation.together(
-      () => operation.step('instance', `Make instance ${name} from ${input.image}`, () => slow(`Create container ${name}`).ensureInstance(acting, facts)),
+      () =>
+        operation.step('instance', `Make instance ${name} from ${input.image}`, () =>
+          slow(`Create container ${name}`).ensureInstance(acting, facts),
+        ),
       () => operation.step('publish', `Publish https://${facts.host}`, () => slow(`Publish ${facts.host}`).ensureProjection(acting, facts)),
     );
     if (input.boot) await bootStep(operation, acting, facts);

@@ -25,7 +25,9 @@ export async function deleteWebspace(input: DeleteWebspaceInput): Promise<Delete
       await operation.step('remove-objects', `Remove objects and claims of ${name}`, () =>
         lasting(`Remove objects and claims of ${name}`).removeObjects(acting),
       );
-      await operation.step('release', `Free the lock of ${name}`, () => lasting(`Free the lock of ${name}`).releaseLock(acting, 'tombstone'));
+      await operation.step('release', `Free the lock of ${name}`, () =>
+        lasting(`Free the lock of ${name}`).releaseLock(acting, 'tombstone'),
+      );
       return { name, uid: marked.uid };
     }),
   );

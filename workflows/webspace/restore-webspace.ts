@@ -18,7 +18,9 @@ export async function restoreWebspace({ name }: RestoreWebspaceInput): Promise<S
     const acting: Acting = { ...unread, uid: facts.uid };
     await operation.step('claims', `Restore the claims of ${name}`, () => slow(`Restore claims of ${name}`).restoreClaims(acting, facts));
     await operation.step('publish', `Publish ${facts.host}`, () => slow(`Publish ${facts.host}`).ensureProjection(acting, facts));
-    const { phase } = await operation.step('settle', `Look last and free the lock of ${name}`, () => lasting(`Settle ${name}`).settle(acting));
+    const { phase } = await operation.step('settle', `Look last and free the lock of ${name}`, () =>
+      lasting(`Settle ${name}`).settle(acting),
+    );
     return { name, phase };
   });
 }

@@ -27,7 +27,9 @@ async function stop(kind: Extract<OperationKind, 'shutdown' | 'reboot'>, input: 
       quick(`Take ${name} off its container`).beginStop(unread),
     );
     const acting: Acting = { ...unread, uid: facts.uid };
-    await operation.step('stop', `Stop container ${name}`, () => slow(`Stop container ${name}`).stopInstance(acting, GRACEFUL_STOP_SECONDS));
+    await operation.step('stop', `Stop container ${name}`, () =>
+      slow(`Stop container ${name}`).stopInstance(acting, GRACEFUL_STOP_SECONDS),
+    );
     if (kind === 'reboot') {
       await operation.stepWhenFree('start', `Start container ${name}`, LOCK_DEADLINE_MS, () =>
         slow(`Start container ${name}`).startInstance(acting),
@@ -36,7 +38,9 @@ async function stop(kind: Extract<OperationKind, 'shutdown' | 'reboot'>, input: 
         slow(`Wait for ${facts.address}:${facts.port}`).awaitReady(acting, facts),
       );
     }
-    const { phase } = await operation.step('settle', `Look last and free the lock of ${name}`, () => lasting(`Settle ${name}`).settle(acting));
+    const { phase } = await operation.step('settle', `Look last and free the lock of ${name}`, () =>
+      lasting(`Settle ${name}`).settle(acting),
+    );
     return { name, phase };
   });
 }

@@ -1,0 +1,43 @@
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import { createWebspaceActivities } from '#activities/index.js';
+import { Claims } from '#activities/kubernetes/claims.js';
+import { Locks } from '#activities/kubernetes/lock.js';
+import { Projection } from '#activities/kubernetes/projection.js';
+import type { Deps, SweepMetrics } from '#activities/shared/deps.js';
+import { WorkflowRuns } from '#activities/shared/workflow-runs.js';
+import { Installation } from '#activities/webspace/installation.js';
+import { Observer } from '#activities/webspace/observe.js';
+import type { WorkerConfig } from '#libs/config/worker.js';
+import type { WebspaceActivities } from '#libs/contracts/activities.js';
+import { KubernetesClient } from '#libs/kubernetes/client.js';
+import { createLxdClient } from '#libs/lxd/create-client.js';
+
+/** Everything the activities need, made from the configuration. */
+export function assemble(
+  config: WorkerConfig,
+  client: Client,
+  log: Logger,
+  metrics: SweepMetrics,
+): { deps: Deps; activities: WebspaceActivities } {
+  const { platform } = config;
+  const lxd = createLxdClient(config.lxd);
+  const kube = new KubernetesClient(config.kubernetes);
+  const runs = new WorkflowRuns(client);
+  const locks = new Locks(kube, runs);
+  const projection = new Projection(kube, platform);
+  const deps: Deps = {
+    lxd,
+    kube,
+    runs,
+    locks,
+    claims: new Claims(kube, platform),
+    projection,
+    observer: new Observer(lxd, locks, projection),
+    installation: new Installation(kube, lxd),
+    platform,
+    log,
+    metrics,
+  };
+  return { deps, activities: createWebspaceActivities(deps) };
+}

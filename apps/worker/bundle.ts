@@ -1,0 +1,11 @@
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode } from '@temporalio/worker';
+
+/** Build step: one file with every workflow, so that a worker starts without a bundler. Run from dist. */
+const workflowsPath = fileURLToPath(new URL('../../workflows/index.js', import.meta.url));
+const { code } = await bundleWorkflowCode({
+  workflowsPath,
+  logger: { log() {}, trace() {}, debug() {}, info() {}, warn: console.warn, error: console.error },
+});
+writeFileSync(new URL('../../workflows/bundle.cjs', import.meta.url), code);

@@ -1,0 +1,34 @@
+import { createServer, type Server } from 'node:http';
+import type { Registry } from 'prom-client';
+
+/** Reasons why the process is not ready, by part; empty when it is. */
+export type Readiness = () => Readonly<Record<string, string>>;
+
+/** `/health/live`, `/health/ready` with its reasons, `/metrics`. */
+export function startHealthServer(
+  listen: { readonly host: string; readonly port: number },
+  readiness: Readiness,
+  registry: Registry,
+): Promise<Server> {
+  const server = createServer(async (request, response) => {
+    const json = (status: number, body: unknown) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    switch (request.url) {
+      case '/health/live':
+        return json(200, { status: 'live' });
+      case '/health/ready': {
+        const reasons = readiness();
+        const ready = Object.keys(reasons).length === 0;
+        return json(ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', reasons });
+      }
+      case '/metrics':
+        return response.writeHead(200, { 'content-type': registry.contentType }).end(await registry.metrics());
+      default:
+        return json(404, { message: 'There is /health/live, /health/ready and /metrics.' });
+    }
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(listen.port, listen.host, () => resolve(server));
+  });
+}

@@ -1,0 +1,39 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { SweepMetrics } from '#activities/shared/deps.js';
+
+export interface WorkerMetrics {
+  readonly registry: Registry;
+  readonly sweep: SweepMetrics;
+  events(outcome: string): void;
+  eventsConnected(connected: boolean): void;
+}
+
+export function createMetrics(): WorkerMetrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const refused = new Counter({
+    name: 'webspaces_sweep_refused_total',
+    help: 'Times that nothing was removed or rerouted because LXD could not be believed, by reason',
+    labelNames: ['reason'],
+    registers,
+  });
+  const unreadable = new Gauge({
+    name: 'webspaces_unreadable',
+    help: 'Webspaces whose instance or record could not be read at the last comparison',
+    registers,
+  });
+  const events = new Counter({
+    name: 'webspaces_lxd_looks_total',
+    help: 'Looks at one webspace after LXD events, by outcome',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const connected = new Gauge({ name: 'webspaces_lxd_events_connected', help: 'Whether the stream of LXD events is connected', registers });
+  return {
+    registry,
+    sweep: { refused: (reason) => refused.inc({ reason }), unreadable: (count) => unreadable.set(count) },
+    events: (outcome) => events.inc({ outcome }),
+    eventsConnected: (value) => connected.set(value ? 1 : 0),
+  };
+}

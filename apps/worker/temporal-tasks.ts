@@ -1,0 +1,90 @@
+import { type Client, ScheduleAlreadyRunning, ScheduleNotFoundError, ScheduleOverlapPolicy } from '@temporalio/client';
+import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
+import { temporal } from '@temporalio/proto';
+import { SEARCH_ATTRIBUTES, SWEEP_SCHEDULE_ID, TASK_QUEUE, workflowIdOf } from '#libs/contracts/ids.js';
+import { LOOK_AGAIN_SIGNAL, WORKFLOW_TYPES } from '#libs/contracts/operations.js';
+
+const DEADLINE_MS = 10_000;
+const GRPC_ALREADY_EXISTS = 6;
+const webspaceKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.webspace, 'KEYWORD');
+const kindKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.kind, 'KEYWORD');
+
+/** What the worker itself asks of Temporal: the Schedule of the sweep, and operations that events call for. */
+export class TemporalTasks {
+  constructor(
+    readonly client: Client,
+    readonly namespace: string,
+    readonly sweepIntervalSeconds: number,
+  ) {}
+
+  /** Search attributes and the Schedule exist; safe at any time, also after Temporal lost its database. */
+  async ensureInstalled(): Promise<void> {
+    await this.#call(async () => {
+      const keyword = temporal.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD;
+      const searchAttributes = Object.fromEntries(Object.values(SEARCH_ATTRIBUTES).map((name) => [name, keyword]));
+      await this.client.connection.operatorService
+        .addSearchAttributes({ namespace: this.namespace, searchAttributes })
+        .catch(ignoreExisting);
+      await this.#ensureSchedule();
+    });
+  }
+
+  async #ensureSchedule(): Promise<void> {
+    const spec = { intervals: [{ every: this.sweepIntervalSeconds * 1000 }] };
+    const action = {
+      type: 'startWorkflow' as const,
+      workflowType: WORKFLOW_TYPES.sweep,
+      workflowId: SWEEP_SCHEDULE_ID,
+      taskQueue: TASK_QUEUE,
+      staticSummary: 'sweep: all of LXD against all of Kubernetes',
+    };
+    const policies = { overlap: ScheduleOverlapPolicy.SKIP };
+    try {
+      await this.client.schedule.create({ scheduleId: SWEEP_SCHEDULE_ID, spec, action, policies });
+    } catch (error) {
+      if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+      const handle = this.client.schedule.getHandle(SWEEP_SCHEDULE_ID);
+      const current = await handle.describe();
+      if (current.spec.intervals?.[0]?.every === spec.intervals[0]?.every) return;
+      await handle.update((previous) => ({ ...previous, spec, policies }));
+    }
+  }
+
+  /** One sweep now; after the one that runs, if one does. */
+  async sweepNow(): Promise<void> {
+    await this.#call(async () => {
+      try {
+        await this.client.schedule.getHandle(SWEEP_SCHEDULE_ID).trigger(ScheduleOverlapPolicy.BUFFER_ONE);
+      } catch (error) {
+        if (!(error instanceof ScheduleNotFoundError)) throw error;
+        await this.#ensureSchedule();
+        await this.client.schedule.getHandle(SWEEP_SCHEDULE_ID).trigger(ScheduleOverlapPolicy.BUFFER_ONE);
+      }
+    });
+  }
+
+  /** One more look at a webspace, by the run under way or a new one. */
+  async reconcile(name: string): Promise<void> {
+    await this.#call(async () => {
+      await this.client.workflow.signalWithStart(WORKFLOW_TYPES.reconcile, {
+        workflowId: workflowIdOf('reconcile', name, ''),
+        taskQueue: TASK_QUEUE,
+        args: [{ name, reason: 'event' }],
+        signal: LOOK_AGAIN_SIGNAL,
+        staticSummary: `reconcile ${name}, asked by an LXD event`,
+        typedSearchAttributes: new TypedSearchAttributes([
+          { key: webspaceKey, value: name },
+          { key: kindKey, value: 'reconcile' },
+        ]),
+      });
+    });
+  }
+
+  #call<T>(call: () => Promise<T>): Promise<T> {
+    return this.client.connection.withDeadline(Date.now() + DEADLINE_MS, call);
+  }
+}
+
+function ignoreExisting(error: unknown): void {
+  if ((error as { code?: unknown }).code !== GRPC_ALREADY_EXISTS) throw error;
+}
