@@ -1,3 +1,4 @@
+import type { LxdCertificates, LxdConsole, LxdExec, LxdFiles, LxdImageChanges, LxdLogs } from './client-parts.js';
 import type { LxdClusterMember, LxdDevice, LxdEvent, LxdImage, LxdInstance, LxdInstanceState, LxdServer, Versioned } from './types.js';
 
 export interface CallOptions {
@@ -71,13 +72,18 @@ export interface LxdClient {
     /** The fingerprint behind an alias; NOT_FOUND naming the alias. */
     resolveAlias(alias: string, options?: CallOptions): Promise<string>;
     get(fingerprint: string, options?: CallOptions): Promise<LxdImage>;
-  };
+  } & LxdImageChanges;
   readonly operations: {
     /** Adopts an operation by id, e.g. one that an earlier attempt began. */
     adopt(id: string): LxdOperation;
     /** Operations that have not ended, all of them or those on one instance. */
     running(filter?: { readonly instance?: string }, options?: CallOptions): Promise<OperationSummary[]>;
   };
+  readonly files: LxdFiles;
+  readonly exec: LxdExec;
+  readonly console: LxdConsole;
+  readonly logs: LxdLogs;
+  readonly certificates: LxdCertificates;
   readonly cluster: { members(options?: CallOptions): Promise<LxdClusterMember[]> };
   server(options?: CallOptions): Promise<LxdServer>;
   /** Reconnects by itself with back-off until closed. */

@@ -1,10 +1,15 @@
+import { Certificates } from './certificates.js';
 import type { LxdClient } from './client.js';
 import { readClusterMembers } from './cluster.js';
 import { Connection } from './connection.js';
+import { Console } from './console.js';
 import { createDialer, type LxdAddress } from './dial.js';
 import { DEFAULT_EVENT_TIMES, EventStream, type EventTimes } from './events.js';
+import { Exec } from './exec.js';
+import { Files } from './files.js';
 import { Images } from './images.js';
 import { Instances } from './instances.js';
+import { Logs } from './logs.js';
 import { DEFAULT_SLICE_SECONDS } from './operation.js';
 import { Operations } from './operations.js';
 import { readServer } from './server.js';
@@ -24,11 +29,18 @@ export function createLxdClient(options: LxdClientOptions): LxdClient {
   const transport = new Transport(dialer, options.requestTimeoutMs);
   const connection = new Connection(transport);
   const operations = new Operations(connection, options.waitSliceSeconds ?? DEFAULT_SLICE_SECONDS);
+  const logs = new Logs(connection);
+  const parts = { connection, operations, dialer };
   const streams = new Set<EventStream>();
   return {
     instances: new Instances(connection, operations),
     images: new Images(connection, operations),
     operations: operations.api,
+    files: new Files(connection),
+    exec: new Exec(parts, logs),
+    console: new Console(parts),
+    logs,
+    certificates: new Certificates(connection),
     cluster: { members: (call) => readClusterMembers(connection, call) },
     server: (call) => readServer(connection, call),
     events: (types, handlers) => {

@@ -27,12 +27,22 @@ const REASONS: readonly Reason[] = [
   { when: /i\/o timeout|connection refused|connection reset/, code: 'UNAVAILABLE', reason: 'member-unreachable', retryAfterMs: 5_000 },
   { when: /not ready yet|shutting down/i, code: 'UNAVAILABLE', reason: 'starting', retryAfterMs: 1_000 },
   { when: /busy running a|Instance is busy/, code: 'UNAVAILABLE', reason: 'busy', retryAfterMs: 500 },
+  { when: /^sftp: .*directory not empty/, code: 'CONFLICT', reason: 'not-empty', advice: 'Delete what is in it first.' },
+  { when: /console\.log: no such file/, code: 'NOT_FOUND', reason: 'not-found', advice: 'It has not been started yet.' },
+  // Another process of LXD still writes there, e.g. the unpacking that a killed daemon left behind.
+  { when: /directory not empty|device or resource busy/i, code: 'UNAVAILABLE', reason: 'files-in-use', retryAfterMs: 1_000 },
   { when: /Cluster member is evacuated/, code: 'UNAVAILABLE', reason: 'evacuated', advice: 'Restore the cluster member.' },
+  {
+    when: /Instance storage pool not found|Failed expanding symlinks/,
+    code: 'OPERATION_FAILED',
+    reason: 'half-made',
+    advice: 'Its creation was cut off: delete it.',
+  },
+  // Said too early while another operation runs: a start during a stop is told "already running", a stop during a start "already stopped".
   { when: /already running/, code: 'CONFLICT', reason: 'already-running' },
-  { when: /already stopped|(is )?not running|isn't running/, code: 'CONFLICT', reason: 'not-running' },
+  { when: /already stopped|not running|isn't running/, code: 'CONFLICT', reason: 'not-running' },
   { when: /Instance is running|is currently running/, code: 'CONFLICT', reason: 'still-running', advice: 'Stop it first.' },
-  { when: /(is|already) frozen/, code: 'CONFLICT', reason: 'frozen', advice: 'Unfreeze it first.' },
-  { when: /not frozen/, code: 'CONFLICT', reason: 'not-frozen' },
+  { when: /already frozen|is frozen/, code: 'CONFLICT', reason: 'frozen', advice: 'Unfreeze it first.' },
   { when: /already exists|already in trust store|already in use|already used on/, code: 'CONFLICT', reason: 'exists' },
   { when: /currently in use|still has the following/, code: 'CONFLICT', reason: 'in-use' },
   {
@@ -49,6 +59,7 @@ const REASONS: readonly Reason[] = [
   { when: /Failed shutting down instance/, code: 'OPERATION_FAILED', reason: 'shutdown-timeout', advice: 'Stop it by force.' },
   { when: /Timed out waiting for websockets/, code: 'UNAVAILABLE', reason: 'not-attached' },
   { when: /Command not found/, code: 'INVALID_INPUT', reason: 'command-not-found' },
+  { when: /Command not executable/, code: 'INVALID_INPUT', reason: 'command-not-executable' },
   { when: /No space left|disk quota exceeded/i, code: 'OPERATION_FAILED', reason: 'no-space', advice: "Free some of the pool's space." },
 ];
 

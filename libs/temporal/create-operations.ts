@@ -127,6 +127,7 @@ export function createOperations(options: OperationsOptions): Operations {
       }
     },
 
+    peek: reader.peek,
     get: reader.get,
     list: (filter) => call('list', callTimeoutMs, () => listOperations(client, filter, links)),
 

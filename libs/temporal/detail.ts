@@ -1,10 +1,10 @@
 import type { Client } from '@temporalio/client';
-import { parseOperationResourceId } from '#libs/contracts/ids.js';
+import { type OperationRef, parseOperationResourceId } from '#libs/contracts/ids.js';
 import { OPERATION_KINDS, type OperationProgress, PROGRESS_QUERY, type StepProgress } from '#libs/contracts/operations.js';
 import { isPlatformError, messageOf, PlatformError } from '#libs/errors/platform-error.js';
 import { summaryOf, waitsOf } from './describe.js';
 import { isDeadline } from './errors.js';
-import type { OperationDetail, OperationError } from './operations.js';
+import type { OperationDetail, OperationError, OperationSummary } from './operations.js';
 
 type Call = <T>(name: string, timeoutMs: number, run: () => Promise<T>) => Promise<T>;
 
@@ -47,18 +47,22 @@ export function createOperationReader({ client, call, links, callTimeoutMs, quer
     }
   }
 
+  async function describe(id: string) {
+    const ref = refOf(id);
+    const description = await call('describe', callTimeoutMs, () => client.workflow.getHandle(ref.workflowId, ref.runId).describe());
+    const summary = summaryOf(description, links);
+    if (!summary) throw noSuch(id);
+    return { description, summary };
+  }
+
   return {
+    peek: async (id: string): Promise<OperationSummary> => ended.get(id) ?? (await describe(id)).summary,
+
     async get(id: string): Promise<OperationDetail> {
       const remembered = ended.get(id);
       if (remembered) return remembered;
-      const ref = parseOperationResourceId(id);
-      if (!ref || !OPERATION_KINDS.includes(ref.kind)) throw new PlatformError('NOT_FOUND', `There is no operation "${id}".`);
-      const [description, steps] = await Promise.all([
-        call('describe', callTimeoutMs, () => client.workflow.getHandle(ref.workflowId, ref.runId).describe()),
-        stepsOf(ref.workflowId, ref.runId),
-      ]);
-      const summary = summaryOf(description, links);
-      if (!summary) throw new PlatformError('NOT_FOUND', `There is no operation "${id}".`);
+      const ref = refOf(id);
+      const [{ description, summary }, steps] = await Promise.all([describe(id), stepsOf(ref.workflowId, ref.runId)]);
       const failed = summary.status !== 'running' && summary.status !== 'completed';
       const error = failed ? await errorOf(ref.workflowId, description.runId) : undefined;
       const detail: OperationDetail = {
@@ -74,4 +78,14 @@ export function createOperationReader({ client, call, links, callTimeoutMs, quer
       return detail;
     },
   };
+}
+
+function refOf(id: string): OperationRef {
+  const ref = parseOperationResourceId(id);
+  if (!ref || !OPERATION_KINDS.includes(ref.kind)) throw noSuch(id);
+  return ref;
+}
+
+function noSuch(id: string): PlatformError {
+  return new PlatformError('NOT_FOUND', `There is no operation "${id}".`);
 }

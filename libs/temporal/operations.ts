@@ -12,7 +12,9 @@ export interface Operations {
   result<T>(handle: OperationHandle, options: { readonly timeoutMs: number }): Promise<Outcome<T>>;
   /** Boots, or joins the boot under way, and returns when LXD's start has ended. `updateId` makes a repeat return the recorded answer. */
   bootUntilStarted(request: StartRequest, options: { readonly timeoutMs: number; readonly updateId?: string }): Promise<Outcome<unknown>>;
-  /** @throws PlatformError NOT_FOUND. */
+  /** What Temporal itself knows of an operation; asks no worker. @throws PlatformError NOT_FOUND. */
+  peek(id: string): Promise<OperationSummary>;
+  /** The operation in full. @throws PlatformError NOT_FOUND. */
   get(id: string): Promise<OperationDetail>;
   list(filter: OperationFilter): Promise<OperationPage>;
   /** Asks an operation to stop and undo. @throws PlatformError NOT_FOUND. */

@@ -1,0 +1,62 @@
+import { isPlatformError } from '#libs/errors/platform-error.js';
+import { readBytes } from './answer.js';
+import { type AttachParts, attach, control, resizeCommand } from './attach.js';
+import type { CallOptions } from './client.js';
+import type { ConsoleSession, LxdConsole, TerminalSize } from './client-parts.js';
+import { protocolError } from './error-reasons.js';
+import { frameStream } from './frame-streams.js';
+import { apiPath } from './paths.js';
+
+export class Console implements LxdConsole {
+  readonly #parts: AttachParts;
+
+  constructor(parts: AttachParts) {
+    this.#parts = parts;
+  }
+
+  async attach(instance: string, size: TerminalSize, options: CallOptions = {}): Promise<ConsoleSession> {
+    const what = `attach to the console of instance ${instance}`;
+    const body = { ...size, type: 'console' };
+    const { operation, sockets } = await attach(this.#parts, { method: 'POST', path: consolePath(instance), body, what }, options);
+    const data = sockets.get('0');
+    if (!data) throw protocolError(what, 'field "fds.0" is missing');
+    const close = (): void => {
+      for (const socket of sockets.values()) socket.terminate();
+    };
+    options.signal?.addEventListener('abort', close, { once: true });
+    // Whichever side ends it, LXD calls that a failure: "file already closed" (LXD 5.0.2, tried).
+    const ended = operation.wait().then(
+      () => undefined,
+      (error: unknown) => {
+        if (!isPlatformError(error, 'OPERATION_FAILED')) throw error;
+      },
+    );
+    ended
+      .catch(() => undefined)
+      .finally(() => {
+        options.signal?.removeEventListener('abort', close);
+        close();
+      });
+    return {
+      stream: frameStream(data, { sendEof: false, onEof: close }),
+      resize: (to) => control(sockets, resizeCommand(to)),
+      close,
+      ended,
+    };
+  }
+
+  async readLog(instance: string, options: CallOptions = {}): Promise<Buffer> {
+    const what = `read the console log of instance ${instance}`;
+    const request = { method: 'GET' as const, path: consolePath(instance), what, ...options };
+    return readBytes(await this.#parts.connection.transport.request(request), what);
+  }
+
+  async clearLog(instance: string, options: CallOptions = {}): Promise<void> {
+    const what = `clear the console log of instance ${instance}`;
+    await this.#parts.connection.change({ method: 'DELETE', path: consolePath(instance), what }, options);
+  }
+}
+
+function consolePath(instance: string): string {
+  return apiPath(['instances', instance, 'console']);
+}
