@@ -15,11 +15,16 @@ export const SAMPLE_USERS = {
 } as const;
 export type SampleUser = keyof typeof SAMPLE_USERS;
 
+export interface TokenOptions {
+  readonly ttlSeconds?: number;
+  readonly version?: number;
+}
+
 /** The three outside systems; the lab's own, or those of an existing installation. */
 export interface Targets {
   readonly lxd:
     | { readonly socket: string }
-    | { readonly url: string; readonly certificateFile: string; readonly keyFile: string; readonly serverCertificateFile: string };
+    | { readonly url: string; readonly clientCertFile: string; readonly clientKeyFile: string; readonly serverCertFile: string };
   readonly kubeconfigs: { readonly api: string; readonly worker: string };
   readonly temporal: { readonly address: string; readonly uiUrl: string };
 }
@@ -70,11 +75,15 @@ export function workerProcess(profile: Profile): LabProcess {
 }
 
 /** A bearer token of the local identity adapter, valid for 30 days unless told otherwise. */
-export function tokenFor(profile: Profile, user: { id: number; isAdmin?: boolean }, { ttlSeconds = 30 * 24 * 3600 } = {}): string {
-  const key = Buffer.from(readFileSync(join(profile.paths.apps, 'identity.key'), 'utf8').trim(), 'base64');
+export function tokenFor(
+  profile: Profile,
+  user: { id: number; isAdmin?: boolean },
+  { ttlSeconds = 30 * 24 * 3600, version = 1 }: TokenOptions = {},
+): string {
+  const key = readFileSync(join(profile.paths.apps, 'identity.key'), 'utf8').trim();
   const now = Math.floor(Date.now() / 1000);
   const times = { iat: now, nbf: now - 5, exp: now + ttlSeconds };
-  const claims = { sub: String(user.id), ...times, iss: 'webspaces-local', aud: ['auth'], is_admin: user.isAdmin ?? false, version: 1 };
+  const claims = { sub: String(user.id), ...times, iss: 'webspaces-local', aud: ['auth'], is_admin: user.isAdmin ?? false, version };
   const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString('base64url');
   const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
   return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`;
@@ -121,5 +130,5 @@ function platformOf({ baseDomain, network, ports }: Profile) {
 }
 
 function sampleUsers() {
-  return Object.entries(SAMPLE_USERS).map(([username, { id, isAdmin }]) => ({ id, username, ...(isAdmin ? { isAdmin } : {}) }));
+  return Object.entries(SAMPLE_USERS).map(([username, { id, isAdmin }]) => ({ id, username, version: 1, ...(isAdmin ? { isAdmin } : {}) }));
 }

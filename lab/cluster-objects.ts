@@ -50,7 +50,7 @@ export async function ensureClusterObjects(
 
 function manifestFiles(tools: Tools): string[] {
   const yaml = (folder: string) => filesBelow(join(projectRoot(), folder), (name) => /\.ya?ml$/.test(name));
-  return [tools.traefikCrds, ...yaml('lab/manifests'), ...yaml('deploy/crds'), ...yaml('deploy/rbac')];
+  return [tools.traefikCrds, ...yaml('lab/manifests'), ...yaml('deploy/crds'), ...yaml('deploy/rbac'), ...yaml('deploy/manifests')];
 }
 
 async function apply(tools: Tools, kubeconfig: string, files: readonly string[]): Promise<void> {

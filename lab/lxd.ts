@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { httpOverSocket } from './http.js';
 import { LxdClient } from './lxd-client.js';
-import { LabProcess } from './process.js';
+import { LabProcess, type ProcessSpec } from './process.js';
 import type { Profile } from './profile.js';
 import type { Sandbox } from './sandbox.js';
 import { waitFor } from './wait.js';
@@ -71,9 +71,9 @@ export class Lxd {
     await waitFor('LXD', () => this.process.healthy(), { timeoutMs: 30_000 });
   }
 
-  private spec() {
+  private spec(): ProcessSpec {
     mkdirSync(this.profile.paths.lxd, { recursive: true, mode: 0o711 });
-    const environment = ['PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/root', `LXD_DIR=${this.profile.paths.lxd}`];
-    return { ...this.sandbox.inside(['/usr/bin/env', '-i', ...environment, 'lxd']), recordChild: true as const };
+    const daemon = ['lxd'];
+    return { ...this.sandbox.inside(daemon), env: { LXD_DIR: this.profile.paths.lxd }, becomes: daemon, recordChild: true };
   }
 }

@@ -64,13 +64,26 @@ export function allPids(): number[] {
     .map(Number);
 }
 
-export function commandLineOf(pid: number): string {
+/** The arguments, the program's name first. */
+export function argumentsOf(pid: number): string[] {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replace(/\0$/, '').split('\0');
   } catch {
     // Ended while we looked.
-    return '';
+    return [];
   }
+}
+
+/** Processes that were started with this setting in their environment, descendants included. */
+export function processesWithEnvironment(setting: string): number[] {
+  return allPids().filter((pid) => {
+    try {
+      return `\0${readFileSync(`/proc/${pid}/environ`, 'utf8')}`.includes(`\0${setting}`);
+    } catch {
+      // Ended while we looked.
+      return false;
+    }
+  });
 }
 
 function namespaceOf(pid: number): string | undefined {

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { sha256 } from './hash.js';
-import { childrenOf, identityOf, isAlive, type ProcessIdentity } from './process-table.js';
+import { endProcess, environmentMark, ProcessRecord } from './process-record.js';
+import { argumentsOf, childrenOf, identityOf, processesWithEnvironment, residentBytes } from './process-table.js';
 import type { Profile } from './profile.js';
 import { DeadlineError, waitFor } from './wait.js';
 
@@ -13,6 +14,8 @@ export interface ProcessSpec {
   readonly cwd?: string;
   /** Content of files it reads at its start: a change asks for a restart. */
   readonly inputs?: string;
+  /** What the process becomes by `exec`, if not what was started. */
+  readonly becomes?: readonly string[];
   /** The command only opens namespaces; the process meant is its child. */
   readonly recordChild?: true;
 }
@@ -27,8 +30,9 @@ export interface ProcessOptions {
   readonly stopTimeoutMs?: number;
 }
 
-interface ProcessRecord extends ProcessIdentity {
-  readonly fingerprint: string;
+/** For one start only; the next one is as usual. */
+export interface StartOverrides {
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class PartError extends Error {
@@ -43,28 +47,37 @@ export class PartError extends Error {
   }
 }
 
-/** One long-running process of the lab: recorded with its start time, so that a reused pid is never signalled. */
+const BASE_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LANG: 'C.UTF-8' };
+const LOG_LIMIT_BYTES = 50_000_000;
+
+/** One long-running process of the lab: started detached, with a log file, a record of its identity and a health check. */
 export class LabProcess {
   readonly name: string;
   readonly logFile: string;
-  private readonly recordFile: string;
+  private readonly record: ProcessRecord;
+  private readonly mark: string;
 
   constructor(
     profile: Profile,
     private readonly options: ProcessOptions,
   ) {
+    this.mark = environmentMark(profile, options.name);
     this.name = options.name;
     this.logFile = join(profile.paths.logs, `${options.name}.log`);
-    this.recordFile = join(profile.paths.processes, `${options.name}.json`);
+    this.record = ProcessRecord.of(profile, options.name);
   }
 
   /** The pid while it runs. */
   pid(): number | undefined {
-    return this.running()?.pid;
+    return this.record.alive()?.pid;
+  }
+
+  residentBytes(): number {
+    return residentBytes(this.pid() ?? 0);
   }
 
   async healthy(): Promise<boolean> {
-    if (!this.running()) return false;
+    if (!this.record.alive()) return false;
     try {
       return await this.options.healthy();
     } catch {
@@ -75,109 +88,95 @@ export class LabProcess {
 
   /** Leaves a healthy process alone; starts what is missing, restarts what changed or does not answer. */
   async ensure(): Promise<'kept' | 'started' | 'restarted'> {
-    const record = this.running();
-    if (!record) {
+    const running = this.record.alive();
+    if (!running) {
       await this.start();
       return 'started';
     }
-    if (record.fingerprint === fingerprintOf(this.options.spec()) && (await this.becomesHealthy(3_000))) return 'kept';
+    if (running.fingerprint === fingerprintOf(this.options.spec()) && (await this.becomesHealthy(5_000))) return 'kept';
     await this.restart();
     return 'restarted';
   }
 
-  /** Starts it and waits until it is healthy; does nothing when it runs. */
-  async start(): Promise<void> {
-    if (!this.running()) await this.launch();
+  /** Starts it and waits until it is healthy; when it runs already, only waits. */
+  async start(overrides: StartOverrides = {}): Promise<void> {
+    if (!this.record.alive()) await this.launch(overrides);
     await this.ready();
   }
 
-  async restart(): Promise<void> {
+  async restart(overrides: StartOverrides = {}): Promise<void> {
     await this.stop();
-    await this.start();
+    await this.start(overrides);
   }
 
   /** SIGTERM, then SIGKILL after the time it was given; true when there was something to stop. */
   async stop(): Promise<boolean> {
     const stopped = await this.kill('SIGTERM');
-    rmSync(this.recordFile, { force: true });
+    this.record.remove();
     return stopped;
   }
 
-  /** Sends a signal and waits for the end; after SIGTERM's patience it ends by SIGKILL. True when it ran. */
-  async kill(signal: 'SIGTERM' | 'SIGKILL'): Promise<boolean> {
-    const record = this.running();
-    if (!record) return false;
-    signalTo(record.pid, signal);
-    try {
-      await waitFor(`end of ${this.name}`, () => !isAlive(record), { timeoutMs: this.options.stopTimeoutMs ?? 5_000, intervalMs: 20 });
-    } catch (error) {
-      if (!(error instanceof DeadlineError)) throw error;
-      if (isAlive(record)) signalTo(record.pid, 'SIGKILL');
-      await waitFor(`end of ${this.name} after SIGKILL`, () => !isAlive(record), { timeoutMs: 5_000, intervalMs: 20 });
-    }
-    return true;
+  /** Signals it and waits for its end. True when it ran. */
+  kill(signal: 'SIGTERM' | 'SIGKILL'): Promise<boolean> {
+    return this.record.end(signal, { patienceMs: this.options.stopTimeoutMs ?? 5_000 });
   }
 
   lastLogLines(count: number): string {
     return existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8').trimEnd().split('\n').slice(-count).join('\n') : '';
   }
 
-  private running(): ProcessRecord | undefined {
-    if (!existsSync(this.recordFile)) return undefined;
-    const record = JSON.parse(readFileSync(this.recordFile, 'utf8')) as ProcessRecord;
-    return isAlive(record) ? record : undefined;
-  }
-
-  private async launch(): Promise<void> {
+  private async launch(overrides: StartOverrides): Promise<void> {
     const spec = this.options.spec();
-    mkdirSync(join(this.logFile, '..'), { recursive: true });
-    mkdirSync(join(this.recordFile, '..'), { recursive: true });
-    if (existsSync(this.logFile) && statSync(this.logFile).size > 50_000_000) renameSync(this.logFile, `${this.logFile}.old`);
-    const log = openSync(this.logFile, 'a');
+    await this.endStrays(spec);
+    const log = this.openLog();
     const child = spawn(spec.command, [...spec.args], {
       detached: true,
       stdio: ['ignore', log, log],
       cwd: spec.cwd ?? '/',
       // Nothing of the caller's environment: proxies and certificate settings would leak into the lab.
-      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LANG: 'C.UTF-8', ...spec.env },
+      env: { ...BASE_ENVIRONMENT, ...spec.env, ...overrides.env, ...Object.fromEntries([this.mark.split('=')]) },
     });
     closeSync(log);
     const launched = await new Promise<number>((resolve, reject) => {
       child.once('spawn', () => resolve(child.pid as number));
-      child.once('error', (error) =>
-        reject(new PartError(this.name, this.logFile, `cannot start ${spec.command}: ${error.message}`, { cause: error })),
-      );
+      child.once('error', (error) => reject(this.failure(`cannot start ${spec.command}: ${error.message}`, error)));
     });
     child.unref();
     const pid = spec.recordChild ? await this.childPid(launched) : launched;
-    const identity = identityOf(pid);
-    if (!identity) throw new PartError(this.name, this.logFile, `${this.name} ended at once`);
-    const record: ProcessRecord = { ...identity, fingerprint: fingerprintOf(spec) };
-    writeFileSync(`${this.recordFile}.new`, JSON.stringify(record));
-    renameSync(`${this.recordFile}.new`, this.recordFile);
+    if (!this.record.write(pid, fingerprintOf(spec))) throw this.failure(`${this.name} ended at once`);
+  }
+
+  /** A starter that was killed between start and record left one behind; it would hold the ports. */
+  private async endStrays(spec: ProcessSpec): Promise<void> {
+    const wanted = (spec.becomes ?? [spec.command, ...spec.args]).join(' ');
+    for (const pid of processesWithEnvironment(this.mark)) {
+      const identity = identityOf(pid);
+      if (identity && argumentsOf(pid).join(' ') === wanted) await endProcess(identity, 'SIGKILL', { patienceMs: 5_000 });
+    }
+  }
+
+  private openLog(): number {
+    mkdirSync(dirname(this.logFile), { recursive: true });
+    if (existsSync(this.logFile) && statSync(this.logFile).size > LOG_LIMIT_BYTES) renameSync(this.logFile, `${this.logFile}.old`);
+    return openSync(this.logFile, 'a');
   }
 
   private async childPid(parent: number): Promise<number> {
     try {
       return await waitFor(`child of ${this.name}`, () => childrenOf(parent)[0], { timeoutMs: 3_000, intervalMs: 5 });
     } catch (error) {
-      throw new PartError(this.name, this.logFile, `${this.name} ended at once`, { cause: error });
+      throw this.failure(`${this.name} ended at once`, error);
     }
   }
 
   private async ready(): Promise<void> {
-    const ended = Symbol('ended');
     try {
-      const result = await waitFor(`${this.name} ready`, async () => (this.running() ? (await this.healthy()) && true : ended), {
-        timeoutMs: this.options.readyTimeoutMs,
-        intervalMs: 30,
-      });
-      if (result === ended) throw new PartError(this.name, this.logFile, `${this.name} ended before it was ready`);
+      const state = async () => (this.record.alive() ? (await this.healthy()) && 'healthy' : 'ended');
+      const reached = await waitFor(`${this.name} ready`, state, { timeoutMs: this.options.readyTimeoutMs, intervalMs: 30 });
+      if (reached === 'ended') throw this.failure(`${this.name} ended before it was ready`);
     } catch (error) {
-      if (error instanceof PartError) throw error;
-      throw new PartError(this.name, this.logFile, `${this.name} was not ready within ${this.options.readyTimeoutMs / 1000} s`, {
-        cause: error,
-      });
+      if (!(error instanceof DeadlineError)) throw error;
+      throw this.failure(`${this.name} was not ready within ${this.options.readyTimeoutMs / 1000} s`, error);
     }
   }
 
@@ -189,17 +188,12 @@ export class LabProcess {
       throw error;
     }
   }
+
+  private failure(message: string, cause?: unknown): PartError {
+    return new PartError(this.name, this.logFile, message, { cause });
+  }
 }
 
 function fingerprintOf(spec: ProcessSpec): string {
   return sha256(JSON.stringify([spec.command, spec.args, spec.env ?? {}, spec.cwd ?? '', spec.inputs ?? '']));
-}
-
-function signalTo(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    // It ended between the look and the signal.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }

@@ -3,8 +3,8 @@
 #   sandbox.sh run DIR NAME             stays in the foreground as the holder of the namespaces; DIR/ready appears when they are usable
 #   sandbox.sh in DIR INIT COMMAND...   runs a command inside; INIT is the host's pid of the sandbox's pid 1
 #   sandbox.sh clean DIR                removes the cgroups of a sandbox that is gone
+# `in` starts no process before nsenter: the lab takes the first child for the command.
 set -u
-self=$(readlink -f "$0")
 command=$1 dir=$2
 shift 2
 
@@ -14,7 +14,7 @@ pure_v2() { [ "$(wc -l < /proc/self/cgroup)" = 1 ]; }
 cgroup_dirs() {
   if pure_v2; then
     # At the root, not in a session's scope: only there do controllers reach the containers.
-    echo "/sys/fs/cgroup/webspaces-lab-$1"
+    echo "/sys/fs/cgroup/webspaces-$1"
     return
   fi
   local id controllers path mount
@@ -24,7 +24,7 @@ cgroup_dirs() {
       name=*) mount=/sys/fs/cgroup/${controllers#name=} ;;
       *) mount=/sys/fs/cgroup/$controllers ;;
     esac
-    [ -d "$mount" ] && echo "$mount${path%/}/webspaces-lab-$1"
+    [ -d "$mount" ] && echo "$mount${path%/}/webspaces-$1"
   done < /proc/self/cgroup
 }
 
@@ -64,7 +64,7 @@ case $command in
       fi
     done < "$dir/cgroups"
     join_cgroups
-    exec unshare --net --mount --pid --uts --ipc --cgroup --fork --kill-child=KILL --mount-proc bash "$self" init "$dir" "$name"
+    exec unshare --net --mount --pid --uts --ipc --cgroup --fork --kill-child=KILL --mount-proc bash "$0" init "$dir" "$name"
     ;;
   init)
     set -e

@@ -6,6 +6,9 @@ import { childrenOf, processesOfNamespace, residentBytes } from './process-table
 import type { Profile } from './profile.js';
 import { projectRoot } from './project.js';
 
+/** What sandbox.sh becomes. */
+const HOLDER = 'unshare --net --mount --pid --uts --ipc --cgroup --fork --kill-child=KILL --mount-proc'.split(' ');
+
 /** The namespaces LXD lives in. Its process is the holder: one SIGKILL to it ends the daemon, dnsmasq and every container. */
 export class Sandbox {
   readonly process: LabProcess;
@@ -14,7 +17,11 @@ export class Sandbox {
   constructor(private readonly profile: Profile) {
     this.process = new LabProcess(profile, {
       name: 'sandbox',
-      spec: () => ({ command: 'bash', args: [this.script, 'run', profile.paths.sandbox, profile.sandboxName] }),
+      spec: () => ({
+        command: 'bash',
+        args: [this.script, 'run', profile.paths.sandbox, profile.sandboxName],
+        becomes: [...HOLDER, 'bash', this.script, 'init', profile.paths.sandbox, profile.sandboxName],
+      }),
       healthy: async () => existsSync(join(profile.paths.sandbox, 'ready')) && this.initPid() !== undefined,
       readyTimeoutMs: 10_000,
     });
@@ -41,11 +48,5 @@ export class Sandbox {
   residentBytes(): number {
     const init = this.initPid();
     return init === undefined ? 0 : processesOfNamespace(init).reduce((sum, pid) => sum + residentBytes(pid), 0);
-  }
-
-  /** Ends everything inside, then removes the cgroups it leaves. */
-  async remove(): Promise<void> {
-    await this.process.kill('SIGKILL');
-    await run('bash', [this.script, 'clean', this.profile.paths.sandbox]);
   }
 }

