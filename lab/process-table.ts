@@ -52,10 +52,15 @@ export function residentBytes(pid: number): number {
   }
 }
 
+/** False as soon as it is on its way out, which for pid 1 of a sandbox lasts until all inside are gone. */
+export function hasNamespaces(pid: number): boolean {
+  return namespaceOf(pid, 'net') !== undefined;
+}
+
 /** Every process of the pid namespace whose first process is `init`. */
 export function processesOfNamespace(init: number): number[] {
-  const namespace = namespaceOf(init);
-  return namespace ? allPids().filter((pid) => namespaceOf(pid) === namespace) : [];
+  const namespace = namespaceOf(init, 'pid');
+  return namespace ? allPids().filter((pid) => namespaceOf(pid, 'pid') === namespace) : [];
 }
 
 export function allPids(): number[] {
@@ -86,9 +91,9 @@ export function processesWithEnvironment(setting: string): number[] {
   });
 }
 
-function namespaceOf(pid: number): string | undefined {
+function namespaceOf(pid: number, kind: 'pid' | 'net'): string | undefined {
   try {
-    return readlinkSync(`/proc/${pid}/ns/pid`);
+    return readlinkSync(`/proc/${pid}/ns/${kind}`);
   } catch {
     // Ended while we looked.
     return undefined;

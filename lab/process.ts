@@ -171,8 +171,7 @@ export class LabProcess {
 
   private async ready(): Promise<void> {
     try {
-      const state = async () => (this.record.alive() ? (await this.healthy()) && 'healthy' : 'ended');
-      const reached = await waitFor(`${this.name} ready`, state, { timeoutMs: this.options.readyTimeoutMs, intervalMs: 30 });
+      const reached = await waitFor(`${this.name} ready`, () => this.state(), { timeoutMs: this.options.readyTimeoutMs, intervalMs: 30 });
       if (reached === 'ended') throw this.failure(`${this.name} ended before it was ready`);
     } catch (error) {
       if (!(error instanceof DeadlineError)) throw error;
@@ -180,9 +179,13 @@ export class LabProcess {
     }
   }
 
+  private async state(): Promise<'healthy' | 'ended' | false> {
+    return this.record.alive() ? (await this.healthy()) && 'healthy' : 'ended';
+  }
+
   private async becomesHealthy(timeoutMs: number): Promise<boolean> {
     try {
-      return await waitFor(this.name, () => this.healthy(), { timeoutMs, intervalMs: 100 });
+      return (await waitFor(this.name, () => this.state(), { timeoutMs, intervalMs: 100 })) === 'healthy';
     } catch (error) {
       if (error instanceof DeadlineError) return false;
       throw error;

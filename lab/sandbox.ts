@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RunOptions, run } from './exec.js';
 import { LabProcess, type ProcessSpec } from './process.js';
-import { childrenOf, processesOfNamespace, residentBytes } from './process-table.js';
+import { argumentsOf, childrenOf, hasNamespaces, processesOfNamespace, residentBytes } from './process-table.js';
 import type { Profile } from './profile.js';
 import { projectRoot } from './project.js';
 
@@ -22,7 +22,7 @@ export class Sandbox {
         args: [this.script, 'run', profile.paths.sandbox, profile.sandboxName],
         becomes: [...HOLDER, 'bash', this.script, 'init', profile.paths.sandbox, profile.sandboxName],
       }),
-      healthy: async () => existsSync(join(profile.paths.sandbox, 'ready')) && this.initPid() !== undefined,
+      healthy: async () => this.initPid() !== undefined && existsSync(join(profile.paths.sandbox, 'ready')),
       readyTimeoutMs: 10_000,
     });
   }
@@ -30,7 +30,8 @@ export class Sandbox {
   /** The host's pid of the sandbox's pid 1. */
   initPid(): number | undefined {
     const holder = this.process.pid();
-    return holder === undefined ? undefined : childrenOf(holder)[0];
+    // Until it has become `unshare`, its children are helpers of the script, and the mark of readiness is an older one's.
+    return holder === undefined || argumentsOf(holder)[0] !== HOLDER[0] ? undefined : childrenOf(holder).find(hasNamespaces);
   }
 
   /** A command as it must be started on the host to run inside; give absolute paths, since the working directory is lost. */

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { apiProcess, type Targets, workerProcess, writeAppFiles } from './apps.js';
 import { ensureClusterObjects, kubeconfigOf } from './cluster-objects.js';
 import { ControlPlane } from './control-plane.js';
-import { buildImage, importImage } from './image.js';
+import { buildImage, type Image, importImage } from './image.js';
 import { ensureInternet } from './internet.js';
 import { Lxd } from './lxd.js';
 import { ensureNetwork, refuseQuickly } from './network.js';
@@ -89,6 +89,16 @@ export class Stack {
     const image = buildImage();
     const outcome = await this.sandbox.process.ensure();
     const init = this.sandbox.initPid();
+    try {
+      return await this.containersIn(init, image, outcome);
+    } catch (error) {
+      // Killed just now, it still looked well: once more with a new one.
+      if (init !== undefined && this.sandbox.initPid() === init) throw error;
+      return this.containersIn((await this.sandbox.process.ensure()) && this.sandbox.initPid(), image, 'restarted');
+    }
+  }
+
+  private async containersIn(init: number | undefined, image: Promise<Image>, outcome: string): Promise<string> {
     if (init === undefined) throw new Error('the sandbox ended');
     await ensureNetwork(this.profile, init);
     if (this.options.internet) await ensureInternet(this.profile, init);
