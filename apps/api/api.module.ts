@@ -1,0 +1,51 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { type ApiDependencies, DEPENDENCIES } from './dependencies.js';
+import { HealthController } from './health/health.controller.js';
+import { HealthService } from './health/health.service.js';
+import { AuthGuard } from './http/auth.guard.js';
+import { SchemaPipe } from './http/schema.pipe.js';
+import { MetricsController } from './metrics/metrics.controller.js';
+import { Starter } from './operations/starter.service.js';
+import { LxdReads } from './reads/lxd-reads.js';
+import { ChangeWebspace } from './v1/change-webspace.service.js';
+import { ImagesController } from './v1/images.controller.js';
+import { ReadWebspace } from './v1/read-webspace.service.js';
+import { StateController } from './v1/state.controller.js';
+import { WebspaceController } from './v1/webspace.controller.js';
+import { EventStreams } from './v2/event-streams.service.js';
+import { OperationsController } from './v2/operations.controller.js';
+import { OperationsOfCaller } from './v2/operations.service.js';
+import { WebspacesController } from './v2/webspaces.controller.js';
+import { Webspaces } from './v2/webspaces.service.js';
+
+@Module({})
+class ApiModule {}
+
+export function apiModule(dependencies: ApiDependencies): DynamicModule {
+  return {
+    module: ApiModule,
+    controllers: [
+      ImagesController,
+      WebspaceController,
+      StateController,
+      WebspacesController,
+      OperationsController,
+      HealthController,
+      MetricsController,
+    ],
+    providers: [
+      { provide: DEPENDENCIES, useValue: dependencies },
+      { provide: APP_GUARD, useClass: AuthGuard },
+      { provide: APP_PIPE, useClass: SchemaPipe },
+      LxdReads,
+      Starter,
+      ReadWebspace,
+      ChangeWebspace,
+      Webspaces,
+      OperationsOfCaller,
+      EventStreams,
+      HealthService,
+    ],
+  };
+}

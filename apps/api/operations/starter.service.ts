@@ -1,0 +1,101 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { CreateWebspaceInput, OperationKind, Requester } from '#libs/contracts/operations.js';
+import { webspaceNameFor } from '#libs/domain/names.js';
+import type { AccountInfo } from '#libs/identity/identity.js';
+import type { OperationHandle, OperationSummary, StartRequest } from '#libs/temporal/operations.js';
+import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
+import type { RequestContext } from '../http/context.js';
+import { bodyMarkOf, operationIdFor, uidFor, uuidV7 } from './ids.js';
+import { StillRunning } from './still-running.js';
+
+/** What an operation is asked to do, besides who asks. */
+export interface Wish {
+  readonly kind: Extract<OperationKind, 'create' | 'delete' | 'boot' | 'shutdown' | 'reboot' | 'restore'>;
+  readonly name: string;
+  /** Account id of the owner. */
+  readonly owner: string;
+  /** Whose it is, for people. */
+  readonly ownerName: string;
+  readonly body?: unknown;
+}
+
+type InputOf = (common: { readonly name: string; readonly operationId: string; readonly requestedBy: Requester }) => object;
+
+/** Starts operations for requests, and waits for them. */
+@Injectable()
+export class Starter {
+  constructor(@Inject(DEPENDENCIES) private readonly deps: ApiDependencies) {}
+
+  nameFor(accountId: string): string {
+    return webspaceNameFor(this.deps.config.platform.instancePrefix, accountId);
+  }
+
+  requestFor(context: RequestContext, wish: Wish, inputOf: InputOf = (common) => common): StartRequest {
+    const { caller, idempotencyKey } = context;
+    const operationId = idempotencyKey
+      ? operationIdFor({ subject: caller.subject, route: `${context.route} ${wish.name}`, key: idempotencyKey })
+      : uuidV7();
+    const requestedBy = { subject: caller.subject, username: caller.username };
+    return {
+      kind: wish.kind,
+      name: wish.name,
+      operationId,
+      input: inputOf({ name: wish.name, operationId, requestedBy }),
+      requestedBy,
+      owner: wish.owner,
+      summary: `${wish.kind} ${wish.name} for ${wish.ownerName}, asked by ${caller.username}`,
+      ...(idempotencyKey ? { body: bodyMarkOf(wish.body, this.deps.sealing) } : {}),
+    };
+  }
+
+  createRequestFor(
+    context: RequestContext,
+    owner: AccountInfo,
+    { image, boot }: { readonly image: string; readonly boot: boolean },
+    body: unknown,
+  ): StartRequest {
+    const wish = { kind: 'create', name: this.nameFor(owner.id), owner: owner.id, ownerName: owner.username, body } as const;
+    return this.requestFor(
+      context,
+      wish,
+      (common): CreateWebspaceInput => ({
+        ...common,
+        uid: uidFor(common.operationId),
+        owner: { id: owner.id, username: owner.username },
+        image,
+        boot,
+      }),
+    );
+  }
+
+  async start(context: RequestContext, request: StartRequest): Promise<OperationHandle> {
+    const handle = await this.deps.operations.start(request);
+    context.noteOperation(handle.id);
+    return handle;
+  }
+
+  /** Starts and answers with the operation as it is now. */
+  async begin(context: RequestContext, request: StartRequest): Promise<OperationSummary> {
+    return await this.deps.operations.peek((await this.start(context, request)).id);
+  }
+
+  /** Starts and waits for the result. @throws the operation's own error; StillRunning when the wait is over. */
+  async run<T>(context: RequestContext, request: StartRequest): Promise<T> {
+    const handle = await this.start(context, request);
+    const outcome = await this.deps.operations.result<T>(handle, { timeoutMs: this.#waitMs });
+    if (outcome.status === 'running') throw new StillRunning(handle.id);
+    return outcome.result;
+  }
+
+  /** Boots and waits until LXD has started the container. */
+  async bootUntilStarted(context: RequestContext, request: StartRequest): Promise<void> {
+    const options = { timeoutMs: this.#waitMs, ...(context.idempotencyKey ? { updateId: request.operationId } : {}) };
+    const outcome = await this.deps.operations.bootUntilStarted(request, options);
+    context.noteOperation(outcome.id);
+    if (outcome.status === 'running') throw new StillRunning(outcome.id);
+  }
+
+  get #waitMs(): number {
+    return this.deps.config.limits.waitSeconds * 1000;
+  }
+}

@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { PlatformError } from '#libs/errors/platform-error.js';
+import { createIdentityFrom } from '#libs/identity/create-identity.js';
+import type { AccountInfo, Identity } from '#libs/identity/identity.js';
+import { createLogger } from '#libs/logging/logger.js';
+import { createSealing } from '#libs/sealing/sealing.js';
+import { createApp } from '../app.js';
+import type { ApiDependencies } from '../dependencies.js';
+import { createMetrics } from '../metrics/metrics.js';
+import { createLxdStub, type LxdStub } from './lxd-stub.js';
+import { createOperationsFake, type OperationsFake } from './operations-fake.js';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly text: string;
+  /** The body as JSON. */
+  json(): Record<string, unknown>;
+}
+
+export interface TestApi {
+  readonly app: NestFastifyApplication;
+  readonly lxd: LxdStub;
+  readonly operations: OperationsFake;
+  readonly logLines: string[];
+  identityFailure: PlatformError | undefined;
+  /** `token` is a user name; a body that is a text is sent as it is. */
+  call(request: {
+    readonly method?: string;
+    readonly path: string;
+    readonly token?: string;
+    readonly body?: unknown;
+    readonly headers?: Record<string, string>;
+  }): Promise<Answer>;
+}
+
+const USERS: readonly AccountInfo[] = [
+  { id: '12', username: 'alice', isAdmin: false },
+  { id: '13', username: 'bob', isAdmin: false },
+  { id: '1', username: 'root', isAdmin: true },
+];
+
+/** The API with doubles for everything outside; a token is just a user name. */
+export async function startTestApi(
+  config: { readonly allowedOrigins?: readonly string[]; readonly bodyBytes?: number } = {},
+): Promise<TestApi> {
+  const lxd = createLxdStub();
+  const operations = createOperationsFake();
+  const logLines: string[] = [];
+  const dependencies: ApiDependencies = {
+    config: configOf(config),
+    logger: createLogger({ name: 'api', level: 'debug', destination: { write: (line) => logLines.push(line) } }),
+    lxd: lxd.client,
+    identity: identityOf(() => api.identityFailure),
+    operations,
+    sealing: createSealing({ current: 'k1', keys: new Map([['k1', randomBytes(32)]]) }),
+    metrics: createMetrics({ processMetrics: false }),
+  };
+  const app = await createApp(dependencies);
+  const api: TestApi = {
+    app,
+    lxd,
+    operations,
+    logLines,
+    identityFailure: undefined,
+    async call({ method = 'GET', path, token, body, headers = {} }) {
+      const answer = await app.inject({
+        method: method as 'GET',
+        url: path,
+        headers: {
+          ...(token ? { authorization: `Bearer ${token}` } : {}),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+      return {
+        status: answer.statusCode,
+        headers: answer.headers,
+        text: answer.payload,
+        json: () => JSON.parse(answer.payload) as Record<string, unknown>,
+      };
+    },
+  };
+  return api;
+}
+
+function identityOf(failure: () => PlatformError | undefined): Identity {
+  const guard = () => {
+    const error = failure();
+    if (error) throw error;
+  };
+  const verify = async (token: string) => {
+    guard();
+    const account = USERS.find(({ username }) => username === token);
+    if (!account) throw new PlatformError('UNAUTHORIZED', 'The token is not accepted: it is not valid. Log in again.');
+    return { account, isAdmin: account.isAdmin, expiresAt: Date.now() + 60_000 };
+  };
+  const directory = {
+    byId: async (id: string) => USERS.find((user) => user.id === id),
+    byName: async (name: string) => USERS.find((user) => user.username === name),
+  };
+  return createIdentityFrom({ verify, directory, check: async () => guard() }, { cacheMs: 0 });
+}
+
+function configOf({
+  allowedOrigins = ['*'],
+  bodyBytes = 4096,
+}: {
+  readonly allowedOrigins?: readonly string[];
+  readonly bodyBytes?: number;
+}): ApiDependencies['config'] {
+  return {
+    publicUrl: 'http://api.test',
+    cors: { allowedOrigins },
+    limits: {
+      bodyBytes,
+      waitSeconds: 1,
+      temporalTimeoutMs: 500,
+      queryTimeoutMs: 500,
+      lxdTimeoutMs: 500,
+      eventStreams: 2,
+      shutdownSeconds: 1,
+    },
+    platform: {
+      baseDomain: 'ws.test',
+      instancePrefix: 'ws-',
+      profiles: ['default'],
+      network: 'lxdbr0',
+      addressRange: { from: '10.77.1.0', to: '10.77.2.255' },
+      addressRestSeconds: 600,
+      entryPoint: 'websecure',
+      publicPort: 8443,
+      defaults: { httpPort: 80, startupDelaySeconds: 3 },
+      limits: { startupDelaySeconds: 60, portForwards: 64 },
+    },
+  };
+}

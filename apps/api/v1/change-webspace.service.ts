@@ -1,0 +1,98 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { phaseOf } from '#libs/domain/phase.js';
+import { PlatformError } from '#libs/errors/platform-error.js';
+import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
+import type { RequestContext } from '../http/context.js';
+import { Starter, type Wish } from '../operations/starter.service.js';
+import { LxdReads } from '../reads/lxd-reads.js';
+import type { CreateWebspaceBody, Webspace } from './schemas.js';
+import { userOf } from './views.js';
+
+/** Changes of v1: each starts one operation and waits for it. */
+@Injectable()
+export class ChangeWebspace {
+  constructor(
+    @Inject(DEPENDENCIES) private readonly deps: ApiDependencies,
+    @Inject(LxdReads) private readonly reads: LxdReads,
+    @Inject(Starter) private readonly starter: Starter,
+  ) {}
+
+  async create(context: RequestContext, body: CreateWebspaceBody): Promise<Webspace> {
+    refuseExtras(body);
+    const { account } = context;
+    const request = this.starter.createRequestFor(context, account, { image: body.image, boot: false }, body);
+    // Asked first also for a repeat: an LXD that is away is found out before anything is begun.
+    const exists = await this.reads.exists(request.name);
+    if (exists && context.idempotencyKey === undefined) throw alreadyExists(request.name);
+    await this.starter.run(context, request);
+    const { defaults } = this.deps.config.platform;
+    return {
+      user: userOf(account.id),
+      config: { startupDelay: defaults.startupDelaySeconds, httpPort: defaults.httpPort, sniPassthrough: false },
+      domains: [],
+      ports: {},
+    };
+  }
+
+  async delete(context: RequestContext): Promise<void> {
+    const wish = this.#wish(context, 'delete');
+    await this.reads.existing(wish.name);
+    await this.starter.run(context, this.starter.requestFor(context, wish));
+  }
+
+  async boot(context: RequestContext): Promise<void> {
+    const wish = this.#wish(context, 'boot');
+    if ((await this.#phase(wish.name)) === 'running' && context.idempotencyKey === undefined)
+      throw conflict('already running', `${wish.name} runs already.`);
+    await this.starter.bootUntilStarted(
+      context,
+      this.starter.requestFor(context, wish, ({ name }) => ({ name })),
+    );
+  }
+
+  async reboot(context: RequestContext): Promise<void> {
+    await this.#whileRunning(context, 'reboot');
+  }
+
+  async shutdown(context: RequestContext): Promise<void> {
+    await this.#whileRunning(context, 'shutdown');
+  }
+
+  /** The original's `sync`: makes routes and claims again from the record. */
+  async sync(context: RequestContext): Promise<void> {
+    const wish = this.#wish(context, 'restore');
+    await this.reads.existing(wish.name);
+    const reason = `asked by ${context.caller.username}`;
+    await this.starter.run(
+      context,
+      this.starter.requestFor(context, wish, ({ name }) => ({ name, reason })),
+    );
+  }
+
+  async #whileRunning(context: RequestContext, kind: 'reboot' | 'shutdown'): Promise<void> {
+    const wish = this.#wish(context, kind);
+    if ((await this.#phase(wish.name)) === 'stopped') throw conflict('not running', `${wish.name} does not run. Boot it first.`);
+    await this.starter.run(context, this.starter.requestFor(context, wish));
+  }
+
+  #wish({ account }: RequestContext, kind: Wish['kind']): Wish {
+    return { kind, name: this.starter.nameFor(account.id), owner: account.id, ownerName: account.username };
+  }
+
+  async #phase(name: string) {
+    return phaseOf((await this.reads.existing(name)).status_code);
+  }
+}
+
+export function alreadyExists(name: string): PlatformError {
+  return conflict('already exists', `${name} exists already. Delete it first to make a new one.`);
+}
+
+function refuseExtras({ password, ssh }: CreateWebspaceBody): void {
+  const field = password === undefined ? (ssh ? 'ssh' : undefined) : 'password';
+  if (field) throw new PlatformError('INVALID_INPUT', `${field}: not available yet; leave it out.`, { details: { field } });
+}
+
+function conflict(legacyMessage: string, message: string): PlatformError {
+  return new PlatformError('CONFLICT', message, { details: { legacyMessage } });
+}

@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { PlatformError } from '#libs/errors/platform-error.js';
+import { startTestApi, type TestApi } from '../testing/test-api.js';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi();
+});
+afterAll(() => api.app.close());
+
+test('images are listed for everybody in the original form', async () => {
+  api.lxd.images.push({
+    fingerprint: 'f'.repeat(64),
+    aliases: [{ name: 'hello', description: 'says hello' }],
+    properties: { os: 'alpine' },
+    size: 4711,
+    architecture: 'x86_64',
+    type: 'container',
+  });
+  const answer = await api.call({ path: '/v1/images' });
+  expect(answer.status).toBe(200);
+  expect(answer.json()).toEqual([
+    { aliases: [{ name: 'hello', description: 'says hello' }], fingerprint: 'f'.repeat(64), properties: { os: 'alpine' }, size: 4711 },
+  ]);
+});
+
+test('an LXD that is away is 503 with Retry-After', async () => {
+  api.lxd.failure = new PlatformError('UNAVAILABLE', 'LXD does not answer.');
+  const answer = await api.call({ path: '/v1/images' });
+  expect(answer.status).toBe(503);
+  expect(answer.headers['retry-after']).toBeDefined();
+});
+
+test('requests that come together share their reads', async () => {
+  api.lxd.failure = undefined;
+  api.lxd.reads.length = 0;
+  await Promise.all(Array.from({ length: 20 }, () => api.call({ path: '/v1/images' })));
+  expect(api.lxd.reads.length).toBeLessThan(10);
+});

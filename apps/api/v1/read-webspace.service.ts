@@ -1,0 +1,38 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { PlatformError } from '#libs/errors/platform-error.js';
+import type { AccountInfo } from '#libs/identity/identity.js';
+import { Starter } from '../operations/starter.service.js';
+import { LxdReads, type WebspaceReading } from '../reads/lxd-reads.js';
+import type { Image, State, Webspace } from './schemas.js';
+import { imageView, stateView, webspaceView } from './views.js';
+
+/** Reads of v1, straight from LXD. */
+@Injectable()
+export class ReadWebspace {
+  constructor(
+    @Inject(LxdReads) private readonly reads: LxdReads,
+    @Inject(Starter) private readonly starter: Starter,
+  ) {}
+
+  async images(): Promise<Image[]> {
+    return (await this.reads.images()).map(imageView);
+  }
+
+  async webspace(account: AccountInfo): Promise<Webspace> {
+    return webspaceView((await this.#reading(account)).record);
+  }
+
+  async state(account: AccountInfo): Promise<State> {
+    const name = this.starter.nameFor(account.id);
+    const state = this.reads.state(name);
+    state.catch(() => undefined); // the reading's own error is the one to report
+    const { instance } = await this.#reading(account);
+    return stateView(instance, await state);
+  }
+
+  async #reading(account: AccountInfo): Promise<WebspaceReading> {
+    const reading = await this.reads.webspace(this.starter.nameFor(account.id));
+    if (reading.record.owner.id === account.id) return reading;
+    throw new PlatformError('FORBIDDEN', `${reading.instance.name} belongs to another account.`);
+  }
+}

@@ -1,0 +1,67 @@
+import { z } from 'zod';
+
+/** The wire forms of the original API. */
+
+export const imageReference = z
+  .string({ error: 'must be a text: an image alias such as "hello", or a fingerprint of 64 hex digits' })
+  .regex(/^[\w][\w./:@+-]{0,127}$/, 'must be an image alias such as "hello", or a fingerprint of 64 hex digits');
+
+export const createWebspaceBody = z
+  .strictObject({
+    image: imageReference.describe('Image alias, or fingerprint of 64 hex digits'),
+    password: z.string({ error: 'must be a text' }).optional().describe('Root password (not available yet)'),
+    ssh: z
+      .boolean({ error: 'must be true or false' })
+      .optional()
+      .describe("Install an SSH server with the account's key (not available yet)"),
+  })
+  .meta({ id: 'InitRequest' });
+export type CreateWebspaceBody = z.output<typeof createWebspaceBody>;
+
+export const imageSchema = z
+  .object({
+    aliases: z.array(z.object({ name: z.string(), description: z.string() })),
+    fingerprint: z.string(),
+    properties: z.record(z.string(), z.string()),
+    size: z.int().describe('Bytes'),
+  })
+  .meta({ id: 'Image' });
+export type Image = z.output<typeof imageSchema>;
+
+export const configSchema = z
+  .object({ startupDelay: z.number().describe('Seconds'), httpPort: z.int(), sniPassthrough: z.boolean() })
+  .meta({ id: 'Config' });
+
+export const webspaceSchema = z
+  .object({
+    user: z.union([z.int(), z.string()]).describe('Account id; a text only where the identity service has such ids'),
+    config: configSchema,
+    domains: z.array(z.string()).describe('Custom domains'),
+    ports: z.record(z.string(), z.int()).describe('Port of the webspace by external port'),
+  })
+  .meta({ id: 'Webspace' });
+export type Webspace = z.output<typeof webspaceSchema>;
+
+const counters = z.object({ bytesReceived: z.int(), bytesSent: z.int(), packetsReceived: z.int(), packetsSent: z.int() });
+const networkInterface = z.object({
+  mac: z.string(),
+  mtu: z.int(),
+  state: z.string(),
+  counters,
+  addresses: z.array(z.object({ family: z.string(), address: z.string(), netmask: z.string(), scope: z.string() })),
+});
+
+export const stateSchema = z
+  .object({
+    running: z.boolean(),
+    uptime: z.number().describe('Seconds, 0 when it does not run'),
+    usage: z.object({
+      cpu: z.int().describe('Nanoseconds'),
+      disks: z.record(z.string(), z.int()),
+      memory: z.int().describe('Bytes'),
+      processes: z.int(),
+    }),
+    networkInterfaces: z.record(z.string(), networkInterface),
+  })
+  .meta({ id: 'State' });
+export type State = z.output<typeof stateSchema>;

@@ -1,0 +1,88 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { instanceOf, recordText } from '../testing/lxd-stub.js';
+import { startTestApi, type TestApi } from '../testing/test-api.js';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi();
+});
+afterAll(() => api.app.close());
+afterEach(() => {
+  api.lxd.instances.clear();
+  api.operations.started.length = 0;
+  api.operations.outcome = { result: {} };
+});
+
+const state = (method: string, headers: Record<string, string> = {}) =>
+  api.call({ method, path: '/v1/webspace/self/state', token: 'alice', headers });
+const have = (status: 'running' | 'stopped') =>
+  api.lxd.instances.set('ws-u12', instanceOf('ws-u12', recordText({ id: '12', username: 'alice' }), status));
+
+test.each(['GET', 'POST', 'PUT', 'DELETE', 'PATCH'])('%s needs a token, and a webspace', async (method) => {
+  expect((await api.call({ method, path: '/v1/webspace/self/state' })).status).toBe(401);
+  expect((await api.call({ method, path: '/v1/webspace/bob/state', token: 'alice' })).status).toBe(403);
+  expect((await state(method)).json()).toMatchObject({ status: 404, message: 'not found' });
+});
+
+describe('reading the state', () => {
+  test('of a running webspace gives usage, uptime and addresses, without lo and without disks that cannot be told', async () => {
+    have('running');
+    const body = (await state('GET')).json();
+    expect(body).toMatchObject({
+      running: true,
+      usage: { cpu: 123, disks: { root: 1000 }, memory: 4096, processes: 3 },
+      networkInterfaces: {
+        eth0: {
+          mac: '00:16:3e:00:00:01',
+          mtu: 1500,
+          state: 'up',
+          counters: { bytesReceived: 1, bytesSent: 2, packetsReceived: 3, packetsSent: 4 },
+          addresses: [{ family: 'inet', address: '10.77.1.12', netmask: '16', scope: 'global' }],
+        },
+      },
+    });
+    expect(Object.keys(body['networkInterfaces'] as object)).toEqual(['eth0']);
+    expect(Object.keys((body['usage'] as { disks: object }).disks)).toEqual(['root']);
+    expect(body['uptime']).toBeGreaterThanOrEqual(59);
+  });
+
+  test('of a stopped webspace says so', async () => {
+    have('stopped');
+    expect((await state('GET')).json()).toMatchObject({ running: false, uptime: 0, networkInterfaces: {} });
+  });
+});
+
+describe('changing the state', () => {
+  test.each([
+    ['POST', 'stopped', 'boot', { name: 'ws-u12' }],
+    ['PUT', 'running', 'reboot', { name: 'ws-u12', requestedBy: { subject: '12', username: 'alice' } }],
+    ['DELETE', 'running', 'shutdown', { name: 'ws-u12', requestedBy: { subject: '12', username: 'alice' } }],
+    ['PATCH', 'stopped', 'restore', { name: 'ws-u12', reason: 'asked by alice' }],
+  ] as const)('%s of a %s webspace starts %s and answers 204', async (method, status, kind, input) => {
+    have(status);
+    const answer = await state(method);
+    expect([answer.status, answer.text]).toEqual([204, '']);
+    expect(api.operations.started).toEqual([expect.objectContaining({ kind, owner: '12', input: expect.objectContaining(input) })]);
+  });
+
+  test.each([
+    ['POST', 'running', 'already running'],
+    ['PUT', 'stopped', 'not running'],
+    ['DELETE', 'stopped', 'not running'],
+  ] as const)('%s of a %s webspace is 409 "%s", and starts nothing', async (method, status, message) => {
+    have(status);
+    expect((await state(method)).json()).toMatchObject({ status: 409, code: 'CONFLICT', message });
+    expect(api.operations.started).toHaveLength(0);
+  });
+
+  test('a boot that takes too long is 504 with its operation', async () => {
+    have('stopped');
+    api.operations.outcome = 'running';
+    expect((await state('POST')).json()).toMatchObject({ status: 504, operation: expect.stringMatching(/^boot:ws-u12:/) });
+  });
+
+  test('a repeated boot with a key is not refused because it runs by now', async () => {
+    have('running');
+    expect((await state('POST', { 'idempotency-key': 'boot-1' })).status).toBe(204);
+  });
+});

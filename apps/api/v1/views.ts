@@ -1,0 +1,58 @@
+import type { WebspaceRecord } from '#libs/domain/record.js';
+import { LXD_STATUS, type LxdImage, type LxdInstance, type LxdInstanceState } from '#libs/lxd/types.js';
+import type { Image, State, Webspace } from './schemas.js';
+
+/** Accounts of the original have numbers; others are shown as they are. */
+export function userOf(accountId: string): number | string {
+  return /^\d{1,15}$/.test(accountId) ? Number(accountId) : accountId;
+}
+
+export function webspaceView(record: WebspaceRecord): Webspace {
+  return {
+    user: userOf(record.owner.id),
+    config: { startupDelay: record.http.startupDelaySeconds, httpPort: record.http.port, sniPassthrough: record.http.sniPassthrough },
+    domains: record.domains,
+    ports: Object.fromEntries(
+      record.ports.filter(({ protocol }) => protocol === 'tcp').map(({ external, internal }) => [String(external), internal]),
+    ),
+  };
+}
+
+export function imageView(image: LxdImage): Image {
+  const { fingerprint, properties, size } = image;
+  return { aliases: image.aliases.map(({ name, description }) => ({ name, description })), fingerprint, properties, size };
+}
+
+export function stateView(instance: LxdInstance, state: LxdInstanceState, now = Date.now()): State {
+  const running = state.status_code === LXD_STATUS.running;
+  const since = Date.parse(instance.last_used_at);
+  return {
+    running,
+    uptime: running && since > 0 ? Math.max(0, (now - since) / 1000) : 0,
+    usage: {
+      cpu: state.cpu.usage,
+      // LXD reports -1 for what its storage driver cannot tell.
+      disks: Object.fromEntries(Object.entries(state.disk).flatMap(([name, { usage }]) => (usage < 0 ? [] : [[name, usage]]))),
+      memory: state.memory.usage,
+      processes: state.processes,
+    },
+    networkInterfaces: Object.fromEntries(
+      Object.entries(state.network ?? {}).flatMap(([name, nic]) => (name === 'lo' ? [] : [[name, interfaceView(nic)]])),
+    ),
+  };
+}
+
+function interfaceView(nic: NonNullable<LxdInstanceState['network']>[string]): State['networkInterfaces'][string] {
+  return {
+    mac: nic.hwaddr,
+    mtu: nic.mtu,
+    state: nic.state,
+    counters: {
+      bytesReceived: nic.counters.bytes_received,
+      bytesSent: nic.counters.bytes_sent,
+      packetsReceived: nic.counters.packets_received,
+      packetsSent: nic.counters.packets_sent,
+    },
+    addresses: nic.addresses.map(({ family, address, netmask, scope }) => ({ family, address, netmask, scope })),
+  };
+}

@@ -1,0 +1,63 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { PlatformError } from '#libs/errors/platform-error.js';
+import type { OperationDetail, OperationPage, OperationSummary } from '#libs/temporal/operations.js';
+import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
+import type { RequestContext } from '../http/context.js';
+import { Starter } from '../operations/starter.service.js';
+import type { OperationListQuery } from './schemas.js';
+
+/** Kinds that many callers share, so that no single one may end them for all. */
+const SHARED: ReadonlySet<string> = new Set(['boot', 'reconcile', 'restore']);
+
+/** Operations as their callers may see them: a member those on the own webspace, an admin all. */
+@Injectable()
+export class OperationsOfCaller {
+  constructor(
+    @Inject(DEPENDENCIES) private readonly deps: ApiDependencies,
+    @Inject(Starter) private readonly starter: Starter,
+  ) {}
+
+  async list({ caller }: RequestContext, { webspace, kind, status, limit, cursor }: OperationListQuery): Promise<OperationPage> {
+    return await this.deps.operations.list({
+      limit,
+      ...(caller.isAdmin ? {} : { visibleTo: { owner: caller.subject, webspace: this.starter.nameFor(caller.subject) } }),
+      ...(webspace === undefined ? {} : { webspace }),
+      ...(kind === undefined ? {} : { kind }),
+      ...(status === undefined ? {} : { status }),
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+  }
+
+  async read(context: RequestContext, id: string): Promise<OperationDetail> {
+    const detail = await this.deps.operations.get(id);
+    this.#assertVisible(context, detail);
+    return detail;
+  }
+
+  async cancel(context: RequestContext, id: string): Promise<OperationSummary> {
+    const operation = await this.deps.operations.peek(id);
+    this.#assertVisible(context, operation);
+    context.noteOperation(id);
+    if (operation.status !== 'running')
+      throw new PlatformError('CONFLICT', `The operation has ended already: ${operation.status}.`, { details: { operation: id } });
+    if (SHARED.has(operation.kind) && !context.caller.isAdmin) {
+      throw new PlatformError('FORBIDDEN', `A ${operation.kind} is shared by everyone who waits for it; only an admin can cancel it.`, {
+        details: { operation: id },
+      });
+    }
+    await this.deps.operations.cancel(id);
+    return operation;
+  }
+
+  /** @throws PlatformError FORBIDDEN, NOT_FOUND, without asking a worker. */
+  async assertVisible(context: RequestContext, id: string): Promise<OperationSummary> {
+    const operation = await this.deps.operations.peek(id);
+    this.#assertVisible(context, operation);
+    return operation;
+  }
+
+  #assertVisible({ caller }: RequestContext, { owner, webspace }: OperationSummary): void {
+    if (caller.isAdmin || owner === caller.subject || webspace === this.starter.nameFor(caller.subject)) return;
+    throw new PlatformError('FORBIDDEN', "This operation is on somebody else's webspace.");
+  }
+}

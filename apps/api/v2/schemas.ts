@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { ERROR_CODES } from '#libs/contracts/error-codes.js';
+import { OPERATION_KINDS } from '#libs/contracts/operations.js';
+import { PHASES } from '#libs/contracts/webspaces-api.js';
+import { OPERATION_STATUSES } from '#libs/temporal/operations.js';
+import { imageReference } from '../v1/schemas.js';
+
+const MAX_PAGE = 200;
+const limit = z.coerce.number().int().min(1).max(MAX_PAGE).default(50).describe(`Entries per page, at most ${MAX_PAGE}`);
+const webspaceName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be a webspace name such as ws-u12');
+
+export const webspaceParams = z.strictObject({ name: webspaceName });
+export type WebspaceParams = z.output<typeof webspaceParams>;
+
+export const webspaceListQuery = z.strictObject({
+  q: z.string().max(200).optional().describe('Part of a name, user name, host name or custom domain'),
+  limit,
+  cursor: webspaceName.optional().describe('From the page before'),
+});
+export type WebspaceListQuery = z.output<typeof webspaceListQuery>;
+
+export const createWebspaceV2Body = z
+  .strictObject({
+    image: imageReference.describe('Image alias, or fingerprint of 64 hex digits'),
+    boot: z.boolean({ error: 'must be true or false' }).default(false).describe('Boot it as soon as it is made'),
+    owner: z
+      .string({ error: 'must be a text' })
+      .min(1)
+      .optional()
+      .describe('User name or `id:<account id>` (admins); the caller when absent'),
+  })
+  .meta({ id: 'CreateWebspace' });
+export type CreateWebspaceV2Body = z.output<typeof createWebspaceV2Body>;
+
+export const webspaceViewSchema = z
+  .object({
+    name: z.string(),
+    phase: z.enum(PHASES),
+    uid: z.string().optional(),
+    owner: z.object({ id: z.string(), username: z.string() }).optional(),
+    url: z.string().optional(),
+    domains: z.array(z.string()).optional().describe('Custom domains'),
+    http: z.object({ port: z.int(), startupDelaySeconds: z.number(), sniPassthrough: z.boolean() }).optional(),
+    ports: z.array(z.object({ protocol: z.enum(['tcp', 'udp']), external: z.int(), internal: z.int() })).optional(),
+    address: z.string().optional(),
+    image: z.object({ alias: z.string().optional(), fingerprint: z.string() }).optional(),
+    createdAt: z.string().optional(),
+    lastUsedAt: z.string().optional(),
+    location: z.string().optional().describe('LXD cluster member'),
+    problem: z
+      .object({ code: z.enum(ERROR_CODES), message: z.string() })
+      .optional()
+      .describe('Why it is unhealthy'),
+  })
+  .meta({ id: 'WebspaceV2' });
+export type WebspaceView = z.output<typeof webspaceViewSchema>;
+
+export const webspacePageSchema = z
+  .object({ webspaces: z.array(webspaceViewSchema), cursor: z.string().optional().describe('Present when there is more') })
+  .meta({ id: 'WebspacePage' });
+export type WebspacePage = z.output<typeof webspacePageSchema>;
+
+export const operationParams = z.strictObject({
+  id: z.string().regex(/^[a-z]+:[a-z0-9-]+:[A-Za-z0-9-]+$/, 'must be an operation id, <kind>:<webspace>:<id>'),
+});
+export type OperationParams = z.output<typeof operationParams>;
+
+export const operationListQuery = z.strictObject({
+  webspace: webspaceName.optional(),
+  kind: z.enum(OPERATION_KINDS).optional(),
+  status: z.enum(OPERATION_STATUSES).optional(),
+  limit,
+  cursor: z.string().max(2000).optional().describe('From the page before'),
+});
+export type OperationListQuery = z.output<typeof operationListQuery>;
+
+const operationError = z.object({ code: z.enum(ERROR_CODES), message: z.string() });
+const requester = z.object({ subject: z.string(), username: z.string() });
+
+export const operationSummarySchema = z
+  .object({
+    id: z.string(),
+    kind: z.enum(OPERATION_KINDS),
+    webspace: z.string(),
+    status: z.enum(OPERATION_STATUSES),
+    owner: z.string().optional(),
+    requestedBy: requester.optional(),
+    startedAt: z.string(),
+    closedAt: z.string().optional(),
+    links: z.object({ temporalUi: z.string() }),
+  })
+  .meta({ id: 'OperationSummary' });
+
+export const operationSchema = operationSummarySchema
+  .extend({
+    steps: z
+      .array(
+        z.object({
+          name: z.string(),
+          summary: z.string(),
+          state: z.enum(['running', 'done', 'failed', 'cancelled', 'undone', 'undo-failed']),
+          startedAt: z.string(),
+          endedAt: z.string().optional(),
+          error: operationError.optional(),
+        }),
+      )
+      .optional(),
+    stepsUnavailable: z.string().optional().describe('Why there are no steps'),
+    waits: z
+      .array(
+        z.object({
+          activity: z.string(),
+          reason: z.string().optional(),
+          deadline: z.string().optional(),
+          attempts: z.int(),
+          nextAttemptAt: z.string().optional(),
+          lastError: operationError.optional(),
+        }),
+      )
+      .describe('What is under way or waited for just now'),
+    error: operationError.optional(),
+  })
+  .meta({ id: 'Operation' });
+
+export const operationPageSchema = z
+  .object({ operations: z.array(operationSummarySchema), cursor: z.string().optional() })
+  .meta({ id: 'OperationPage' });

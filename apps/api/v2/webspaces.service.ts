@@ -1,0 +1,103 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { isWebspaceName } from '#libs/domain/names.js';
+import { phaseOf } from '#libs/domain/phase.js';
+import { uidOf } from '#libs/domain/record.js';
+import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
+import type { LxdInstance } from '#libs/lxd/types.js';
+import type { OperationSummary } from '#libs/temporal/operations.js';
+import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
+import type { RequestContext } from '../http/context.js';
+import { Starter, type Wish } from '../operations/starter.service.js';
+import { LxdReads } from '../reads/lxd-reads.js';
+import { alreadyExists } from '../v1/change-webspace.service.js';
+import type { CreateWebspaceV2Body, WebspaceListQuery, WebspacePage, WebspaceView } from './schemas.js';
+import { matchesQuery, webspaceViewOf } from './webspace-view.js';
+
+/** Webspaces of v2: reads straight from LXD; changes answer with the operation they started. */
+@Injectable()
+export class Webspaces {
+  constructor(
+    @Inject(DEPENDENCIES) private readonly deps: ApiDependencies,
+    @Inject(LxdReads) private readonly reads: LxdReads,
+    @Inject(Starter) private readonly starter: Starter,
+  ) {}
+
+  async list(context: RequestContext, { q, limit, cursor }: WebspaceListQuery): Promise<WebspacePage> {
+    const views = (await this.#visible(context))
+      .filter((view) => (cursor === undefined || view.name > cursor) && (q === undefined || matchesQuery(view, q)))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    const page = views.slice(0, limit);
+    const last = page.at(-1);
+    return { webspaces: page, ...(views.length > page.length && last ? { cursor: last.name } : {}) };
+  }
+
+  async read(context: RequestContext, name: string): Promise<WebspaceView> {
+    return (await this.#authorised(context, name)).view;
+  }
+
+  async create(context: RequestContext, body: CreateWebspaceV2Body): Promise<OperationSummary> {
+    const owner = await this.deps.identity.account(body.owner ?? 'self', context.caller);
+    const request = this.starter.createRequestFor(context, owner, body, body);
+    const exists = await this.reads.exists(request.name);
+    if (exists && context.idempotencyKey === undefined) throw alreadyExists(request.name);
+    return await this.starter.begin(context, request);
+  }
+
+  async change(
+    context: RequestContext,
+    name: string,
+    kind: Extract<Wish['kind'], 'delete' | 'boot' | 'reboot' | 'shutdown'>,
+  ): Promise<OperationSummary> {
+    const { view, instance } = await this.#authorised(context, name);
+    if (context.idempotencyKey === undefined) assertSensible(kind, instance);
+    const owner = view.owner ?? { id: name === this.#ownName(context) ? context.caller.subject : 'unknown', username: 'an unknown owner' };
+    const wish: Wish = { kind, name, owner: owner.id, ownerName: owner.username };
+    return await this.starter.begin(context, this.starter.requestFor(context, wish, kind === 'boot' ? () => ({ name }) : undefined));
+  }
+
+  async #visible(context: RequestContext): Promise<WebspaceView[]> {
+    if (context.caller.isAdmin) return (await this.reads.instances()).flatMap((instance) => this.#view(instance) ?? []);
+    try {
+      return [this.#view(await this.reads.instance(this.#ownName(context)))].flatMap((view) => view ?? []);
+    } catch (error) {
+      if (isPlatformError(error, 'NOT_FOUND')) return [];
+      throw error;
+    }
+  }
+
+  /** A member sees the own webspace: by its name, which follows from the account, or by the owner in its record. */
+  async #authorised(context: RequestContext, name: string): Promise<{ view: WebspaceView; instance: LxdInstance }> {
+    const own = context.caller.isAdmin || name === this.#ownName(context);
+    const instance = await this.reads.existing(name).catch((error: unknown) => {
+      throw own || !isPlatformError(error, 'NOT_FOUND') ? error : foreign(name);
+    });
+    const view = this.#view(instance);
+    const owned = view?.owner ? view.owner.id === context.caller.subject : own;
+    if (!context.caller.isAdmin && !owned) throw foreign(name);
+    if (view) return { view, instance };
+    throw new PlatformError('NOT_FOUND', `${name} is no webspace.`, { details: { legacyMessage: 'not found' } });
+  }
+
+  #view(instance: LxdInstance): WebspaceView | undefined {
+    const { baseDomain, publicPort, instancePrefix } = this.deps.config.platform;
+    const view = webspaceViewOf(instance, { baseDomain, publicPort });
+    return view && (uidOf(instance) !== undefined || isWebspaceName(instancePrefix, instance.name)) ? view : undefined;
+  }
+
+  #ownName({ caller }: RequestContext): string {
+    return this.starter.nameFor(caller.subject);
+  }
+}
+
+function foreign(name: string): PlatformError {
+  return new PlatformError('FORBIDDEN', `${name} is not yours.`);
+}
+
+function assertSensible(kind: Wish['kind'], instance: LxdInstance): void {
+  const phase = phaseOf(instance.status_code);
+  if (kind === 'boot' && phase === 'running')
+    throw new PlatformError('CONFLICT', `${instance.name} runs already.`, { details: { legacyMessage: 'already running' } });
+  if ((kind === 'reboot' || kind === 'shutdown') && phase === 'stopped') {
+    throw new PlatformError('CONFLICT', `${instance.name} does not run. Boot it first.`, { details: { legacyMessage: 'not running' } });
+  }
+}
