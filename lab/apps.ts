@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { filesBelow, hashFiles } from './hash.js';
 import { http } from './http.js';
 import { LabProcess } from './process.js';
@@ -45,7 +45,7 @@ export function writeAppFiles(profile: Profile, targets: Targets): void {
     log: { level: 'info' },
     platform: platformOf(profile),
     lxd: targets.lxd,
-    temporal: { address: targets.temporal.address, namespace: 'default' },
+    temporal: { ...targets.temporal, namespace: 'default' },
     sealing: { keyFile: sealing },
   };
   const api = {
@@ -53,7 +53,6 @@ export function writeAppFiles(profile: Profile, targets: Targets): void {
     listen: `127.0.0.1:${profile.ports.api}`,
     publicUrl: profile.urls.api,
     kubernetes: { kubeconfig: targets.kubeconfigs.api, namespace: NAMESPACE },
-    temporal: { ...common.temporal, uiUrl: targets.temporal.uiUrl },
     identity: { adapter: 'local', local: { keyFile: identityKey, usersFile: users } },
   };
   const worker = {
@@ -98,12 +97,19 @@ function appProcess(profile: Profile, name: 'api' | 'worker', readyUrl: string):
       command: process.execPath,
       args: ['--enable-source-maps', join(root, 'dist', 'apps', name, 'main.js'), '--config', config],
       cwd: root,
-      inputs: codeHash(root) + readFileSync(config, 'utf8'),
+      inputs: codeHash(root) + configInputs(config),
     }),
     healthy: async () => (await http(readyUrl, { timeoutMs: 2_000 })).status === 200,
     readyTimeoutMs: 30_000,
     stopTimeoutMs: 15_000,
   });
+}
+
+/** The configuration, and the kubeconfig it names. */
+function configInputs(file: string): string {
+  const text = readFileSync(file, 'utf8');
+  const { kubernetes } = parse(text) as { kubernetes: { kubeconfig: string } };
+  return text + readFileSync(kubernetes.kubeconfig, 'utf8');
 }
 
 /** Changes when the built code of our processes does. */

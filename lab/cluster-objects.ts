@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeKubeconfig } from './control-plane.js';
 import { run } from './exec.js';
@@ -74,13 +74,17 @@ async function put(admin: KubeClient, path: string, object: unknown): Promise<vo
 }
 
 async function ensureKubeconfig(profile: Profile, admin: KubeClient, account: ServiceAccount): Promise<void> {
-  const file = kubeconfigOf(profile, account);
+  const known = KubeClient.tokenIn(kubeconfigOf(profile, account));
   // A token outlives neither its service account nor the signing key.
-  if (existsSync(file) && (await KubeClient.fromKubeconfig(file).request('GET', '/version')).status === 200) return;
-  const spec = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: TOKEN_SECONDS } };
+  const token = known && (await admin.accepts(known)) ? known : await requestToken(admin, account);
+  writeKubeconfig(profile, profile.paths.caFile, account, { token });
+}
+
+async function requestToken(admin: KubeClient, account: ServiceAccount): Promise<string> {
+  const request = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: TOKEN_SECONDS } };
   const path = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${account}/token`;
-  const { status, body } = await admin.request<{ status?: { token?: string } }>('POST', path, spec);
+  const { status, body } = await admin.request<{ status?: { token?: string } }>('POST', path, request);
   const token = body.status?.token;
   if (status !== 201 || !token) throw new Error(`Kubernetes answered ${status} to a token request for ${account}`);
-  writeKubeconfig(profile, profile.paths.caFile, account, { token });
+  return token;
 }

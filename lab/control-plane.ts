@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { http } from './http.js';
 import type { CertificateAuthority } from './pki.js';
@@ -69,7 +69,10 @@ export class ControlPlane {
 
   private async certificateKubeconfig(name: string, subject: string): Promise<void> {
     const { certFile, keyFile } = await this.ca.client(name, subject);
-    writeKubeconfig(this.profile, this.profile.paths.caFile, name, { 'client-certificate': certFile, 'client-key': keyFile });
+    writeKubeconfig(this.profile, this.profile.paths.caFile, name, {
+      'client-certificate-data': readFileSync(certFile).toString('base64'),
+      'client-key-data': readFileSync(keyFile).toString('base64'),
+    });
   }
 
   private etcdArguments(): string[] {
@@ -120,14 +123,15 @@ export class ControlPlane {
   }
 }
 
-/** A kubeconfig readable by root only; JSON is YAML. */
+/** A kubeconfig that needs no other file, readable by root only; JSON is YAML. */
 export function writeKubeconfig(profile: Profile, caFile: string, name: string, user: Record<string, string>): string {
   const file = join(profile.paths.kubeconfigs, `${name}.yaml`);
   mkdirSync(profile.paths.kubeconfigs, { recursive: true, mode: 0o700 });
+  const ca = readFileSync(caFile).toString('base64');
   const config = {
     apiVersion: 'v1',
     kind: 'Config',
-    clusters: [{ name: 'lab', cluster: { server: profile.urls.kubernetes, 'certificate-authority': caFile } }],
+    clusters: [{ name: 'lab', cluster: { server: profile.urls.kubernetes, 'certificate-authority-data': ca } }],
     users: [{ name, user }],
     contexts: [{ name: 'lab', context: { cluster: 'lab', user: name, namespace: 'webspaces' } }],
     'current-context': 'lab',

