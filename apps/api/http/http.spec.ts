@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startTestApi, type TestApi } from '../testing/test-api.js';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi({ allowedOrigins: ['https://good.test'] });
+});
+afterAll(() => api.app.close());
+
+describe('paths and methods', () => {
+  test.each(['/v1/nothing', '/', '/v2', '/v1/webspace'])('the unknown path %s is 404 in the original words', async (path) => {
+    const answer = await api.call({ path, token: 'alice' });
+    expect(answer.status).toBe(404);
+    expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
+    expect(answer.json()).toMatchObject({ message: 'API endpoint not found', code: 'NOT_FOUND' });
+  });
+
+  test.each([
+    ['PUT', '/v1/webspace/self', 'DELETE, GET, HEAD, POST'],
+    ['DELETE', '/v1/images', 'GET, HEAD'],
+    ['POST', '/v2/operations/create:ws-u1:x/events', 'GET, HEAD'],
+  ])('%s %s is 405 with the methods that there are', async (method, path, allow) => {
+    const answer = await api.call({ method, path, token: 'alice' });
+    expect(answer.status).toBe(405);
+    expect(answer.headers['allow']).toBe(allow);
+    expect(answer.json()).toMatchObject({ message: 'method not allowed on API endpoint' });
+  });
+});
+
+describe('request ids and logs', () => {
+  test('a request id is taken over and given back, in headers, problems and the log', async () => {
+    const answer = await api.call({
+      path: '/v1/webspace/self?token=query-secret',
+      headers: { 'x-request-id': 'req-7', authorization: 'Bearer header.secret.1' },
+    });
+    expect(answer.headers['x-request-id']).toBe('req-7');
+    expect(answer.json()).toMatchObject({ requestId: 'req-7' });
+    const line = api.logLines.find((text) => text.includes('req-7') && text.includes('answered'));
+    expect(JSON.parse(line ?? '{}')).toMatchObject({ method: 'GET', path: '/v1/webspace/self', status: 401, ms: expect.any(Number) });
+    expect(api.logLines.join('')).not.toMatch(/query-secret|header\.secret/);
+  });
+
+  test('a malformed request id is replaced', async () => {
+    const answer = await api.call({ path: '/health/live', headers: { 'x-request-id': 'a b\tc' } });
+    expect(answer.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  test('what nobody foresaw is a 500 that tells nothing, and stands in the log', async () => {
+    api.lxd.failure = new Error('secret path /var/x') as never;
+    const answer = await api.call({ path: '/v1/images' });
+    api.lxd.failure = undefined;
+    expect(answer.json()).toMatchObject({ status: 500, code: 'INTERNAL', message: 'internal error' });
+    expect(answer.text).not.toContain('secret path');
+    expect(api.logLines.some((line) => line.includes('secret path') && line.includes('nobody foresaw'))).toBe(true);
+  });
+});
+
+describe('pages of other origins', () => {
+  const preflight = (origin: string) =>
+    api.call({
+      method: 'OPTIONS',
+      path: '/v1/webspace/self',
+      headers: { origin, 'access-control-request-method': 'DELETE', 'access-control-request-headers': 'authorization' },
+    });
+
+  test('may call from an allowed origin', async () => {
+    const answer = await preflight('https://good.test');
+    expect(answer.status).toBe(204);
+    expect(answer.headers).toMatchObject({
+      'access-control-allow-origin': 'https://good.test',
+      'access-control-allow-headers': 'authorization',
+    });
+  });
+
+  test('may not from another', async () => {
+    expect((await preflight('https://evil.test')).headers['access-control-allow-origin']).toBeUndefined();
+  });
+});
+
+describe('metrics', () => {
+  test('count requests by route, never by path, and reads from LXD', async () => {
+    await api.call({ path: '/v1/webspace/self', token: 'alice' });
+    await api.call({ path: '/v1/webspace/alice', token: 'alice' });
+    const { text, headers } = await api.call({ path: '/metrics' });
+    expect(headers['content-type']).toMatch(/^text\/plain/);
+    expect(text).toMatch(/webspaces_api_request_duration_seconds_count\{method="GET",route="\/v1\/webspace\/:user",status="404"\} 2/);
+    expect(text).toMatch(/webspaces_api_lxd_reads_total\{what="instance",how="loaded"\} \d+/);
+    expect(text).not.toContain('/v1/webspace/alice');
+  });
+});
