@@ -20,6 +20,9 @@ export interface TokenOptions {
   readonly version?: number;
 }
 
+/** Settings of API and worker from the environment: they win over the configuration file. */
+export type Settings = Readonly<Record<string, string>>;
+
 /** The three outside systems; the lab's own, or those of an existing installation. */
 export interface Targets {
   readonly lxd:
@@ -65,12 +68,12 @@ export function writeAppFiles(profile: Profile, targets: Targets): void {
   writeFileSync(configFile(profile, 'worker'), stringify(worker), { mode: 0o600 });
 }
 
-export function apiProcess(profile: Profile): LabProcess {
-  return appProcess(profile, 'api', `${profile.urls.api}/health/ready`);
+export function apiProcess(profile: Profile, env?: Settings): LabProcess {
+  return appProcess(profile, 'api', env, `${profile.urls.api}/health/ready`);
 }
 
-export function workerProcess(profile: Profile): LabProcess {
-  return appProcess(profile, 'worker', `http://127.0.0.1:${profile.ports.worker}/health/ready`);
+export function workerProcess(profile: Profile, env?: Settings): LabProcess {
+  return appProcess(profile, 'worker', env, `http://127.0.0.1:${profile.ports.worker}/health/ready`);
 }
 
 /** A bearer token of the local identity adapter, valid for 30 days unless told otherwise. */
@@ -88,7 +91,7 @@ export function tokenFor(
   return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`;
 }
 
-function appProcess(profile: Profile, name: 'api' | 'worker', readyUrl: string): LabProcess {
+function appProcess(profile: Profile, name: 'api' | 'worker', env: Settings = {}, readyUrl: string): LabProcess {
   const root = projectRoot();
   const config = configFile(profile, name);
   return new LabProcess(profile, {
@@ -97,6 +100,7 @@ function appProcess(profile: Profile, name: 'api' | 'worker', readyUrl: string):
       command: process.execPath,
       args: ['--enable-source-maps', join(root, 'dist', 'apps', name, 'main.js'), '--config', config],
       cwd: root,
+      env,
       inputs: codeHash(root) + configInputs(config),
     }),
     healthy: async () => (await http(readyUrl, { timeoutMs: 2_000 })).status === 200,

@@ -16,6 +16,7 @@ interface ExistingOptions {
 /** `npm start -- --use-existing`: only our processes, on systems that are there already and stay. */
 export async function startOnExisting(profile: Profile, { sample, progress, startedAt }: ExistingOptions): Promise<number> {
   const { targets, shown } = existingTargets(process.env);
+  const settings = platformSettings(process.env);
   console.log(`\n${bold('Using what exists:')}`);
   for (const [name, value] of Object.entries(shown)) console.log(`  ${bold(name.padEnd(14))}${cyan(value)}`);
   console.log(sample ? '' : dim('\n  No sample webspace is made; ask for one with --sample.\n'));
@@ -23,8 +24,8 @@ export async function startOnExisting(profile: Profile, { sample, progress, star
     mkdirSync(profile.paths.state, { recursive: true, mode: 0o711 });
     writeLabFile(profile, { mode: 'existing', apps: 'all', temporalInMemory: false, internet: false, targets: shown });
     writeAppFiles(profile, targets);
-    await progress.step('worker', () => workerProcess(profile).ensure());
-    await progress.step('API', () => apiProcess(profile).ensure());
+    await progress.step('worker', () => workerProcess(profile, settings).ensure());
+    await progress.step('API', () => apiProcess(profile, settings).ensure());
   });
   if (sample) await progress.step("alice's webspace through the API", () => makeSampleWebspace(profile));
   writeTokens(profile);
@@ -35,6 +36,12 @@ export async function startOnExisting(profile: Profile, { sample, progress, star
     `Tokens of the sample users: ${profile.paths.tokens}/ · stop with npm run down, which leaves the three systems as they are\n`,
   );
   return 0;
+}
+
+/** The platform of an existing installation differs (domain, network, addresses): `WEBSPACES__PLATFORM__…` says how. */
+function platformSettings(env: NodeJS.ProcessEnv): Record<string, string> {
+  const ours = Object.entries(env).filter(([name, value]) => name.startsWith('WEBSPACES__') && value !== undefined);
+  return Object.fromEntries(ours) as Record<string, string>;
 }
 
 /** The three targets from the environment; every missing one is named at once. */

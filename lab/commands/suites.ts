@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../arguments.js';
+import { checkComposeFile } from '../compose-check.js';
 import { withLock } from '../lock.js';
 import { type ProfileName, profileNamed } from '../profile.js';
 import { bold, green, red, seconds } from '../progress.js';
@@ -10,22 +11,20 @@ import { removeLab } from '../removal.js';
 
 interface Stage {
   readonly title: string;
-  readonly command: readonly string[];
+  /** A program, or work of our own that throws when it fails. */
+  readonly command: readonly string[] | (() => Promise<string>);
   readonly env?: Readonly<Record<string, string>>;
 }
 
 const NODE_MODULES = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
 const jest = (args: readonly string[]) => ['node', ...NODE_MODULES, ...args];
 
+const COMPOSE: Stage = { title: 'docker-compose.yml (read only, nothing is started)', command: () => checkComposeFile() };
+
 /** `npm test`: checks, unit specs, then the whole system on a lab of its own, which is removed at the end. */
 export function test(args: readonly string[]): Promise<number> {
   return onLab('test', [
-    ...(args.length > 0
-      ? []
-      : [
-          { title: 'check', command: ['node', 'tools/check.mjs'] },
-          { title: 'specs', command: jest([]) },
-        ]),
+    ...(args.length > 0 ? [] : [{ title: 'check', command: ['node', 'tools/check.mjs'] }, { title: 'specs', command: jest([]) }, COMPOSE]),
     { title: 'whole system', command: jest(['--runInBand', ...args]), env: { WEBSPACES_SUITE: 'e2e' } },
   ]);
 }
@@ -58,7 +57,7 @@ async function onLab(profileName: ProfileName, stages: readonly Stage[]): Promis
     for (const stage of stages) {
       const begin = Date.now();
       console.log(bold(`\n── ${stage.title}`));
-      const code = await inherit(stage);
+      const code = await runStage(stage);
       console.log(code === 0 ? green(`${stage.title}: passed (${seconds(Date.now() - begin)})`) : red(`${stage.title}: exit ${code}`));
       if (code !== 0) {
         failed = stage.title;
@@ -74,7 +73,13 @@ async function onLab(profileName: ProfileName, stages: readonly Stage[]): Promis
   return failed ? 1 : 0;
 }
 
-function inherit({ command, env }: Stage): Promise<number> {
+async function runStage({ command, env }: Stage): Promise<number> {
+  if (typeof command !== 'function') return inherit(command, env);
+  console.log(`accepted by ${await command()}`);
+  return 0;
+}
+
+function inherit(command: readonly string[], env: Stage['env']): Promise<number> {
   const child = spawn(command[0] as string, command.slice(1), { stdio: 'inherit', cwd: projectRoot(), env: { ...process.env, ...env } });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
