@@ -36,6 +36,8 @@ export async function attach({ connection, operations, dialer }: AttachParts, ch
   const opened = Object.entries(fds).map(([name, secret]) => {
     const socket = openWebSocket(dialer, apiPath(['operations', started.id, 'websocket'], { secret }));
     sockets.set(name, socket);
+    // The command starts once LXD has seen all sockets, perhaps before we have: nothing may be read before somebody listens.
+    if (name !== 'control') socket.once('open', () => socket.pause());
     return isOpen(socket);
   });
   try {

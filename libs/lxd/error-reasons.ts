@@ -43,14 +43,16 @@ const REASONS: readonly Reason[] = [
   { when: /already stopped|not running|isn't running/, code: 'CONFLICT', reason: 'not-running' },
   { when: /Instance is running|is currently running/, code: 'CONFLICT', reason: 'still-running', advice: 'Stop it first.' },
   { when: /already frozen|is frozen/, code: 'CONFLICT', reason: 'frozen', advice: 'Unfreeze it first.' },
-  { when: /already exists|already in trust store|already in use|already used on/, code: 'CONFLICT', reason: 'exists' },
+  { when: /already exists|already in trust store|already used on/, code: 'CONFLICT', reason: 'exists' },
+  { when: /already defined on another NIC|address already in use/, code: 'CONFLICT', reason: 'address-in-use' },
   { when: /currently in use|still has the following/, code: 'CONFLICT', reason: 'in-use' },
   {
-    when: /Unknown configuration key|Invalid config|Invalid devices?\b|Invalid instance name|Invalid filter/,
+    when: /Unknown configuration key|Invalid config|Invalid devices?\b|Invalid instance name|Invalid filter|Requested profile/,
     code: 'INVALID_INPUT',
     reason: 'invalid',
   },
   { when: /Server is not clustered/, code: 'CONFLICT', reason: 'not-clustered' },
+  { when: /Image not provided for instance creation/, code: 'NOT_FOUND', reason: 'not-found', advice: 'The image is not there.' },
   {
     when: /(Instance|Container|Image|Image alias|Profile|Operation|Certificate)( \S+)? not found/i,
     code: 'NOT_FOUND',
@@ -80,6 +82,8 @@ const STATUS_DECIDES: ReadonlySet<number> = new Set([401, 404, 409, 412, 413, 42
 
 /** The error behind an answer of LXD with type "error". `retryAfterMs` is what a Retry-After header said. */
 export function httpError(what: string, answer: { status: number; text: string; retryAfterMs?: number | undefined }): PlatformError {
+  // A missing object has a name ("Instance not found"); bare, it is an endpoint that this LXD does not have, and proves nothing absent.
+  if (answer.status === 404 && answer.text === 'not found') return protocolError(what, 'this LXD has no such endpoint');
   const known = STATUS_DECIDES.has(answer.status) ? undefined : reasonFor(answer.text);
   const found: Omit<Reason, 'when'> = known ?? BY_STATUS[answer.status] ?? { code: 'UNAVAILABLE', reason: 'server-error' };
   return build(what, found, answer.text, { status: answer.status, retryAfterMs: answer.retryAfterMs });

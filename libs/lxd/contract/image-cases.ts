@@ -1,0 +1,47 @@
+import { expect, test } from '@jest/globals';
+import { type Fixture, failureOf } from './fixture.js';
+
+export function imageCases(fixture: Fixture): void {
+  test('an image is found by alias and fingerprint', async () => {
+    const { images } = fixture.client;
+    const image = await images.get(fixture.fingerprint);
+    expect(image).toMatchObject({ fingerprint: fixture.fingerprint, architecture: 'x86_64', type: 'container' });
+    expect(image.aliases.map(({ name }) => name)).toContain(fixture.target.image);
+    expect((await images.list()).map(({ fingerprint }) => fingerprint)).toContain(fixture.fingerprint);
+  });
+
+  test('an unknown alias or fingerprint is NOT_FOUND, naming the alias', async () => {
+    const failure = await failureOf(fixture.client.images.resolveAlias('no/such'));
+    expect(failure).toMatchObject({ code: 'NOT_FOUND', details: { alias: 'no/such' } });
+    expect(failure.message).toContain('no/such');
+    expect((await failureOf(fixture.client.images.get('0'.repeat(64)))).code).toBe('NOT_FOUND');
+  });
+
+  test('an alias is made, moved and removed', async () => {
+    const { images } = fixture.client;
+    const alias = 'contract/alias';
+    await images.deleteAlias(alias).catch(() => undefined);
+    await images.createAlias(alias, fixture.fingerprint, { description: 'of the contract' });
+    expect(await images.resolveAlias(alias)).toBe(fixture.fingerprint);
+    expect((await failureOf(images.createAlias(alias, fixture.fingerprint))).code).toBe('CONFLICT');
+    await images.updateAlias(alias, fixture.fingerprint);
+    await images.deleteAlias(alias);
+    expect((await failureOf(images.deleteAlias(alias))).code).toBe('NOT_FOUND');
+    expect((await failureOf(images.createAlias(alias, '0'.repeat(64)))).code).toBe('NOT_FOUND');
+  });
+
+  test('an image is imported from its file, once, and deleted', async () => {
+    const { images } = fixture.client;
+    const upload = async () => (await images.import(fixture.target.newImage, { properties: { note: 'a b&c' } })).wait();
+    const { fingerprint } = await upload();
+    const image = await images.get(String(fingerprint));
+    expect(image.properties['note']).toBe('a b&c');
+    expect((await failureOf(upload())).code).toBe('CONFLICT');
+    await (await images.delete(image.fingerprint)).wait();
+    expect((await failureOf(images.get(image.fingerprint))).code).toBe('NOT_FOUND');
+  }, 60_000);
+
+  test('an image file that is not there is INVALID_INPUT', async () => {
+    expect((await failureOf(fixture.client.images.import({ unified: '/nowhere/image.tar' }))).code).toBe('INVALID_INPUT');
+  });
+}
