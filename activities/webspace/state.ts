@@ -1,9 +1,9 @@
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { Acting, Busy, Started, WebspaceFacts } from '#libs/contracts/activities.js';
 import { phaseOf } from '#libs/domain/phase.js';
 import { uidOfObject } from '#libs/domain/projection.js';
 import { parseRecord, type WebspaceRecord } from '#libs/domain/record.js';
-import { isPlatformError, messageOf, PlatformError } from '#libs/errors/platform-error.js';
+import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { LxdInstance } from '#libs/lxd/types.js';
 import { assertNotDeleted } from '../kubernetes/lock.js';
 import { Instances } from '../lxd/instances.js';
@@ -11,8 +11,8 @@ import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
 import { factsOf } from './facts.js';
 
-const READY_POLL_MS = 20;
-const CONNECT_TIMEOUT_MS = 1_000;
+const ATTEMPT_EVERY_MS = 25;
+const ATTEMPT_LIVES_MS = 1_000;
 
 interface Taken {
   readonly instance: LxdInstance;
@@ -66,11 +66,8 @@ export function stateSteps(deps: Deps) {
       const begun = Date.now();
       const deadline = begun + facts.startupDelaySeconds * 1000;
       call.waiting({ waitingFor: `${facts.address}:${facts.port} to accept a connection`, deadline: new Date(deadline).toISOString() });
-      while (!(await accepts(facts.address, facts.port, call.signal))) {
-        if (Date.now() >= deadline) return { answering: false, waitedMs: Date.now() - begun };
-        await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
-      }
-      return { answering: true, waitedMs: Date.now() - begun };
+      const answering = await accepts(facts, deadline, call.signal);
+      return { answering, waitedMs: Date.now() - begun };
     },
 
     async beginStop(call: Call, acting: Acting): Promise<WebspaceFacts | Busy> {
@@ -91,17 +88,29 @@ export function stateSteps(deps: Deps) {
   };
 }
 
-/** Whether the port accepts a connection now. */
-function accepts(host: string, port: number, signal: AbortSignal): Promise<boolean> {
-  if (signal.aborted) throw new Error(messageOf(signal.reason));
+/**
+ * Whether the port accepts a connection before the deadline. Attempts overlap: one whose first packet was lost while the address came up
+ * would itself try again only after a second.
+ */
+function accepts({ address, port }: WebspaceFacts, deadline: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: CONNECT_TIMEOUT_MS });
+    const sockets = new Set<Socket>();
     const end = (answer: boolean) => {
-      socket.destroy();
+      clearInterval(timer);
+      for (const socket of sockets) socket.destroy();
       resolve(answer);
     };
-    socket.once('connect', () => end(true));
-    socket.once('error', () => end(false));
-    socket.once('timeout', () => end(false));
+    const attempt = () => {
+      if (signal.aborted || Date.now() > deadline) return end(false);
+      const socket = connect({ host: address, port, timeout: ATTEMPT_LIVES_MS });
+      sockets.add(socket);
+      socket.once('connect', () => end(true));
+      // Refused or unreachable is what a container that boots answers.
+      socket.once('error', () => socket.destroy());
+      socket.once('timeout', () => socket.destroy());
+      socket.once('close', () => sockets.delete(socket));
+    };
+    const timer = setInterval(attempt, ATTEMPT_EVERY_MS);
+    attempt();
   });
 }

@@ -1,11 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode } from '@temporalio/worker';
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
 /** Build step: one file with every workflow, so that a worker starts without a bundler. Run from dist. */
 const workflowsPath = fileURLToPath(new URL('../../workflows/index.js', import.meta.url));
-const { code } = await bundleWorkflowCode({
-  workflowsPath,
-  logger: { log() {}, trace() {}, debug() {}, info() {}, warn: console.warn, error: console.error },
-});
+const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
 writeFileSync(new URL('../../workflows/bundle.cjs', import.meta.url), code);

@@ -1,11 +1,12 @@
 import { type Client, ScheduleAlreadyRunning, ScheduleNotFoundError, ScheduleOverlapPolicy } from '@temporalio/client';
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
-import { temporal } from '@temporalio/proto';
 import { SEARCH_ATTRIBUTES, SWEEP_SCHEDULE_ID, TASK_QUEUE, workflowIdOf } from '#libs/contracts/ids.js';
 import { LOOK_AGAIN_SIGNAL, WORKFLOW_TYPES } from '#libs/contracts/operations.js';
 
 const DEADLINE_MS = 10_000;
 const GRPC_ALREADY_EXISTS = 6;
+/** temporal.api.enums.v1.IndexedValueType; the package of the enum has no named exports for ESM. */
+const INDEXED_VALUE_TYPE_KEYWORD = 2;
 const webspaceKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.webspace, 'KEYWORD');
 const kindKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.kind, 'KEYWORD');
 
@@ -20,8 +21,7 @@ export class TemporalTasks {
   /** Search attributes and the Schedule exist; safe at any time, also after Temporal lost its database. */
   async ensureInstalled(): Promise<void> {
     await this.#call(async () => {
-      const keyword = temporal.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD;
-      const searchAttributes = Object.fromEntries(Object.values(SEARCH_ATTRIBUTES).map((name) => [name, keyword]));
+      const searchAttributes = Object.fromEntries(Object.values(SEARCH_ATTRIBUTES).map((name) => [name, INDEXED_VALUE_TYPE_KEYWORD]));
       await this.client.connection.operatorService
         .addSearchAttributes({ namespace: this.namespace, searchAttributes })
         .catch(ignoreExisting);

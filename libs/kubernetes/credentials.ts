@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
 import { PlatformError } from '#libs/errors/platform-error.js';
@@ -26,10 +27,9 @@ export function loadCredentials(kubeconfig: string | undefined): Credentials {
     });
   }
   const user = config.getCurrentUser();
-  const decode = (data: string | undefined) => (data === undefined ? undefined : Buffer.from(data, 'base64').toString('utf8'));
-  const ca = decode(cluster.caData);
-  const cert = decode(user?.certData);
-  const key = decode(user?.keyData);
+  const ca = content(cluster.caData, cluster.caFile);
+  const cert = content(user?.certData, user?.certFile);
+  const key = content(user?.keyData, user?.keyFile);
   let cached: { readonly headers: Record<string, string>; readonly until: number } | undefined;
   return {
     server: cluster.server,
@@ -49,4 +49,10 @@ export function loadCredentials(kubeconfig: string | undefined): Credentials {
       return headers;
     },
   };
+}
+
+/** Inline data wins over a file, as in kubectl. */
+function content(data: string | undefined, file: string | undefined): string | undefined {
+  if (data) return Buffer.from(data, 'base64').toString('utf8');
+  return file ? readFileSync(file, 'utf8') : undefined;
 }
