@@ -109,17 +109,15 @@ export function createOperations(options: OperationsOptions): Operations {
 
     async bootUntilStarted(request, { timeoutMs, updateId }) {
       const startOptions = startOptionsOf(request);
+      // While no worker runs the update has no answer, which must not look like Temporal being away; a millisecond well spent.
+      await ping();
       if (updateId !== undefined) {
         const recorded = await recordedAnswer(startOptions.workflowId, updateId);
         if (recorded) return recorded;
       }
-      // The update has no answer while no worker runs, which must not look like Temporal being away.
-      const alive = ping();
-      const answer = sendStarted(startOptions, { timeoutMs, updateId, type: WORKFLOW_TYPES[request.kind] });
-      answer.catch(() => undefined); // whichever of the two fails first is reported
-      await alive;
       try {
-        return { status: 'completed', result: await answer, id: startOptions.workflowId };
+        const result = await sendStarted(startOptions, { timeoutMs, updateId, type: WORKFLOW_TYPES[request.kind] });
+        return { status: 'completed', result, id: startOptions.workflowId };
       } catch (error) {
         if (!isPlatformError(error, 'UNAVAILABLE') || !isDeadline(error.cause)) throw error;
         const { runId } = await call('describe', callTimeoutMs, () => client.workflow.getHandle(startOptions.workflowId).describe());
