@@ -62,7 +62,12 @@ export function createOperationReader({ client, call, links, callTimeoutMs, quer
       const remembered = ended.get(id);
       if (remembered) return remembered;
       const ref = refOf(id);
-      const [{ description, summary }, steps] = await Promise.all([describe(id), stepsOf(ref.workflowId, ref.runId)]);
+      // Both are waited for, also when one fails: no call may outlive its request, and the connection with it.
+      const [described, told] = await Promise.allSettled([describe(id), stepsOf(ref.workflowId, ref.runId)]);
+      if (described.status === 'rejected') throw described.reason;
+      if (told.status === 'rejected') throw told.reason;
+      const { description, summary } = described.value;
+      const steps = told.value;
       const failed = summary.status !== 'running' && summary.status !== 'completed';
       const error = failed ? await errorOf(ref.workflowId, description.runId) : undefined;
       const detail: OperationDetail = {
