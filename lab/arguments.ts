@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { PROFILES, type ProfileName } from './profile.js';
+import { type Profile, parseProfile } from './profile.js';
 
 /** A mistake of the caller: said in one line, without a stack. */
 export class UsageError extends Error {
@@ -16,8 +16,10 @@ export function parse<F extends Flags>(args: readonly string[], flags: F) {
   }
 }
 
-export function profileArgument(value: string | boolean | undefined): ProfileName {
-  if (value === undefined) return 'dev';
-  if (typeof value === 'string' && value in PROFILES) return value as ProfileName;
-  throw new UsageError(`--profile is one of ${Object.keys(PROFILES).join(', ')}`);
+export function profileArgument(value: string | boolean | undefined): Profile {
+  try {
+    return parseProfile(typeof value === 'string' ? value : (process.env['WEBSPACES_LAB'] ?? 'dev'));
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
 }

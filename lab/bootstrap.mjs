@@ -153,8 +153,20 @@ function takeBuildLock() {
   }
 }
 
-if (checkMachine()) installPackages();
-installNodeModules();
-build();
+/** What only looks or removes takes the code that is there: it must also work in the middle of an edit. */
+function needsNothingNew() {
+  return (
+    ['down', 'status', 'logs'].includes(command) &&
+    existsSync(join(root, 'dist', 'lab', 'main.js')) &&
+    existsSync(join(root, 'node_modules'))
+  );
+}
+
+const debian = checkMachine();
+if (!needsNothingNew()) {
+  if (debian) installPackages();
+  installNodeModules();
+  build();
+}
 const { main } = await import(pathToFileURL(join(root, 'dist', 'lab', 'main.js')).href);
 process.exitCode = await main([command, ...args], startedAt);

@@ -7,13 +7,14 @@ import { buildImage, type ImageOptions, importImage } from './image.js';
 import { writeLabFile } from './lab-file.js';
 import { withLock } from './lock.js';
 import type { LabProcess } from './process.js';
-import { type Profile, type ProfileName, profileNamed, siteUrl } from './profile.js';
+import { type Profile, type ProfileName, parseProfile, siteUrl } from './profile.js';
 import { type Progress, silent } from './progress.js';
 import { type Removal, removeLab } from './removal.js';
 import { Stack } from './stack.js';
 import { resolveTool, resolveTools } from './tools/resolve.js';
 
 export interface LabOptions {
+  /** `test` unless given. WEBSPACES_LAB in the environment (e.g. `scratch:7`) wins: for two people on one machine. */
   readonly profile?: ProfileName;
   readonly temporalInMemory?: boolean;
   /** `none`: Temporal, Kubernetes, LXD and Traefik only. */
@@ -37,7 +38,7 @@ export type ProcessName = (typeof PROCESS_NAMES)[number];
 
 /** Brings a lab up, or what is missing of it, and returns its handles. Safe to call again, also from another process. */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
-  const profile = profileNamed(options.profile ?? 'test');
+  const profile = parseProfile(process.env['WEBSPACES_LAB'] ?? options.profile ?? 'test');
   const progress = options.progress ?? silent;
   const tools = await progress.step('tools', () => resolveTools({ onInstall: progress.note }));
   const { temporalInMemory = false, apps = 'all', internet = false } = options;

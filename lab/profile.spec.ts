@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { createProfile, PROFILES, type ProfileName, profileNamed, siteUrl } from './profile.js';
+import { createProfile, PROFILES, type ProfileName, parseProfile, profileNamed, siteUrl } from './profile.js';
 
 const profiles = (Object.keys(PROFILES) as ProfileName[]).map(profileNamed);
 const distinct = <T>(values: readonly T[]) => new Set(values).size === values.length;
@@ -41,6 +41,13 @@ describe('the profiles of labs', () => {
   test('refuse a name or an index that would not fit', () => {
     expect(() => createProfile({ name: 'Dev', index: 0 })).toThrow(/1 to 12/);
     expect(() => createProfile({ name: 'dev', index: 10 })).toThrow(/0 to 9/);
+  });
+
+  test('are given by name, or as a name with a free index', () => {
+    expect(parseProfile('bench').index).toBe(2);
+    expect(parseProfile('scratch:7').paths.state).toBe('/var/lib/webspaces-lab/scratch');
+    expect(() => parseProfile('scratch:1')).toThrow(/free index/);
+    expect(() => parseProfile('nothing')).toThrow(/is one of dev, test/);
   });
 
   test('name sites below localhost', () => {

@@ -75,6 +75,16 @@ export function profileNamed(name: ProfileName): Profile {
   return createProfile({ name, index: PROFILES[name] });
 }
 
+/** `dev`, or `scratch:7` for a lab of one's own beside the usual ones. */
+export function parseProfile(text: string): Profile {
+  if (text in PROFILES) return profileNamed(text as ProfileName);
+  const [, name, index] = /^([a-z][a-z0-9]*):(\d)$/.exec(text) ?? [];
+  const taken = Object.values(PROFILES).some((number) => number === Number(index));
+  if (name === undefined || taken)
+    throw new RangeError(`a lab is one of ${Object.keys(PROFILES).join(', ')}, or <name>:<index> with a free index up to 9`);
+  return createProfile({ name, index: Number(index) });
+}
+
 /** Every port, address, name and path of one lab. Unix sockets limit paths to 108 bytes, hence the short state folder. */
 export function createProfile({ name, index }: { name: string; index: number }): Profile {
   if (!/^[a-z][a-z0-9]{0,11}$/.test(name)) throw new RangeError(`a lab's name is 1 to 12 of a-z and 0-9, not "${name}"`);

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, profileArgument, UsageError } from '../arguments.js';
-import { profileNamed } from '../profile.js';
 
 /** `npm run logs [-- part] [-f]`: the last lines of one part or of all, or what they write from now on. */
 export async function logs(args: readonly string[]): Promise<number> {
@@ -11,7 +10,7 @@ export async function logs(args: readonly string[]): Promise<number> {
     lines: { type: 'string', short: 'n' },
     profile: { type: 'string' },
   });
-  const profile = profileNamed(profileArgument(values.profile));
+  const profile = profileArgument(values.profile);
   const parts = existsSync(profile.paths.logs)
     ? readdirSync(profile.paths.logs)
         .filter((name) => name.endsWith('.log'))

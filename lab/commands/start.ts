@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { parse, UsageError } from '../arguments.js';
 import { type Lab, startLab, visit } from '../harness.js';
 import { readLabFile } from '../lab-file.js';
-import { type Profile, profileNamed, siteUrl } from '../profile.js';
+import { type Profile, parseProfile, siteUrl } from '../profile.js';
 import { bold, cyan, dim, progressOnTerminal, seconds } from '../progress.js';
 import { makeSampleWebspace, writeTokens } from '../sample.js';
 import { waitFor } from '../wait.js';
@@ -17,7 +17,7 @@ export async function start(args: readonly string[], startedAt: number): Promise
     'temporal-in-memory': { type: 'boolean' },
     'no-apps': { type: 'boolean' },
   });
-  const profile = profileNamed('dev');
+  const profile = parseProfile(process.env['WEBSPACES_LAB'] ?? 'dev');
   const progress = progressOnTerminal(startedAt);
   const mode = values['use-existing'] ? 'existing' : 'own';
   const before = readLabFile(profile);

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { parse, profileArgument } from '../arguments.js';
 import { readLabFile } from '../lab-file.js';
 import type { LabProcess } from '../process.js';
-import { type Profile, profileNamed, siteUrl } from '../profile.js';
+import { type Profile, siteUrl } from '../profile.js';
 import { bold, dim, green, red } from '../progress.js';
 import { Stack } from '../stack.js';
 import { resolveTools } from '../tools/resolve.js';
@@ -18,7 +18,7 @@ interface Row {
 /** `npm run status`: one row for each part; exit code 1 when one of them is not well. */
 export async function status(args: readonly string[]): Promise<number> {
   const { values } = parse(args, { profile: { type: 'string' } });
-  const profile = profileNamed(profileArgument(values.profile));
+  const profile = profileArgument(values.profile);
   const lab = readLabFile(profile);
   if (!lab) {
     console.log(`No lab "${profile.name}" is here. Start it with: npm start`);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { UsageError } from '../arguments.js';
 import { checkComposeFile } from '../compose-check.js';
 import { withLock } from '../lock.js';
-import { type ProfileName, profileNamed } from '../profile.js';
+import { type ProfileName, parseProfile } from '../profile.js';
 import { bold, green, red, seconds } from '../progress.js';
 import { projectRoot } from '../project.js';
 import { removeLab } from '../removal.js';
@@ -51,7 +51,7 @@ function builtProgram(name: string): string {
 }
 
 async function onLab(profileName: ProfileName, stages: readonly Stage[]): Promise<number> {
-  const profile = profileNamed(profileName);
+  const profile = parseProfile(process.env['WEBSPACES_LAB'] ?? profileName);
   let failed: string | undefined;
   try {
     for (const stage of stages) {
