@@ -1,13 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  type Client,
-  type Connection,
-  WithStartWorkflowOperation,
-  WorkflowExecutionAlreadyStartedError,
-  type WorkflowStartOptions,
-} from '@temporalio/client';
-import { defineSearchAttributeKey, TypedSearchAttributes, type Workflow } from '@temporalio/common';
-import { parseOperationResourceId, SEARCH_ATTRIBUTES, TASK_QUEUE, workflowIdOf } from '#libs/contracts/ids.js';
+import { type Client, type Connection, WithStartWorkflowOperation, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { Workflow } from '@temporalio/common';
+import { parseOperationResourceId } from '#libs/contracts/ids.js';
 import { STARTED_UPDATE, WORKFLOW_TYPES } from '#libs/contracts/operations.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import { resourceIdOf } from './describe.js';
@@ -15,6 +9,7 @@ import { createOperationReader } from './detail.js';
 import { fromTemporal, isDeadline } from './errors.js';
 import { listOperations } from './list.js';
 import type { OperationHandle, Operations, Outcome, StartRequest } from './operations.js';
+import { startOptionsOf } from './start-options.js';
 
 export interface OperationsOptions {
   readonly client: Client;
@@ -31,11 +26,6 @@ export interface OperationsOptions {
 
 /** How long a wait for a result survives that Temporal is away. */
 const OUTAGE_GRACE_MS = 3000;
-const KEYWORDS = {
-  webspace: defineSearchAttributeKey(SEARCH_ATTRIBUTES.webspace, 'KEYWORD'),
-  owner: defineSearchAttributeKey(SEARCH_ATTRIBUTES.owner, 'KEYWORD'),
-  kind: defineSearchAttributeKey(SEARCH_ATTRIBUTES.kind, 'KEYWORD'),
-};
 
 export function createOperations(options: OperationsOptions): Operations {
   const { client, connection, callTimeoutMs } = options;
@@ -176,30 +166,4 @@ export function createOperations(options: OperationsOptions): Operations {
       throw error;
     }
   }
-}
-
-function startOptionsOf(request: StartRequest): WorkflowStartOptions & { workflowId: string } {
-  const workflowId = workflowIdOf(request.kind, request.name, request.operationId);
-  const repeatable = !workflowId.endsWith(`:${request.operationId}`);
-  return {
-    workflowId,
-    taskQueue: TASK_QUEUE,
-    args: [request.input],
-    workflowIdReusePolicy: repeatable ? 'ALLOW_DUPLICATE' : 'REJECT_DUPLICATE',
-    workflowIdConflictPolicy: 'USE_EXISTING',
-    memo: { requestedBy: request.requestedBy, ...(request.body && !repeatable ? { bodyHash: request.body.fingerprint } : {}) },
-    typedSearchAttributes: new TypedSearchAttributes([
-      { key: KEYWORDS.webspace, value: request.name },
-      { key: KEYWORDS.owner, value: request.owner },
-      { key: KEYWORDS.kind, value: request.kind },
-    ]),
-    staticSummary: cutAt(request.summary, 200),
-  };
-}
-
-/** The text cut to a number of bytes, never inside a character. */
-function cutAt(text: string, bytes: number): string {
-  let end = text.length;
-  while (Buffer.byteLength(text.slice(0, end)) > bytes) end--;
-  return text.slice(0, end);
 }

@@ -1,10 +1,12 @@
-import type { Client } from '@temporalio/client';
+import { type Client, isGrpcServiceError } from '@temporalio/client';
 import { executionInfoFromRaw } from '@temporalio/client/lib/helpers.js';
 import { SEARCH_ATTRIBUTES } from '#libs/contracts/ids.js';
 import { OPERATION_KINDS, WORKFLOW_TYPES } from '#libs/contracts/operations.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { summaryOf, VISIBILITY_STATUS } from './describe.js';
 import type { OperationFilter, OperationPage, OperationSummary } from './operations.js';
+
+const INVALID_ARGUMENT = 3;
 
 /** The filter in Temporal's visibility language. Values come from closed sets or are checked here: the language has no parameters. */
 export function visibilityQuery(filter: Omit<OperationFilter, 'limit' | 'cursor'>): string {
@@ -32,12 +34,13 @@ export async function listOperations(
   links: (workflowId: string, runId: string) => string,
 ): Promise<OperationPage> {
   const { namespace, loadedDataConverter } = client.options;
-  const answer = await client.workflowService.listWorkflowExecutions({
-    namespace,
-    pageSize: filter.limit,
-    query: visibilityQuery(filter),
-    ...(filter.cursor === undefined ? {} : { nextPageToken: tokenOf(filter.cursor) }),
-  });
+  const page = { namespace, pageSize: filter.limit, query: visibilityQuery(filter) };
+  const { cursor } = filter;
+  const answer = await client.workflowService
+    .listWorkflowExecutions({ ...page, ...(cursor === undefined ? {} : { nextPageToken: tokenOf(cursor) }) })
+    .catch((error: unknown) => {
+      throw cursor !== undefined && isGrpcServiceError(error) && error.code === INVALID_ARGUMENT ? badCursor() : error;
+    });
   const infos = await Promise.all(answer.executions.map((raw) => executionInfoFromRaw(raw, loadedDataConverter, raw, namespace)));
   const operations = infos.map((info) => summaryOf(info, links)).filter((summary): summary is OperationSummary => summary !== undefined);
   const token = answer.nextPageToken;
@@ -48,4 +51,8 @@ function tokenOf(cursor: string): Uint8Array {
   if (!/^[\w-]+$/.test(cursor))
     throw new PlatformError('INVALID_INPUT', 'The cursor is not one that this API gave out.', { details: { field: 'cursor' } });
   return Buffer.from(cursor, 'base64url');
+}
+
+function badCursor(): PlatformError {
+  return new PlatformError('INVALID_INPUT', 'The cursor is not one that this API gave out.', { details: { field: 'cursor' } });
 }
