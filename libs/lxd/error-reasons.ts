@@ -25,7 +25,7 @@ const REASONS: readonly Reason[] = [
     retryAfterMs: 2_000,
   },
   { when: /i\/o timeout|connection refused|connection reset/, code: 'UNAVAILABLE', reason: 'member-unreachable', retryAfterMs: 5_000 },
-  { when: /not ready yet|shutting down/i, code: 'UNAVAILABLE', reason: 'starting', retryAfterMs: 1_000 },
+  { when: /not ready yet|LXD is shutting down/, code: 'UNAVAILABLE', reason: 'starting', retryAfterMs: 1_000 },
   { when: /busy running a|Instance is busy/, code: 'UNAVAILABLE', reason: 'busy', retryAfterMs: 500 },
   { when: /^sftp: .*directory not empty/, code: 'CONFLICT', reason: 'not-empty', advice: 'Delete what is in it first.' },
   { when: /console\.log: no such file/, code: 'NOT_FOUND', reason: 'not-found', advice: 'It has not been started yet.' },

@@ -43,6 +43,24 @@ export function stateCases(fixture: Fixture): void {
     await fixture.remove(name);
   }, 30_000);
 
+  test('a graceful stop that init ignores fails after its time; a forced one meanwhile ends both', async () => {
+    const name = await fixture.make();
+    await fixture.client.files.delete(name, '/sbin/init');
+    const init = "#!/bin/sh\ntrap '' PWR INT TERM\nwhile :; do sleep 1; done\n";
+    await fixture.client.files.put(name, '/sbin/init', { content: init, mode: 0o755 });
+    await fixture.change(name, 'start');
+    await eventually(async () => ((await fixture.client.instances.state(name)).processes > 1 ? true : undefined));
+    const stop = (timeoutSeconds: number) =>
+      fixture.client.instances.changeState(name, { action: 'stop', timeoutSeconds, force: false }).then((operation) => operation.wait());
+    const begun = Date.now();
+    expect(await failureOf(stop(1))).toMatchObject({ code: 'OPERATION_FAILED', details: { reason: 'shutdown-timeout' } });
+    expect(Date.now() - begun).toBeGreaterThan(900);
+    const graceful = stop(20);
+    await fixture.change(name, 'stop', true);
+    await graceful;
+    expect(await statusOf(name)).toBe(LXD_STATUS.stopped);
+  }, 30_000);
+
   test('a start tells by its config that it happened', async () => {
     const name = await fixture.make();
     const config = async () => (await fixture.client.instances.get(name)).value.config;

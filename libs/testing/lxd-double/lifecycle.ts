@@ -153,6 +153,8 @@ export function powerOn(instance: DoubleInstance): void {
   const { 'volatile.apply_template': _applied, ...config } = instance.config;
   instance.config = { ...config, 'volatile.last_state.power': 'RUNNING' };
   instance.status = 'Running';
+  // An init that traps the signals, as a test may put it there.
+  instance.ignoresShutdown ||= /trap ''/.test(instance.files.get('/sbin/init')?.content.toString() ?? '');
   instance.lastUsedAt = new Date().toISOString();
   instance.consoleLog ??= Buffer.from('\r\nBusyBox built-in shell (ash)\r\n/ # ');
   instance.logs.set('lxc.log', Buffer.from('lxc log of the double\n'));

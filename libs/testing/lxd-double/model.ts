@@ -47,7 +47,8 @@ let lastAddress = 256;
 
 export function newInstance(name: string, given: Partial<DoubleInstance> = {}): DoubleInstance {
   const folder = (): DoubleFile => ({ type: 'directory', content: Buffer.alloc(0), uid: 0, gid: 0, mode: 0o755 });
-  const files = new Map<string, DoubleFile>(['/', '/root', '/etc', '/tmp', '/var', '/bin'].map((path) => [path, folder()]));
+  const files = new Map<string, DoubleFile>(['/', '/root', '/etc', '/tmp', '/var', '/bin', '/sbin'].map((path) => [path, folder()]));
+  files.set('/sbin/init', { ...folder(), type: 'file', content: Buffer.from('#!/bin/sh\n'), mode: 0o755 });
   files.set('/etc/hostname', { ...folder(), type: 'file', content: Buffer.from(`${name}\n`), mode: 0o644 });
   lastAddress += 1;
   return {
