@@ -14,8 +14,10 @@ export function goBuildKey(build: GoBuild): string {
   return sha256(...pinned, build.linkerFlags, JSON.stringify(build.binaries)).slice(0, 12);
 }
 
-/** Builds all binaries of one module into the folder. */
-export async function goBuild(build: GoBuild, folder: string): Promise<void> {
+const REPORT_EVERY_MS = 15_000;
+
+/** Builds all binaries of one module into the folder; says every quarter of a minute how far it is. */
+export async function goBuild(build: GoBuild, folder: string, say: (text: string) => void = () => undefined): Promise<void> {
   const go = await findGo();
   const env = {
     ...(process.env as Record<string, string>),
@@ -27,7 +29,17 @@ export async function goBuild(build: GoBuild, folder: string): Promise<void> {
   const packages = Object.values(build.binaries);
   const names = Object.keys(build.binaries);
   const output = names.length === 1 ? join(folder, names[0] as string) : `${folder}/`;
-  await run(go, ['build', '-o', output, '-ldflags', build.linkerFlags, ...packages], { cwd: build.module, env });
+  const all = (await run(go, ['list', '-deps', ...packages], { cwd: build.module, env })).trim().split('\n').length;
+  let compiled = 0;
+  const timer = setInterval(() => say(`${names.join(', ')}: ${compiled} of at most ${all} packages compiled`), REPORT_EVERY_MS);
+  const count = (text: string) => {
+    compiled += text.split('\n').length - 1;
+  };
+  try {
+    await run(go, ['build', '-v', '-o', output, '-ldflags', build.linkerFlags, ...packages], { cwd: build.module, env, onOutput: count });
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 /** The folder of a Go module's sources, by way of the module proxy and the checksum database. */

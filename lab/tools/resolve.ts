@@ -71,7 +71,7 @@ async function fromCache(entry: ToolEntry, { env = process.env, installMissing =
   const folder = join(cache, `${names[0]}-${entry.version}-${goBuildKey(source)}-${process.arch}`);
   if (!existsSync(folder) && installMissing) {
     onInstall?.(`${names.join(', ')} ${entry.version}: building from source, ${source.minutes}`);
-    await installAtomically(folder, (temporary) => goBuild(source, temporary));
+    await installAtomically(folder, (temporary) => goBuild(source, temporary, onInstall));
   }
   return join(folder, entry.name);
 }
