@@ -69,7 +69,8 @@ export class Locks {
   /** Takes the lock, adopts it when a former attempt of the same run took it, or says who holds it. */
   async acquire(acting: Acting, me: Holder, signal: AbortSignal): Promise<Acquired> {
     for (let race = 0; race < RACES; race++) {
-      const lock = await this.read(acting.name, signal);
+      // Most often there is no Lease of that name: created first, read only when it exists.
+      const lock = race === 0 ? undefined : await this.read(acting.name, signal);
       if (lock?.holder && sameHolder(lock.holder, me)) return { lock };
       const busy = lock?.holder && (await this.busyReason(lock));
       if (busy) return { busy, kind: lock.kind };

@@ -14,6 +14,7 @@ import {
 import type { WebspaceRecord } from '#libs/domain/record.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
+import { settleAll } from '../shared/settle-all.js';
 
 /** Routes first: what is taken away last must not be visited any more. */
 const REBUILDABLE = ['ingressRoute', 'ingressRouteTcp', 'endpointSlice', 'service'] as const satisfies readonly KindName[];
@@ -55,7 +56,7 @@ export class Projection {
   async ensure(name: string, record: WebspaceRecord, phase: 'creating' | 'stopped' | undefined, signal: AbortSignal): Promise<void> {
     const webspace = await this.#ensureWebspace(name, record, signal);
     const objects = desiredObjects(name, record, 'gateway', this.#platform).map((object) => adopted(object, webspace));
-    await Promise.all([
+    await settleAll([
       ...objects.map(({ kind, ...object }) => this.#kube.apply(kind, object, { signal })),
       ...(phase === undefined ? [] : [this.writePhase(webspace, phase, signal)]),
     ]);
@@ -87,7 +88,7 @@ export class Projection {
     if (!webspace) return;
     if (plan.verdict === 'update') {
       // The Webspace's own uid as a precondition refuses a late write after a delete.
-      await Promise.all([
+      await settleAll([
         ...plan.apply.map(({ kind, ...object }) => {
           const found = objects[kind];
           const mine = found && uidOfObject(found) === uidOfObject(webspace);
@@ -137,7 +138,7 @@ export class Projection {
     const route = desiredObjects(name, record, 'gateway', this.#platform).filter(
       ({ kind }) => kind === 'ingressRoute' || kind === 'ingressRouteTcp',
     );
-    await Promise.all([
+    await settleAll([
       ...route.map((object) => {
         const { kind, ...content } = adopted(object, webspace);
         return this.#kube.apply(kind, content, { signal });
@@ -148,7 +149,7 @@ export class Projection {
 
   /** Takes a webspace's routes away. */
   async removeRoutes(name: string, uid: string, signal: AbortSignal): Promise<void> {
-    await Promise.all(
+    await settleAll(
       (['ingressRoute', 'ingressRouteTcp'] as const).map(async (kind) => {
         const object = await this.#kube.find(kind, name, { signal });
         if (object && uidOfObject(object) === uid) await this.#deleteObject(object, signal);
@@ -161,14 +162,14 @@ export class Projection {
     const lists = await Promise.all(REBUILDABLE.map((kind) => this.#listOf(kind, uid, signal)));
     const webspaces = await this.#listOf('webspace', uid, signal);
     const owned = lists.flat();
-    await Promise.all(owned.map((object) => this.#deleteObject(object, signal)));
-    await Promise.all(webspaces.map((object) => this.#deleteObject(object, signal)));
+    await settleAll(owned.map((object) => this.#deleteObject(object, signal)));
+    await settleAll(webspaces.map((object) => this.#deleteObject(object, signal)));
     return owned.length + webspaces.length;
   }
 
   /** Names of all objects that carry the uid, claims included. */
   async search(uid: string, signal: AbortSignal): Promise<string[]> {
-    const lists = await Promise.all(['webspace' as const, ...REBUILDABLE, ...CLAIM_KINDS].map((kind) => this.#listOf(kind, uid, signal)));
+    const lists = await settleAll(['webspace' as const, ...REBUILDABLE, ...CLAIM_KINDS].map((kind) => this.#listOf(kind, uid, signal)));
     return lists.flat().map((object) => `${object.kind} ${object.metadata.name}`);
   }
 

@@ -8,6 +8,7 @@ import type { MayTake } from '../kubernetes/claims.js';
 import { Instances } from '../lxd/instances.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
+import { settleAll } from '../shared/settle-all.js';
 import { factsOf, recordOf } from './facts.js';
 
 const exists = (name: string) => new PlatformError('CONFLICT', 'already exists', { details: { reason: 'exists', webspace: name } });
@@ -23,8 +24,8 @@ export function createSteps(deps: Deps) {
   }
 
   /** A claim that another uid of our own name left behind: we hold the lock, and its instance is gone from the LXD of this installation. */
-  function leftBehind(name: string, signal: AbortSignal): MayTake {
-    return async ({ spec }) => spec.webspace === name && (await installation.isPinnedLxd(signal));
+  function leftBehind(name: string, instance: Promise<unknown>, signal: AbortSignal): MayTake {
+    return async ({ spec }) => spec.webspace === name && (await instance) === undefined && (await installation.isPinnedLxd(signal));
   }
 
   return {
@@ -33,23 +34,25 @@ export function createSteps(deps: Deps) {
       const { signal } = call;
       const host = defaultHost(owner.username, platform.baseDomain);
       const acting: Acting = { kind: 'create', name, operationId, uid };
-      const acquired = await locks.acquire(acting, call.me, signal);
+      const [acquired, image] = await settleAll([
+        locks.acquire(acting, call.me, signal),
+        resolveImage(input.image, signal),
+        installation.assertClaimsOpen(signal),
+      ]);
       if ('busy' in acquired) {
         const taken = acquired.kind === 'create' || (acquired.kind !== 'delete' && (await instances.find(name, signal)));
         if (taken) throw exists(name);
         return { busy: acquired.busy };
       }
-      const [found, image] = await Promise.all([
-        instances.find(name, signal),
-        resolveImage(input.image, signal),
-        installation.assertClaimsOpen(signal),
-      ]);
-      if (found) throw exists(name);
       const claimant = { name, uid, operationId };
-      const [address] = await Promise.all([
+      // Read under the lock: whatever else acts on this name has ended.
+      const found = instances.find(name, signal);
+      const [instance, address] = await settleAll([
+        found,
         claims.ensureAddress(platform.addressRange, claimant, { retry: call.attempt > 1, signal }),
-        claims.ensure(domainClaim(host), claimant, leftBehind(name, signal), signal),
+        claims.ensure(domainClaim(host), claimant, leftBehind(name, found, signal), signal),
       ]);
+      if (instance) throw exists(name);
       const record: WebspaceRecord = {
         schema: 1,
         uid,

@@ -7,6 +7,7 @@ import { assertNotDeleted } from '../kubernetes/lock.js';
 import { Instances } from '../lxd/instances.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
+import { settleAll } from '../shared/settle-all.js';
 import { factsOf, recordOf } from './facts.js';
 
 /** The steps that rebuild claims and objects from one record. */
@@ -48,7 +49,7 @@ export function restoreSteps(deps: Deps) {
       const claimant = { name: acting.name, uid: record.uid, operationId: record.createdBy };
       const mayTake = givesWay(acting.name, record.createdAt, call.signal);
       const lost: string[] = [];
-      await Promise.all(
+      await settleAll(
         claimsOf(record, platform.baseDomain).map(async (claim) => {
           try {
             await claims.ensure(claim, claimant, mayTake, call.signal);

@@ -9,6 +9,7 @@ import { assertNotDeleted } from '../kubernetes/lock.js';
 import { Instances } from '../lxd/instances.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
+import { settleAll } from '../shared/settle-all.js';
 import { factsOf } from './facts.js';
 
 const ATTEMPT_EVERY_MS = 25;
@@ -55,7 +56,7 @@ export function stateSteps(deps: Deps) {
       if ('busy' in taken) return taken;
       const { instance, record } = taken;
       const running = phaseOf(instance.status_code) === 'running';
-      const [{ changed }] = await Promise.all([
+      const [{ changed }] = await settleAll([
         instances.start(call, instance),
         running ? undefined : show(acting.name, record, 'starting', call.signal),
       ]);

@@ -105,6 +105,12 @@ export const PROGRESS_QUERY = 'progress';
 /** Update of `bootWebspace`: completes as soon as LXD has started the container (before its port answers). */
 export const STARTED_UPDATE = 'started';
 
+/**
+ * Update of `createWebspace`: completes as soon as the webspace is there for good, with the workflow's result. What follows (a last look, the
+ * lock) is no longer undone.
+ */
+export const CREATED_UPDATE = 'created';
+
 export type StepState = 'running' | 'done' | 'failed' | 'cancelled' | 'undone' | 'undo-failed';
 
 export interface StepProgress {

@@ -38,6 +38,11 @@ export class Operation {
     this.#undos.push({ name, summary, run });
   }
 
+  /** From here on nothing is undone: what was made stays, and the rest is recovered forward. */
+  commit(): void {
+    this.#undos.length = 0;
+  }
+
   async step<T>(name: string, summary: string, run: () => Promise<T>): Promise<T> {
     const step = this.#begin(name, summary);
     try {
@@ -54,7 +59,7 @@ export class Operation {
   async stepWhenFree<T extends object>(name: string, summary: string, deadlineMs: number, run: () => Promise<T | Busy>): Promise<T> {
     return this.step(name, summary, async () => {
       const until = Date.now() + deadlineMs;
-      for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 1_000)) {
+      for (let pauseMs = 25; ; pauseMs = Math.min(pauseMs * 2, 1_000)) {
         const outcome = await run();
         if (!('busy' in outcome)) {
           this.#wait(undefined);

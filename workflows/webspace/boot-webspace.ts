@@ -1,32 +1,25 @@
-import { allHandlersFinished, condition, defineUpdate, setHandler, workflowInfo } from '@temporalio/workflow';
+import { workflowInfo } from '@temporalio/workflow';
 import type { Acting } from '../../libs/contracts/activities.js';
 import { type BootWebspaceInput, STARTED_UPDATE, type StateResult } from '../../libs/contracts/operations.js';
 import { lasting, slow } from '../shared/activities.js';
+import { Milestone } from '../shared/milestone.js';
 import { Operation } from '../shared/step.js';
 
 /** As long as the gateway may hold a visitor. */
 const LOCK_DEADLINE_MS = 60_000;
 
-export const startedUpdate = defineUpdate<{ changed: boolean }>(STARTED_UPDATE);
-
 /** Boots a webspace once for any number of callers: ready when its port answers, or when its start-up time is over. */
 export async function bootWebspace({ name }: BootWebspaceInput): Promise<StateResult> {
-  let started: { changed: boolean } | undefined;
-  let failure: unknown;
-  setHandler(startedUpdate, async () => {
-    await condition(() => started !== undefined || failure !== undefined);
-    if (started === undefined) throw failure;
-    return started;
-  });
+  const started = new Milestone<{ changed: boolean }>(STARTED_UPDATE);
   const unread: Acting = { kind: 'boot', name, operationId: workflowInfo().runId, uid: '' };
   const operation = new Operation();
-  try {
-    return await operation.run(async () => {
+  return started.during(() =>
+    operation.run(async () => {
       operation.undoBy('settle', `Look last and free the lock of ${name}`, () => lasting(`Settle ${name}`).settle(unread));
       const facts = await operation.stepWhenFree('start', `Start container ${name}`, LOCK_DEADLINE_MS, () =>
         slow(`Start container ${name}`).startInstance(unread),
       );
-      started = { changed: facts.changed };
+      started.reach({ changed: facts.changed });
       const acting: Acting = { ...unread, uid: facts.uid };
       await operation.step('ready', `Wait for ${facts.address}:${facts.port}`, () =>
         slow(`Wait for ${facts.address}:${facts.port}`).awaitReady(acting, facts),
@@ -35,11 +28,6 @@ export async function bootWebspace({ name }: BootWebspaceInput): Promise<StateRe
         lasting(`Settle ${name}`).settle(acting),
       );
       return { name, phase };
-    });
-  } catch (error) {
-    failure = error;
-    // A caller that waits for the start is answered before the workflow closes.
-    await condition(allHandlersFinished);
-    throw error;
-  }
+    }),
+  );
 }

@@ -1,6 +1,8 @@
+import { CancellationScope } from '@temporalio/workflow';
 import type { Acting, WebspaceFacts } from '../../libs/contracts/activities.js';
-import type { CreateWebspaceInput, CreateWebspaceResult } from '../../libs/contracts/operations.js';
+import { CREATED_UPDATE, type CreateWebspaceInput, type CreateWebspaceResult } from '../../libs/contracts/operations.js';
 import { lasting, quick, slow } from '../shared/activities.js';
+import { Milestone } from '../shared/milestone.js';
 import { Operation } from '../shared/step.js';
 
 const LOCK_DEADLINE_MS = 30_000;
@@ -9,27 +11,37 @@ const LOCK_DEADLINE_MS = 30_000;
 export async function createWebspace(input: CreateWebspaceInput): Promise<CreateWebspaceResult> {
   const { name, uid, operationId } = input;
   const acting: Acting = { kind: 'create', name, operationId, uid };
+  const created = new Milestone<CreateWebspaceResult>(CREATED_UPDATE);
   const operation = new Operation();
-  return operation.run(async () => {
-    operation.undoBy('release', `Free the lock of ${name}`, () => lasting(`Free the lock of ${name}`).releaseLock(acting, 'tombstone'));
-    operation.undoBy('remove-objects', `Remove objects and claims of ${name}`, () =>
-      lasting(`Remove objects and claims of ${name}`).removeObjects(acting),
-    );
-    const facts = await operation.stepWhenFree('prepare', `Claim ${name}, its host name and an address`, LOCK_DEADLINE_MS, () =>
-      quick(`Claim names for ${name}`).prepareCreation(input),
-    );
-    operation.undoBy('remove-instance', `Remove instance ${name}`, () => lasting(`Remove instance ${name}`).removeInstance(acting));
-    await operation.together(
-      () =>
-        operation.step('instance', `Make instance ${name} from ${input.image}`, () =>
-          slow(`Create container ${name}`).ensureInstance(acting, facts),
-        ),
-      () => operation.step('publish', `Publish https://${facts.host}`, () => slow(`Publish ${facts.host}`).ensureProjection(acting, facts)),
-    );
-    if (input.boot) await bootStep(operation, acting, facts);
-    await operation.step('settle', `Look last and free the lock of ${name}`, () => lasting(`Settle ${name}`).settle(acting));
-    return { name, uid, address: facts.address, host: facts.host, fingerprint: facts.fingerprint };
-  });
+  return created.during(() =>
+    operation.run(async () => {
+      operation.undoBy('release', `Free the lock of ${name}`, () => lasting(`Free the lock of ${name}`).releaseLock(acting, 'tombstone'));
+      operation.undoBy('remove-objects', `Remove objects and claims of ${name}`, () =>
+        lasting(`Remove objects and claims of ${name}`).removeObjects(acting),
+      );
+      const facts = await operation.stepWhenFree('prepare', `Claim ${name}, its host name and an address`, LOCK_DEADLINE_MS, () =>
+        quick(`Claim names for ${name}`).prepareCreation(input),
+      );
+      operation.undoBy('remove-instance', `Remove instance ${name}`, () => lasting(`Remove instance ${name}`).removeInstance(acting));
+      await operation.together(
+        () =>
+          operation.step('instance', `Make instance ${name} from ${input.image}`, () =>
+            slow(`Create container ${name}`).ensureInstance(acting, facts),
+          ),
+        () =>
+          operation.step('publish', `Publish https://${facts.host}`, () => slow(`Publish ${facts.host}`).ensureProjection(acting, facts)),
+      );
+      if (input.boot) await bootStep(operation, acting, facts);
+      operation.commit();
+      const result = { name, uid, address: facts.address, host: facts.host, fingerprint: facts.fingerprint };
+      created.reach(result);
+      // The webspace is there: a cancellation comes too late, and the lock has to be freed.
+      await CancellationScope.nonCancellable(() =>
+        operation.step('settle', `Look last and free the lock of ${name}`, () => lasting(`Settle ${name}`).settle(acting)),
+      );
+      return result;
+    }),
+  );
 }
 
 async function bootStep(operation: Operation, acting: Acting, facts: WebspaceFacts): Promise<void> {
