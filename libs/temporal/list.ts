@@ -6,7 +6,8 @@ import { PlatformError } from '#libs/errors/platform-error.js';
 import { summaryOf, VISIBILITY_STATUS } from './describe.js';
 import type { OperationFilter, OperationPage, OperationSummary } from './operations.js';
 
-const INVALID_ARGUMENT = 3;
+/** UNKNOWN, INVALID_ARGUMENT and INTERNAL: what visibility stores answer to a page token that is not theirs. */
+const REFUSALS: ReadonlySet<number> = new Set([2, 3, 13]);
 
 /** The filter in Temporal's visibility language. Values come from closed sets or are checked here: the language has no parameters. */
 export function visibilityQuery(filter: Omit<OperationFilter, 'limit' | 'cursor'>): string {
@@ -39,7 +40,7 @@ export async function listOperations(
   const answer = await client.workflowService
     .listWorkflowExecutions({ ...page, ...(cursor === undefined ? {} : { nextPageToken: tokenOf(cursor) }) })
     .catch((error: unknown) => {
-      throw cursor !== undefined && isGrpcServiceError(error) && error.code === INVALID_ARGUMENT ? badCursor() : error;
+      throw cursor !== undefined && isGrpcServiceError(error) && REFUSALS.has(error.code) ? badCursor() : error;
     });
   const infos = await Promise.all(answer.executions.map((raw) => executionInfoFromRaw(raw, loadedDataConverter, raw, namespace)));
   const operations = infos.map((info) => summaryOf(info, links)).filter((summary): summary is OperationSummary => summary !== undefined);
