@@ -2,9 +2,6 @@ import { type DestinationStream, type Logger, pino } from 'pino';
 
 export type { Logger } from 'pino';
 
-/** Field names that every process uses for the same thing. */
-export const LOG_FIELDS = { requestId: 'requestId', workflowId: 'workflowId', operationId: 'operationId', webspace: 'webspace' } as const;
-
 const SECRET_KEYS = ['authorization', 'password', 'token', 'secret', 'cookie', 'set-cookie', 'sealed', 'apiKey', 'privateKey'];
 const DEPTHS = ['', '*.', '*.*.', '*.*.*.'];
 const CENSOR = '[redacted]';
