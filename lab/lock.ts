@@ -4,9 +4,21 @@ import type { Profile } from './profile.js';
 import { waitFor } from './wait.js';
 
 /** One command at a time may change a lab; the lock of a process that ended is taken over. */
-export async function withLock<T>(profile: Profile, work: () => Promise<T>): Promise<T> {
-  const file = `/run/webspaces-lab-${profile.name}.lock`;
-  await waitFor(`another command on lab "${profile.name}" (lock ${file})`, () => tryLock(file), { timeoutMs: 300_000, intervalMs: 200 });
+export function withLock<T>(profile: Profile, work: () => Promise<T>): Promise<T> {
+  return locked(profile, 'lab', work);
+}
+
+/** One suite at a time may use a lab, for it removes the lab at its end. */
+export function withSuiteLock<T>(profile: Profile, work: () => Promise<T>): Promise<T> {
+  return locked(profile, 'suite', work);
+}
+
+async function locked<T>(profile: Profile, what: 'lab' | 'suite', work: () => Promise<T>): Promise<T> {
+  const file = `/run/webspaces-${what}-${profile.name}.lock`;
+  await waitFor(`the end of another command on lab "${profile.name}" (lock ${file})`, () => tryLock(file), {
+    timeoutMs: 300_000,
+    intervalMs: 200,
+  });
   try {
     return await work();
   } finally {

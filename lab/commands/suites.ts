@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../arguments.js';
 import { checkComposeFile } from '../compose-check.js';
-import { withLock } from '../lock.js';
+import { withLock, withSuiteLock } from '../lock.js';
 import { type ProfileName, parseProfile } from '../profile.js';
 import { bold, green, red, seconds } from '../progress.js';
 import { projectRoot } from '../project.js';
@@ -50,27 +50,33 @@ function builtProgram(name: string): string {
   return file;
 }
 
-async function onLab(profileName: ProfileName, stages: readonly Stage[]): Promise<number> {
+function onLab(profileName: ProfileName, stages: readonly Stage[]): Promise<number> {
   const profile = parseProfile(process.env['WEBSPACES_LAB'] ?? profileName);
-  let failed: string | undefined;
-  try {
-    for (const stage of stages) {
-      const begin = Date.now();
-      console.log(bold(`\n── ${stage.title}`));
-      const code = await runStage(stage);
-      console.log(code === 0 ? green(`${stage.title}: passed (${seconds(Date.now() - begin)})`) : red(`${stage.title}: exit ${code}`));
-      if (code !== 0) {
-        failed = stage.title;
-        break;
-      }
+  return withSuiteLock(profile, async () => {
+    // What a broken-off run left would be taken for the new one's.
+    await withLock(profile, () => removeLab(profile));
+    let failed: string | undefined;
+    try {
+      failed = await firstFailure(stages);
+    } finally {
+      const { left } = await withLock(profile, () => removeLab(profile));
+      for (const what of left) console.error(red(`left     ${what}`));
+      if (left.length > 0) failed ??= 'removal of the lab';
     }
-  } finally {
-    const { left } = await withLock(profile, () => removeLab(profile));
-    for (const what of left) console.error(red(`left     ${what}`));
-    if (left.length > 0) failed ??= 'removal of the lab';
+    if (failed) console.error(red(`\nFailed: ${failed}`));
+    return failed ? 1 : 0;
+  });
+}
+
+async function firstFailure(stages: readonly Stage[]): Promise<string | undefined> {
+  for (const stage of stages) {
+    const begin = Date.now();
+    console.log(bold(`\n── ${stage.title}`));
+    const code = await runStage(stage);
+    console.log(code === 0 ? green(`${stage.title}: passed (${seconds(Date.now() - begin)})`) : red(`${stage.title}: exit ${code}`));
+    if (code !== 0) return stage.title;
   }
-  if (failed) console.error(red(`\nFailed: ${failed}`));
-  return failed ? 1 : 0;
+  return undefined;
 }
 
 async function runStage({ command, env }: Stage): Promise<number> {
