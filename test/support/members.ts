@@ -1,0 +1,120 @@
+import type { Lab } from '#lab/harness.js';
+import type { HttpAnswer } from '#lab/http.js';
+import { waitFor } from '#lab/wait.js';
+import { RECORD_KEY } from '#libs/contracts/webspaces-api.js';
+import type { WebspaceRecord } from '#libs/domain/record.js';
+import type { Cluster } from './cluster.js';
+
+export interface Member {
+  readonly id: number;
+  readonly username: string;
+  readonly webspace: string;
+}
+
+const FIRST = 1001;
+const PREFIX = 'ws-u1';
+
+/** Members of the tests' own, and what they do with their webspaces. */
+export class Members {
+  constructor(
+    private readonly lab: Lab,
+    private readonly cluster: Cluster,
+  ) {}
+
+  one(index: number): Member {
+    const id = FIRST + index;
+    return { id, username: `member${id}`, webspace: `ws-u${id}` };
+  }
+
+  some(count: number, from = 0): Member[] {
+    return Array.from({ length: count }, (_, i) => this.one(from + i));
+  }
+
+  ask(member: Member, method: string, path = '', body?: unknown): Promise<HttpAnswer> {
+    return this.lab.api({ id: member.id }, method, `/v1/webspace/self${path}`, body);
+  }
+
+  /** Asks and expects that status; the answer's body is part of the error. */
+  async expect(status: number, member: Member, method: string, path = '', body?: unknown): Promise<HttpAnswer> {
+    const answer = await this.ask(member, method, path, body);
+    if (answer.status !== status) throw new Error(`${method} ${path} of ${member.username}: ${answer.status} instead of ${status}: ${answer.body}`);
+    return answer;
+  }
+
+  async create(member: Member, image = 'hello'): Promise<void> {
+    await this.expect(201, member, 'POST', '', { image });
+  }
+
+  /** Makes and boots webspaces, a few at a time, until each site answers. */
+  async running(...members: readonly Member[]): Promise<void> {
+    await inTurns(members, 4, async (member) => {
+      await this.create(member);
+      await this.expect(204, member, 'POST', '/state');
+      await this.served(member);
+    });
+  }
+
+  async delete(member: Member): Promise<void> {
+    await this.expect(204, member, 'DELETE');
+  }
+
+  /** The site answers with the page from inside the container. */
+  served(member: Member, timeoutMs = 20_000): Promise<HttpAnswer> {
+    return waitFor(`the site of ${member.username}`, () => this.page(member), { timeoutMs, intervalMs: 50 });
+  }
+
+  /** The page from inside the container, or undefined while anything else answers. */
+  async page(member: Member): Promise<HttpAnswer | undefined> {
+    const answer = await this.lab.visit(member.username, '/', { timeoutMs: 5_000 });
+    return answer.status === 200 && answer.body.includes(member.webspace) ? answer : undefined;
+  }
+
+  async record(member: Member): Promise<WebspaceRecord> {
+    return JSON.parse(await this.lab.lxc(['config', 'get', member.webspace, RECORD_KEY])) as WebspaceRecord;
+  }
+
+  writeRecord(member: Member, record: unknown): Promise<string> {
+    const text = typeof record === 'string' ? record : JSON.stringify(record);
+    return this.lab.lxc(['config', 'set', member.webspace, `${RECORD_KEY}=${text}`]);
+  }
+
+  async instances(): Promise<string[]> {
+    const paths = await this.lab.stack.lxd.client.request<string[]>('GET', '/1.0/instances');
+    return paths.map((path) => path.slice('/1.0/instances/'.length)).sort();
+  }
+
+  /** What LXD and Kubernetes hold of webspaces, all listed. */
+  async audit(): Promise<string[]> {
+    const [instances, objects] = await Promise.all([this.instances(), this.cluster.everything()]);
+    return [...instances.filter((name) => name.startsWith('ws-')).map((name) => `instance/${name}`), ...objects];
+  }
+
+  /** Removes every webspace of the tests, whatever state it is in, and proves that nothing of them is left. */
+  async removeAll(): Promise<void> {
+    const ours = (await this.instances()).filter((name) => name.startsWith(PREFIX));
+    await inTurns(ours, 4, async (name) => {
+      const id = Number(name.slice('ws-u'.length));
+      const answer = await this.lab.api({ id }, 'DELETE', '/v1/webspace/self');
+      if (answer.status !== 204 && answer.status !== 404) await this.lab.lxc(['delete', '--force', name]);
+    });
+    await waitFor('nothing of the members to be left', async () => (await this.leftOvers()).length === 0, { timeoutMs: 60_000, intervalMs: 200 }).catch(
+      async (cause: unknown) => {
+        throw new Error(`left of the members: ${(await this.leftOvers()).join(', ')}`, { cause });
+      },
+    );
+  }
+
+  async leftOvers(): Promise<string[]> {
+    const all = await this.audit();
+    return all.filter((what) => what.includes(`/${PREFIX}`) || what.includes('/member1'));
+  }
+}
+
+export async function inTurns<T>(items: readonly T[], lanes: number, work: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items];
+  await Promise.all(
+    Array.from({ length: lanes }, async () => {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) await work(next);
+    }),
+  );
+}
