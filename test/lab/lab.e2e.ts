@@ -51,6 +51,13 @@ async function curl(url: string): Promise<{ exitCode: number; seconds: number; b
   return { exitCode: Number(exitCode), seconds: (Date.now() - begin) / 1000, body: body.join('\n') };
 }
 
+/** At once, or with the second SYN while the kernel still believes in what has just gone. */
+async function refused(host: string): Promise<void> {
+  const { exitCode, seconds } = await curl(`http://${host}/`);
+  expect(exitCode).toBe(7);
+  expect(seconds).toBeLessThan(2);
+}
+
 const served = () =>
   waitFor('the container', async () => (await curl(`http://${address}/cgi-bin/request`)).exitCode === 0, { timeoutMs: 10_000 });
 
@@ -73,15 +80,13 @@ describe('the network of the lab', () => {
 
   test('refuses a container that is gone, and an address nobody has, within two seconds', async () => {
     await lab.lxc(['stop', '-f', INSTANCE]);
-    expect(await curl(`http://${address}/`)).toMatchObject({ exitCode: 7, seconds: expect.closeTo(1, 0) });
-    const nobody = await curl(`http://${lab.profile.network.staticRange.from}/`);
-    expect(nobody.exitCode).toBe(7);
-    expect(nobody.seconds).toBeLessThan(2);
+    await refused(address);
+    await refused(lab.profile.network.staticRange.from);
   });
 
-  test('refuses at once what belongs to a killed sandbox, and comes back with it', async () => {
+  test('refuses what belongs to a killed sandbox within two seconds, and comes back with it', async () => {
     await lab.process('sandbox').kill('SIGKILL');
-    expect(await curl(`http://${address}/`)).toMatchObject({ exitCode: 7, seconds: expect.closeTo(0, 0) });
+    await refused(address);
     await lab.up();
     await lab.lxc(['start', INSTANCE]);
     await served();
