@@ -1,0 +1,85 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { Client, Connection } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { type Lab, startLab } from '#lab/harness.js';
+import { workflowIdOf } from '#libs/contracts/ids.js';
+
+/**
+ * Records one history of each kind and of each way it can end, from a real run: `node dist/test/histories/record.js`. To be run when a
+ * workflow changes, adding files (never replacing those of a released version).
+ */
+const FOLDER = 'workflows/histories';
+const lab = await startLab({ profile: 'bench' });
+const client = new Client({ connection: await Connection.connect({ address: lab.temporalAddress }) });
+
+async function save(workflowType: string, what: string, workflowId: string, runId?: string): Promise<void> {
+  const handle = client.workflow.getHandle(workflowId, runId);
+  await handle.result().catch(() => 'a history of a failure is wanted too');
+  const { workflowId: id } = handle;
+  mkdirSync(`${FOLDER}/${workflowType}`, { recursive: true });
+  const history = JSON.parse(historyToJSON(await handle.fetchHistory())) as object;
+  writeFileSync(`${FOLDER}/${workflowType}/${what}.json`, `${JSON.stringify({ workflowId: id, ...history }, null, 1)}\n`);
+  console.log(`${workflowType}/${what}: ${id}`);
+}
+
+/** The newest operation of a kind on a webspace, as the API tells it. */
+async function newest(lab_: Lab, kind: string): Promise<string> {
+  const { operations } = JSON.parse((await lab_.api('admin', 'GET', `/v2/operations?kind=${kind}&limit=1`)).body) as {
+    operations: { id: string }[];
+  };
+  const [first] = operations;
+  if (!first) throw new Error(`No operation of kind ${kind}.`);
+  return first.id;
+}
+
+const joined = (id: string) => ({
+  workflowId: workflowIdOf(id.split(':')[0] as 'boot', String(id.split(':')[1]), ''),
+  runId: String(id.split(':')[2]),
+});
+const call = (method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: object) => lab.api('alice', method, path, body);
+const SELF = '/v1/webspace/self';
+const NAME = 'ws-u1';
+
+await call('DELETE', SELF);
+await call('POST', SELF, { image: 'hello' });
+await save('createWebspace', 'plain', await newest(lab, 'create'));
+await call('POST', `${SELF}/state`);
+const boot = joined(await newest(lab, 'boot'));
+await save('bootWebspace', 'started', boot.workflowId, boot.runId);
+await call('PUT', `${SELF}/state`);
+await save('rebootWebspace', 'plain', await newest(lab, 'reboot'));
+await call('DELETE', `${SELF}/state`);
+await save('shutdownWebspace', 'clean', await newest(lab, 'shutdown'));
+await lab.lxc(['start', NAME]);
+await lab.kubectl(['-n', 'webspaces', 'wait', `webspace/${NAME}`, '--for=jsonpath={.status.phase}=running', '--timeout=20s']);
+await save('reconcileWebspace', 'after-event', `reconcile:${NAME}`);
+await call('PATCH', `${SELF}/state`);
+const restore = joined(await newest(lab, 'restore'));
+await save('restoreWebspace', 'sync', restore.workflowId, restore.runId);
+
+await client.schedule.getHandle('sweep').trigger();
+const sweeps = client.workflow.list({ query: 'WorkflowType="sweep"', pageSize: 1 });
+for await (const { workflowId } of sweeps) {
+  await save('sweep', 'in-step', workflowId);
+  break;
+}
+await call('DELETE', SELF);
+await save('deleteWebspace', 'running', await newest(lab, 'delete'));
+
+await lab.importImage('broken', { init: 'broken' });
+await lab.api('alice', 'POST', '/v2/webspaces', { image: 'broken', boot: true });
+await save('createWebspace', 'boot-fails-and-is-undone', await newest(lab, 'create'));
+
+const cancelled = JSON.parse((await lab.api('alice', 'POST', '/v2/webspaces', { image: 'hello', boot: true })).body) as { id: string };
+await client.workflow.getHandle(cancelled.id).cancel();
+await save('createWebspace', 'cancelled-and-undone', cancelled.id);
+
+await lab.importImage('stubborn', { init: 'ignores-shutdown' });
+await call('POST', SELF, { image: 'stubborn' });
+await call('POST', `${SELF}/state`);
+await call('DELETE', `${SELF}/state`);
+await save('shutdownWebspace', 'forced', await newest(lab, 'shutdown'));
+await call('DELETE', SELF);
+await save('deleteWebspace', 'stopped', await newest(lab, 'delete'));
+await lab.down();
+process.exit(0);
