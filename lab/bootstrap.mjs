@@ -84,10 +84,23 @@ function sha256(parts) {
   return hash.digest('hex');
 }
 
+/** npm's own record of what is in node_modules against the lock file; packages of other platforms may be missing. */
+function nodeModulesMatch() {
+  const record = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(record)) return false;
+  const installed = JSON.parse(readFileSync(record, 'utf8')).packages;
+  const wanted = Object.entries(JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages);
+  return wanted.every(([path, { version, optional }]) => path === '' || optional || installed[path]?.version === version);
+}
+
 function installNodeModules() {
   const stamp = join(root, 'node_modules', '.webspaces-stamp');
-  const wanted = sha256(['package.json', 'package-lock.json'].map((name) => readFileSync(join(root, name))));
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  const lockHash = () => sha256([readFileSync(join(root, 'package-lock.json'))]);
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lockHash()) return;
+  if (nodeModulesMatch()) {
+    writeFileSync(stamp, lockHash());
+    return;
+  }
   say('installing npm packages');
   const options = ['--no-audit', '--no-fund', '--ignore-scripts'];
   const npm = (verb) => spawnSync('npm', [verb, ...options], { cwd: root, encoding: 'utf8' });
@@ -97,7 +110,7 @@ function installNodeModules() {
     const result = npm('install');
     if (result.status !== 0) fail(`npm could not install the packages:\n${clean.stderr.slice(-1500)}\n${result.stderr.slice(-1500)}`);
   }
-  writeFileSync(stamp, sha256(['package.json', 'package-lock.json'].map((name) => readFileSync(join(root, name)))));
+  writeFileSync(stamp, lockHash());
 }
 
 function sourceFiles(folder) {
