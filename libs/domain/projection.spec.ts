@@ -1,0 +1,141 @@
+import { describe, expect, test } from '@jest/globals';
+import { KINDS, type StoredObject } from '#libs/contracts/kubernetes-objects.js';
+import { exampleRecord } from '#libs/testing/example-record.js';
+import { type DesiredObject, desiredObjects, labelsOf, type RouteTarget, webspaceSpec } from './desired-objects.js';
+import type { Platform } from './platform.js';
+import { adopted, type ObservedInstance, type ObservedObjects, planProjection } from './projection.js';
+import type { WebspaceRecord } from './record.js';
+
+const NAME = 'ws-u1';
+const platform: Platform = {
+  baseDomain: 'ws.example.org',
+  instancePrefix: 'ws-',
+  profiles: ['default'],
+  network: 'lxdbr0',
+  addressRange: { from: '10.77.128.0', to: '10.77.255.254' },
+  entryPoint: 'websecure',
+  defaultTlsSecret: 'tls-main',
+  defaults: { httpPort: 80, startupDelaySeconds: 3 },
+  addressRestSeconds: 600,
+};
+
+function stored(object: Record<string, unknown> & { metadata: object }, kind: string): StoredObject {
+  return {
+    apiVersion: 'x',
+    ...object,
+    kind,
+    metadata: { ...object.metadata, name: NAME, uid: `uid-of-${kind}`, resourceVersion: '7' },
+  } as StoredObject;
+}
+
+function webspaceOf(record: WebspaceRecord, phase = 'running'): StoredObject {
+  const condition = { type: 'Synced', status: 'True', reason: 'InStep', message: 'Objects say what LXD says.', lastTransitionTime: 'then' };
+  const status = { phase, lastUsed: 'then', conditions: [condition] };
+  return stored({ metadata: { labels: labelsOf(NAME, record.uid) }, spec: webspaceSpec(record, platform), status }, 'Webspace');
+}
+
+function objectsOf(record: WebspaceRecord, target: RouteTarget): ObservedObjects {
+  const webspace = webspaceOf(record, target === 'container' ? 'running' : 'stopped');
+  const objects = desiredObjects(NAME, record, target, platform).map((object) => adopted(object, webspace));
+  return {
+    webspace,
+    ...Object.fromEntries(
+      objects.map((object: DesiredObject) => [
+        object.kind,
+        stored({ ...object, status: { set: 'by the server' } }, KINDS[object.kind].kind),
+      ]),
+    ),
+  };
+}
+
+const present = (record: WebspaceRecord, phase: 'running' | 'stopped' | 'paused' | 'unknown'): ObservedInstance => ({
+  is: 'present',
+  record,
+  phase,
+  lastUsedAt: 'then',
+});
+const plan = (instance: ObservedInstance, objects: ObservedObjects) => planProjection(NAME, instance, objects, platform);
+
+describe('the plan of a projection', () => {
+  const record = exampleRecord();
+
+  test('is nothing when every object says what LXD says, whatever the server added', () => {
+    expect(plan(present(record, 'running'), objectsOf(record, 'container'))).toEqual({ verdict: 'nothing' });
+    expect(plan(present(record, 'stopped'), objectsOf(record, 'gateway'))).toEqual({ verdict: 'nothing' });
+  });
+
+  test.each([
+    ['stopped', 'container', 'webspaces-gateway'],
+    ['paused', 'container', 'webspaces-gateway'],
+    ['running', 'gateway', NAME],
+  ] as const)('of a %s container touches only the route, which then names %s', (phase, target, service) => {
+    const result = plan(present(record, phase), objectsOf(record, target));
+    expect(result).toMatchObject({ verdict: 'update', status: { phase }, remove: [] });
+    if (result.verdict !== 'update') throw new Error(result.verdict);
+    expect(result.apply.map(({ kind }) => kind)).toEqual(['ingressRoute']);
+    expect(result.apply[0]).toMatchObject({ spec: { routes: [{ services: [{ name: service }] }] } });
+  });
+
+  test('changes nothing but the condition when LXD does not tell', () => {
+    const unknown: ObservedInstance = { is: 'unknown', reason: 'LxdUnavailable', message: 'no answer' };
+    for (const instance of [unknown, present(record, 'unknown')]) {
+      const result = plan(instance, objectsOf(record, 'container'));
+      expect(result).toMatchObject({ verdict: 'unknown', status: { phase: 'unknown', condition: { status: 'False' } } });
+      expect(Object.keys(result).sort()).toEqual(['status', 'verdict']);
+    }
+  });
+
+  test('repairs an object that was changed by hand, also one with something added to a list', () => {
+    const objects = objectsOf(record, 'container');
+    const route = structuredClone(objects.ingressRoute) as unknown as { spec: { routes: unknown[] } };
+    route.spec.routes.push({ match: 'Host(`evil`)' });
+    const result = plan(present(record, 'running'), { ...objects, ingressRoute: route as unknown as StoredObject });
+    expect(result).toMatchObject({ verdict: 'update', apply: [{ kind: 'ingressRoute' }] });
+  });
+
+  test('makes a missing object again', () => {
+    expect(plan(present(record, 'running'), { ...objectsOf(record, 'container'), service: undefined })).toMatchObject({
+      verdict: 'update',
+      apply: [{ kind: 'service' }],
+    });
+  });
+
+  test('asks for a restore when there is no Webspace, or one of another uid, which is never taken for this one', () => {
+    expect(plan(present(record, 'running'), {})).toEqual({ verdict: 'restore', stale: undefined });
+    const other = objectsOf(exampleRecord({ uid: 'another' }), 'container');
+    expect(plan(present(record, 'running'), other)).toMatchObject({ verdict: 'restore', stale: { kind: 'Webspace' } });
+  });
+
+  test('calls a Webspace without instance an orphan of its uid', () => {
+    expect(plan({ is: 'absent' }, objectsOf(record, 'gateway'))).toMatchObject({ verdict: 'orphan', uid: record.uid });
+    expect(plan({ is: 'absent' }, {})).toEqual({ verdict: 'nothing' });
+  });
+
+  test('swaps the kind of route with SNI passthrough, and removes the other one', () => {
+    const passthrough = exampleRecord({ http: { port: 8443, startupDelaySeconds: 3, sniPassthrough: true } });
+    const before = objectsOf(record, 'container');
+    const result = plan(present(passthrough, 'running'), { ...before, webspace: webspaceOf(passthrough) });
+    expect(result).toMatchObject({ verdict: 'update', remove: [{ kind: 'IngressRoute' }] });
+    if (result.verdict !== 'update') throw new Error(result.verdict);
+    expect(result.apply.find(({ kind }) => kind === 'ingressRouteTcp')).toMatchObject({
+      spec: { routes: [{ match: 'HostSNI(`alice.ws.example.org`)', services: [{ name: NAME }] }], tls: { passthrough: true } },
+    });
+  });
+});
+
+describe('desired objects', () => {
+  test('say explicitly that the endpoint is ready, and hold the address also while the container is off', () => {
+    const [, slice] = desiredObjects(NAME, exampleRecord(), 'gateway', platform);
+    expect(slice).toMatchObject({ kind: 'endpointSlice', endpoints: [{ addresses: ['10.77.128.5'], conditions: { ready: true } }] });
+  });
+
+  test('name the default host first and every domain', () => {
+    const objects = desiredObjects(NAME, exampleRecord({ domains: ['a.example', 'b.example'] }), 'container', platform);
+    expect(objects[2]).toMatchObject({
+      spec: {
+        routes: [{ match: 'Host(`alice.ws.example.org`) || Host(`a.example`) || Host(`b.example`)' }],
+        tls: { secretName: 'tls-main' },
+      },
+    });
+  });
+});
