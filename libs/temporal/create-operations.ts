@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Client, type Connection, WithStartWorkflowOperation, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
-import type { Workflow } from '@temporalio/common';
+import { type Client, type Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { parseOperationResourceId } from '#libs/contracts/ids.js';
-import { STARTED_UPDATE, WORKFLOW_TYPES } from '#libs/contracts/operations.js';
+import { WORKFLOW_TYPES } from '#libs/contracts/operations.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import { resourceIdOf } from './describe.js';
 import { createOperationReader } from './detail.js';
-import { fromTemporal, isDeadline } from './errors.js';
+import { fromTemporal, isDeadline, isOutage } from './errors.js';
 import { listOperations } from './list.js';
 import type { OperationHandle, Operations, Outcome, StartRequest } from './operations.js';
+import { runUntil } from './run-until.js';
 import { startOptionsOf } from './start-options.js';
 
 export interface OperationsOptions {
@@ -61,60 +61,45 @@ export function createOperations(options: OperationsOptions): Operations {
     return description.runId;
   }
 
-  return {
-    async start(request) {
-      const startOptions = startOptionsOf(request);
-      const { workflowId } = startOptions;
-      const handleOf = (runId: string): OperationHandle => ({ id: resourceIdOf(workflowId, runId) ?? workflowId, workflowId, runId });
-      const runId = await call('start', callTimeoutMs, async () => {
-        try {
-          return (await client.workflow.start(WORKFLOW_TYPES[request.kind], startOptions)).firstExecutionRunId;
-        } catch (error) {
-          if (error instanceof WorkflowExecutionAlreadyStartedError) return undefined;
-          throw error;
-        }
-      });
-      if (runId !== undefined && !request.body) return handleOf(runId);
-      return handleOf(await assertSameBody(request, workflowId));
-    },
-
-    async result<T>(handle: OperationHandle, { timeoutMs }: { readonly timeoutMs: number }): Promise<Outcome<T>> {
-      const deadline = Date.now() + timeoutMs;
-      let awaySince: number | undefined;
-      for (;;) {
-        try {
-          const result = await call('result', deadline - Date.now(), () =>
-            client.workflow.getHandle(handle.workflowId, handle.runId).result(),
-          );
-          return { status: 'completed', result: result as T, id: handle.id };
-        } catch (error) {
-          if (!isPlatformError(error, 'UNAVAILABLE')) throw error;
-          if (isDeadline(error.cause) || Date.now() >= deadline) return { status: 'running', id: handle.id };
-          awaySince ??= Date.now();
-          if (Date.now() - awaySince > OUTAGE_GRACE_MS) throw error;
-          await delay(200);
-        }
-      }
-    },
-
-    async bootUntilStarted(request, { timeoutMs, updateId }) {
-      const startOptions = startOptionsOf(request);
-      // While no worker runs the update has no answer, which must not look like Temporal being away; a millisecond well spent.
-      await ping();
-      if (updateId !== undefined) {
-        const recorded = await recordedAnswer(startOptions.workflowId, updateId);
-        if (recorded) return recorded;
-      }
+  async function start(request: StartRequest): Promise<OperationHandle> {
+    const startOptions = startOptionsOf(request);
+    const { workflowId } = startOptions;
+    const handleOf = (runId: string): OperationHandle => ({ id: resourceIdOf(workflowId, runId) ?? workflowId, workflowId, runId });
+    const runId = await call('start', callTimeoutMs, async () => {
       try {
-        const result = await sendStarted(startOptions, { timeoutMs, updateId, type: WORKFLOW_TYPES[request.kind] });
-        return { status: 'completed', result, id: startOptions.workflowId };
+        return (await client.workflow.start(WORKFLOW_TYPES[request.kind], startOptions)).firstExecutionRunId;
       } catch (error) {
-        if (!isPlatformError(error, 'UNAVAILABLE') || !isDeadline(error.cause)) throw error;
-        const { runId } = await call('describe', callTimeoutMs, () => client.workflow.getHandle(startOptions.workflowId).describe());
-        return { status: 'running', id: resourceIdOf(startOptions.workflowId, runId) ?? startOptions.workflowId };
+        if (error instanceof WorkflowExecutionAlreadyStartedError) return undefined;
+        throw error;
       }
-    },
+    });
+    if (runId !== undefined && !request.body) return handleOf(runId);
+    return handleOf(await assertSameBody(request, workflowId));
+  }
 
+  async function result<T>(handle: OperationHandle, { timeoutMs }: { readonly timeoutMs: number }): Promise<Outcome<T>> {
+    const deadline = Date.now() + timeoutMs;
+    let awaySince: number | undefined;
+    for (;;) {
+      try {
+        const result = await call('result', deadline - Date.now(), () =>
+          client.workflow.getHandle(handle.workflowId, handle.runId).result(),
+        );
+        return { status: 'completed', result: result as T, id: handle.id };
+      } catch (error) {
+        if (!isOutage(error)) throw error;
+        if (isDeadline(error.cause) || Date.now() >= deadline) return { status: 'running', id: handle.id };
+        awaySince ??= Date.now();
+        if (Date.now() - awaySince > OUTAGE_GRACE_MS) throw error;
+        await delay(200);
+      }
+    }
+  }
+
+  return {
+    start,
+    result,
+    runUntil: (request, milestone) => runUntil({ client, call, callTimeoutMs, ping, start, result }, request, milestone),
     peek: reader.peek,
     get: reader.get,
     list: (filter) => call('list', callTimeoutMs, () => listOperations(client, filter, links)),
@@ -128,42 +113,4 @@ export function createOperations(options: OperationsOptions): Operations {
     check: async () => void (await ping()),
     close: () => connection.close(),
   };
-
-  /** Update-with-start; once more when the run it was sent to closed at that moment. */
-  async function sendStarted(
-    startOptions: ReturnType<typeof startOptionsOf>,
-    { type, timeoutMs, updateId }: { readonly type: string; readonly timeoutMs: number; readonly updateId: string | undefined },
-  ): Promise<unknown> {
-    const deadline = Date.now() + timeoutMs;
-    const send = () =>
-      call('update', deadline - Date.now(), () =>
-        client.workflow.executeUpdateWithStart<Workflow, unknown, []>(STARTED_UPDATE, {
-          startWorkflowOperation: new WithStartWorkflowOperation<Workflow>(type, {
-            ...startOptions,
-            workflowIdConflictPolicy: 'USE_EXISTING',
-          }),
-          ...(updateId === undefined ? {} : { updateId }),
-        }),
-      );
-    try {
-      return await send();
-    } catch (error) {
-      if (isPlatformError(error, 'NOT_FOUND')) return await send();
-      throw error;
-    }
-  }
-
-  /** The answer that an update of this id got, when the latest run of that workflow has it. */
-  async function recordedAnswer(workflowId: string, updateId: string): Promise<Outcome<unknown> | undefined> {
-    try {
-      const handle = client.workflow.getHandle(workflowId).getUpdateHandle(updateId);
-      const result = await call('recorded', callTimeoutMs, () => handle.result());
-      return { status: 'completed', result, id: workflowId };
-    } catch (error) {
-      // Not known, or not answered yet: the update with this id is sent, which the server joins to the first one.
-      if (isPlatformError(error, 'NOT_FOUND') || isPlatformError(error, 'PROTOCOL') || (isPlatformError(error) && isDeadline(error.cause)))
-        return undefined;
-      throw error;
-    }
-  }
 }

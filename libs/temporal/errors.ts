@@ -69,6 +69,12 @@ export function fromFailure(failure: unknown): PlatformError {
   return new PlatformError('OPERATION_FAILED', `The operation failed: ${messageOf(failure)}`, { cause: failure });
 }
 
+/** Whether it was Temporal that did not answer, and not the operation that failed with UNAVAILABLE. */
+export function isOutage(error: unknown): error is PlatformError {
+  if (!(error instanceof PlatformError) || error.code !== 'UNAVAILABLE') return false;
+  return grpcCodeOf(error.cause) !== undefined || error.cause instanceof WorkflowUpdateRPCTimeoutOrCancelledError;
+}
+
 /** Whether the call ended because its own deadline passed. */
 export function isDeadline(error: unknown): boolean {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return true;

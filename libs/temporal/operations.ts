@@ -10,8 +10,11 @@ export interface Operations {
   start(request: StartRequest): Promise<OperationHandle>;
   /** Waits for the outcome; `running` when the time is over. @throws the operation's own error; CANCELLED; UNAVAILABLE when Temporal stays away. */
   result<T>(handle: OperationHandle, options: { readonly timeoutMs: number }): Promise<Outcome<T>>;
-  /** Boots, or joins the boot under way, and returns when LXD's start has ended. `updateId` makes a repeat return the recorded answer. */
-  bootUntilStarted(request: StartRequest, options: { readonly timeoutMs: number; readonly updateId?: string }): Promise<Outcome<unknown>>;
+  /**
+   * Starts an operation, or joins it, and returns at a milestone of it: when the update of that name is answered. `updateId` (with a caller's own
+   * key) makes a repeat return the recorded answer. @throws as `start` and `result`.
+   */
+  runUntil<T>(request: StartRequest, options: MilestoneOptions): Promise<Outcome<T>>;
   /** What Temporal itself knows of an operation; asks no worker. @throws PlatformError NOT_FOUND. */
   peek(id: string): Promise<OperationSummary>;
   /** The operation in full. @throws PlatformError NOT_FOUND. */
@@ -38,6 +41,13 @@ export interface StartRequest {
   readonly body?: BodyMark;
 }
 
+export interface MilestoneOptions {
+  /** `STARTED_UPDATE` of a boot, `CREATED_UPDATE` of a creation. */
+  readonly update: string;
+  readonly timeoutMs: number;
+  readonly updateId?: string;
+}
+
 export interface BodyMark {
   /** Kept with the operation. */
   readonly fingerprint: string;
@@ -48,7 +58,8 @@ export interface OperationHandle {
   /** The id under which the API shows the operation. */
   readonly id: string;
   readonly workflowId: string;
-  readonly runId: string;
+  /** The latest run when absent. */
+  readonly runId?: string;
 }
 
 export type Outcome<T> =

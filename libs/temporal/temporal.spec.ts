@@ -86,6 +86,8 @@ const request: StartRequest = {
   summary: 'delete ws-u12',
 };
 
+const milestone = { update: 'started', timeoutMs: 60_000 };
+
 describe('when Temporal is away', () => {
   let silent: Server;
   const sockets = new Set<Socket>();
@@ -116,10 +118,15 @@ describe('when Temporal is away', () => {
   describe.each(['refuses connections', 'never answers'])('because it %s', (kind) => {
     test.each([
       ['start', (operations: Operations) => operations.start(request)],
-      ['bootUntilStarted', (operations: Operations) => operations.bootUntilStarted({ ...request, kind: 'boot' }, { timeoutMs: 60_000 })],
+      ['runUntil of a boot', (operations: Operations) => operations.runUntil({ ...request, kind: 'boot' }, milestone)],
       [
         'bootUntilStarted with a key',
-        (operations: Operations) => operations.bootUntilStarted({ ...request, kind: 'boot' }, { timeoutMs: 60_000, updateId: 'u' }),
+        (operations: Operations) => operations.runUntil({ ...request, kind: 'boot' }, { ...milestone, updateId: 'u' }),
+      ],
+      ['runUntil of a creation', (operations: Operations) => operations.runUntil({ ...request, kind: 'create' }, milestone)],
+      [
+        'runUntil of a creation with a key',
+        (operations: Operations) => operations.runUntil({ ...request, kind: 'create' }, { ...milestone, updateId: 'u' }),
       ],
       ['get', (operations: Operations) => operations.get('delete:ws-u12:op-1')],
       ['list', (operations: Operations) => operations.list({ limit: 1 })],

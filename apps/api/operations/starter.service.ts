@@ -1,6 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { workflowIdOf } from '#libs/contracts/ids.js';
 import type { CreateWebspaceInput, OperationKind, Requester } from '#libs/contracts/operations.js';
 import { webspaceNameFor } from '#libs/domain/names.js';
+import { isPlatformError } from '#libs/errors/platform-error.js';
 import type { AccountInfo } from '#libs/identity/identity.js';
 import type { OperationHandle, OperationSummary, StartRequest } from '#libs/temporal/operations.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
@@ -87,12 +89,17 @@ export class Starter {
     return outcome.result;
   }
 
-  /** Boots and waits until LXD has started the container. */
-  async bootUntilStarted(context: RequestContext, request: StartRequest): Promise<void> {
-    const options = { timeoutMs: this.#waitMs, ...(context.idempotencyKey ? { updateId: request.operationId } : {}) };
-    const outcome = await this.deps.operations.bootUntilStarted(request, options);
+  /** Starts, or joins, and waits for a milestone: the answer of that update. */
+  async runUntil<T>(context: RequestContext, request: StartRequest, update: string): Promise<T> {
+    const options = { update, timeoutMs: this.#waitMs, ...(context.idempotencyKey ? { updateId: request.operationId } : {}) };
+    const outcome = await this.deps.operations.runUntil<T>(request, options).catch((error: unknown) => {
+      // It ran and failed; had Temporal been away there might be none to look at.
+      if (!isPlatformError(error, 'UNAVAILABLE')) context.noteOperation(workflowIdOf(request.kind, request.name, request.operationId));
+      throw error;
+    });
     context.noteOperation(outcome.id);
     if (outcome.status === 'running') throw new StillRunning(outcome.id);
+    return outcome.result;
   }
 
   get #waitMs(): number {

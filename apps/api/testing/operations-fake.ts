@@ -59,7 +59,7 @@ export function createOperationsFake(): OperationsFake {
       return { id, workflowId: id, runId: RUN_ID };
     },
     result: async (handle) => end(handle.id),
-    bootUntilStarted: async (request) => end(begin(request)),
+    runUntil: async (request) => end(begin(request)),
     peek: async (id) => find(id),
     get: async (id) => find(id),
     async list(filter) {

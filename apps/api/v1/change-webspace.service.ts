@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { CREATED_UPDATE, STARTED_UPDATE } from '#libs/contracts/operations.js';
 import { phaseOf } from '#libs/domain/phase.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
@@ -24,7 +25,7 @@ export class ChangeWebspace {
     // Asked first also for a repeat: an LXD that is away is found out before anything is begun.
     const exists = await this.reads.exists(request.name);
     if (exists && context.idempotencyKey === undefined) throw alreadyExists(request.name);
-    await this.starter.run(context, request);
+    await this.starter.runUntil(context, request, CREATED_UPDATE);
     const { defaults } = this.deps.config.platform;
     return {
       user: userOf(account.id),
@@ -44,9 +45,10 @@ export class ChangeWebspace {
     const wish = this.#wish(context, 'boot');
     if ((await this.#phase(wish.name)) === 'running' && context.idempotencyKey === undefined)
       throw conflict('already running', `${wish.name} runs already.`);
-    await this.starter.bootUntilStarted(
+    await this.starter.runUntil(
       context,
       this.starter.requestFor(context, wish, ({ name }) => ({ name })),
+      STARTED_UPDATE,
     );
   }
 

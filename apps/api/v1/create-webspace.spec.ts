@@ -99,6 +99,7 @@ describe('creating a webspace', () => {
     api.operations.outcome = new PlatformError(code, 'There is no image "nope".', { details: { field: 'image' } });
     const answer = await create({ image: 'nope' });
     expect(answer.status).toBe(status);
+    if (code !== 'UNAVAILABLE') expect(answer.headers['x-operation-id']).toMatch(/^create:ws-u12:/);
     expect(answer.json()).toMatchObject({ code, field: 'image', detail: 'There is no image "nope".' });
   });
 
