@@ -46,10 +46,17 @@ export class Observer {
 export function readInstance(instance: LxdInstance): ObservedInstance {
   try {
     const record = parseRecord(instance);
-    if (!record) return { is: 'not-a-webspace' };
-    return { is: 'present', record, phase: phaseOf(instance.status_code), lastUsedAt: instance.last_used_at };
+    const phase = phaseOf(instance.status_code);
+    if (record) return { is: 'present', record, phase, lastUsedAt: instance.last_used_at };
+    // Of an instance whose member is away LXD knows no config, so whether it is a webspace cannot be told.
+    if (phase === 'unknown') return { is: 'unknown', reason: 'InstanceUnreadable', message: unreadable(instance) };
+    return { is: 'not-a-webspace' };
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
     return { is: 'unknown', reason: 'RecordUnreadable', message: error.message };
   }
+}
+
+function unreadable({ status, location }: LxdInstance): string {
+  return `LXD shows the instance in state ${status} and without its config: its member (${location}) may be away. Its route stays as it is.`;
 }
