@@ -49,20 +49,21 @@ export class Projection {
     return all;
   }
 
-  /**
-   * `Webspace` and its objects exist for this record, routed to the gateway. The caller holds the lock and knows that no other webspace of
-   * this name lives: a `Webspace` of another uid is a left-over.
-   */
-  async ensure(name: string, record: WebspaceRecord, phase: 'creating' | 'stopped' | undefined, signal: AbortSignal): Promise<void> {
-    const webspace = await this.#ensureWebspace(name, record, signal);
+  /** `Webspace` and its objects exist for the record of a webspace that is being made, routed to the gateway. As {@link ensureWebspace}. */
+  async ensureNew(name: string, record: WebspaceRecord, signal: AbortSignal): Promise<void> {
+    const webspace = await this.ensureWebspace(name, record, signal);
     const objects = desiredObjects(name, record, 'gateway', this.#platform).map((object) => adopted(object, webspace));
     await settleAll([
       ...objects.map(({ kind, ...object }) => this.#kube.apply(kind, object, { signal })),
-      ...(phase === undefined ? [] : [this.writePhase(webspace, phase, signal)]),
+      this.writePhase(webspace, 'creating', signal),
     ]);
   }
 
-  async #ensureWebspace(name: string, record: WebspaceRecord, signal: AbortSignal): Promise<StoredObject> {
+  /**
+   * The `Webspace` exists for this record; what it owns is left to the last look, which knows where the route has to lead. The caller holds
+   * the lock and knows that no other webspace of this name lives: a `Webspace` of another uid is a left-over.
+   */
+  async ensureWebspace(name: string, record: WebspaceRecord, signal: AbortSignal): Promise<StoredObject> {
     const fresh = { metadata: { name, labels: labelsOf(name, record.uid) }, spec: webspaceSpec(record, this.#platform) };
     try {
       return await this.#kube.create('webspace', fresh, { signal });

@@ -77,7 +77,10 @@ export function createSteps(deps: Deps) {
 
     async ensureProjection(call: Call, acting: Acting, facts: WebspaceFacts): Promise<void> {
       await locks.assertHeld(acting, call.me, call.signal);
-      await projection.ensure(acting.name, recordOf(facts), acting.kind === 'create' ? 'creating' : undefined, call.signal);
+      const record = recordOf(facts);
+      // A site that is being restored may be running: its route must not lead elsewhere meanwhile.
+      if (acting.kind === 'create') await projection.ensureNew(acting.name, record, call.signal);
+      else await projection.ensureWebspace(acting.name, record, call.signal);
     },
   };
 }

@@ -46,7 +46,7 @@ export interface WebspaceActivities {
   prepareCreation(input: CreateWebspaceInput): Promise<WebspaceFacts | Busy>;
   /** The instance exists, whole, with this creation's record. */
   ensureInstance(acting: Acting, facts: WebspaceFacts): Promise<void>;
-  /** `Webspace`, Service, EndpointSlice and route exist for a stopped webspace. */
+  /** `Webspace` exists; of one that is being made Service, EndpointSlice and route too, which otherwise the last look makes. */
   ensureProjection(acting: Acting, facts: WebspaceFacts): Promise<void>;
   /** Objects say what LXD says, looked at last, and the lock is free. */
   settle(acting: Acting): Promise<{ phase: string }>;
