@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { connect as connectTls } from 'node:tls';
 import { readFileSync } from 'node:fs';
+import { connect as connectTls } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { http } from '#lab/http.js';
 import { openSession, type Session } from '../support/lab-session.js';
 
@@ -31,15 +31,31 @@ describe('the site of a webspace', () => {
     const { uid } = await members.record(member);
     const before = (await members.leftOvers()).filter((what) => what.includes(member.username) || what.includes(member.webspace));
 
-    expect(await cluster.removeEverything(member.webspace)).toBeGreaterThanOrEqual(6);
+    expect(await cluster.removeEverything(member.webspace)).toBeGreaterThanOrEqual(3);
     await members.expect(204, member, 'PATCH', '/state');
 
     await members.served(member);
     const owners = await cluster.owners();
-    expect(owners.get(`domains/${member.username}.ws.localhost`)).toBe(uid);
+    expect(owners[`Domain/${member.username}.ws.localhost`]).toBe(uid);
     const after = (await members.leftOvers()).filter((what) => what.includes(member.username) || what.includes(member.webspace));
     expect(after).toEqual(before);
     expect(await cluster.condition(member.webspace)).toMatchObject({ status: 'True', reason: 'InStep' });
+  }, 60_000);
+
+  it('is served without a gap while its owner asks for a sync', async () => {
+    const { cluster, members } = session;
+    const member = members.one(4);
+    await members.running(member);
+    const before = await cluster.versions([member.webspace]);
+    let syncing = true;
+    const synced = members.expect(204, member, 'PATCH', '/state').finally(() => {
+      syncing = false;
+    });
+    const statuses = new Set<number>();
+    while (syncing) statuses.add((await session.lab.visit(member.username)).status);
+    await synced;
+    expect([...statuses]).toEqual([200]);
+    expect(await cluster.versions([member.webspace])).toEqual(before);
   }, 60_000);
 
   it('is where a visitor by plain HTTP is sent to', async () => {

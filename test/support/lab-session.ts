@@ -34,7 +34,7 @@ export async function openSession(): Promise<Session> {
   const members = new Members(lab, cluster);
   const sweeps = new Sweeps(lab);
   await members.removeAll();
-  await waitFor('new claims to be allowed', () => cluster.has('configmaps', 'claims-epoch'), { timeoutMs: 60_000 });
+  await waitFor('new claims to be allowed', () => cluster.has('configMap', 'claims-epoch'), { timeoutMs: 60_000 });
   return {
     lab,
     cluster,
@@ -43,7 +43,7 @@ export async function openSession(): Promise<Session> {
     close: async () => {
       await lab.up();
       await members.removeAll();
-      await sweeps.close();
+      await Promise.all([sweeps.close(), cluster.close()]);
     },
   };
 }

@@ -37,7 +37,8 @@ export class Members {
   /** Asks and expects that status; the answer's body is part of the error. */
   async expect(status: number, member: Member, method: string, path = '', body?: unknown): Promise<HttpAnswer> {
     const answer = await this.ask(member, method, path, body);
-    if (answer.status !== status) throw new Error(`${method} ${path} of ${member.username}: ${answer.status} instead of ${status}: ${answer.body}`);
+    if (answer.status !== status)
+      throw new Error(`${method} ${path} of ${member.username}: ${answer.status} instead of ${status}: ${answer.body}`);
     return answer;
   }
 
@@ -97,11 +98,12 @@ export class Members {
       const answer = await this.lab.api({ id }, 'DELETE', '/v1/webspace/self');
       if (answer.status !== 204 && answer.status !== 404) await this.lab.lxc(['delete', '--force', name]);
     });
-    await waitFor('nothing of the members to be left', async () => (await this.leftOvers()).length === 0, { timeoutMs: 60_000, intervalMs: 200 }).catch(
-      async (cause: unknown) => {
-        throw new Error(`left of the members: ${(await this.leftOvers()).join(', ')}`, { cause });
-      },
-    );
+    await waitFor('nothing of the members to be left', async () => (await this.leftOvers()).length === 0, {
+      timeoutMs: 60_000,
+      intervalMs: 200,
+    }).catch(async (cause: unknown) => {
+      throw new Error(`left of the members: ${(await this.leftOvers()).join(', ')}`, { cause });
+    });
   }
 
   async leftOvers(): Promise<string[]> {
