@@ -10,7 +10,12 @@ for (const [path, entry] of Object.entries(lock.packages)) {
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
     if (path === '' || resolves(path, name)) continue;
     const key = `node_modules/${name}`;
-    lock.packages[key] = { version: version.replace(/^[\^~]/, ''), ...platformOf(name), ...(entry.dev ? { dev: true } : {}), optional: true };
+    lock.packages[key] = {
+      version: version.replace(/^[\^~]/, ''),
+      ...platformOf(name),
+      ...(entry.dev ? { dev: true } : {}),
+      optional: true,
+    };
     added.push(key);
   }
 }
@@ -28,7 +33,9 @@ function resolves(path, name) {
 }
 
 function platformOf(name) {
-  const os = ['darwin', 'linux', 'win32', 'freebsd', 'android', 'openharmony', 'netbsd', 'openbsd', 'sunos', 'aix'].find((word) => name.includes(word));
+  const os = ['darwin', 'linux', 'win32', 'freebsd', 'android', 'openharmony', 'netbsd', 'openbsd', 'sunos', 'aix'].find((word) =>
+    name.includes(word),
+  );
   const cpu = ['arm64', 'x64', 'ia32', 'arm', 's390x', 'ppc64', 'riscv64', 'wasm32'].find((word) => new RegExp(`\\b${word}`).test(name));
   const libc = name.includes('musl') ? 'musl' : name.includes('gnu') && os === 'linux' ? 'glibc' : undefined;
   return { ...(os ? { os: [os] } : {}), ...(cpu ? { cpu: [cpu] } : {}), ...(libc ? { libc: [libc] } : {}) };

@@ -4,7 +4,9 @@ import { dirname, join, normalize } from 'node:path';
 
 /** Links of our Markdown files to files and headings of the tree that do not exist, as `file: link`. */
 export function brokenLinks() {
-  const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'], { encoding: 'utf8' }).trim().split('\n');
+  const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'], { encoding: 'utf8' })
+    .trim()
+    .split('\n');
   return files.filter(existsSync).flatMap((file) => {
     const text = readFileSync(file, 'utf8').replace(/```[\s\S]*?```/g, '');
     const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]);
@@ -20,6 +22,11 @@ function exists(from, link) {
 }
 
 function headingsOf(file) {
-  const slug = (text) => text.trim().toLowerCase().replace(/[^\p{L}\p{N}\s-]/gu, '').replace(/\s/g, '-');
+  const slug = (text) =>
+    text
+      .trim()
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s-]/gu, '')
+      .replace(/\s/g, '-');
   return new Set([...readFileSync(file, 'utf8').matchAll(/^#+ (.*)$/gm)].map((match) => slug(match[1])));
 }

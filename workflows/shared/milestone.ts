@@ -1,4 +1,4 @@
-import { allHandlersFinished, condition, defineUpdate, setHandler } from '@temporalio/workflow';
+import { allHandlersFinished, CancellationScope, condition, defineUpdate, setHandler } from '@temporalio/workflow';
 
 /** A point of a workflow that callers wait for by an Update, before the workflow itself ends. */
 export class Milestone<T> {
@@ -22,12 +22,17 @@ export class Milestone<T> {
   async during<R>(body: () => Promise<R>): Promise<R> {
     try {
       const result = await body();
-      await condition(allHandlersFinished);
+      await answered();
       return result;
     } catch (error) {
       this.#failure = { error };
-      await condition(allHandlersFinished);
+      await answered();
       throw error;
     }
   }
+}
+
+/** Also when the workflow is cancelled: who waits is owed an answer. */
+function answered(): Promise<void> {
+  return CancellationScope.nonCancellable(() => condition(allHandlersFinished));
 }

@@ -1,0 +1,129 @@
+import { join } from 'node:path';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { bundleWorkflowCode, DefaultLogger, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
+import type { WebspaceActivities, WebspaceFacts } from '#libs/contracts/activities.js';
+import type { ErrorCode } from '#libs/contracts/error-codes.js';
+import { serialiseRecord } from '#libs/domain/record.js';
+import { exampleRecord } from './example-record.js';
+
+export const exampleFacts: WebspaceFacts = {
+  uid: exampleRecord().uid,
+  owner: { id: '1', username: 'alice' },
+  host: 'alice.ws.example.org',
+  address: '10.77.128.5',
+  port: 80,
+  startupDelaySeconds: 3,
+  fingerprint: 'f'.repeat(64),
+  record: serialiseRecord(exampleRecord()),
+};
+
+/** A failure as activities throw it. */
+export function failing(code: ErrorCode, message = `${code} on purpose`): () => Promise<never> {
+  return async () => {
+    throw ApplicationFailure.create({ type: code, message, nonRetryable: true });
+  };
+}
+
+export interface RigRun<T> {
+  readonly handle: WorkflowHandle;
+  readonly client: Client;
+  /** The activities that were called, in order, each once per attempt. */
+  readonly calls: readonly string[];
+  result(): Promise<T>;
+}
+
+/** Workflows on a server whose clock runs on by itself, with activities that only answer. Every execution is replayed at its end. */
+export class WorkflowRig {
+  #runs = 0;
+
+  private constructor(
+    readonly environment: TestWorkflowEnvironment,
+    readonly bundle: WorkflowBundle,
+  ) {}
+
+  static async start(serverPath: string): Promise<WorkflowRig> {
+    Runtime.install({ logger: new DefaultLogger('ERROR') });
+    const workflowsPath = join(import.meta.dirname, '../../workflows/index.ts');
+    const [environment, bundle] = await Promise.all([
+      TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path: serverPath } } }),
+      bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR') }),
+    ]);
+    return new WorkflowRig(environment, bundle);
+  }
+
+  stop(): Promise<void> {
+    return this.environment.teardown();
+  }
+
+  /** Runs one workflow while `act` plays the world around it. */
+  async run<T>(
+    workflowType: string,
+    input: object,
+    activities: Partial<WebspaceActivities>,
+    act: (run: RigRun<T>) => Promise<void>,
+  ): Promise<void> {
+    const calls: string[] = [];
+    const workflowId = `${workflowType}-${this.#runs++}`;
+    // A worker of its own for each run: task queues may not overlap while the last one drains.
+    const taskQueue = workflowId;
+    const worker = await Worker.create({
+      connection: this.environment.nativeConnection,
+      taskQueue,
+      workflowBundle: this.bundle,
+      activities: recorded({ ...HARMLESS, ...activities }, calls),
+    });
+    const { client } = this.environment;
+    await worker.runUntil(async () => {
+      const handle = await client.workflow.start(workflowType, { taskQueue, workflowId, args: [input] });
+      await act({ handle, client, calls, result: () => handle.result() as Promise<T> });
+      await Worker.runReplayHistory({ workflowBundle: this.bundle }, await handle.fetchHistory(), workflowId);
+    });
+  }
+}
+
+type AnyActivity = (...args: never[]) => Promise<unknown>;
+
+function recorded(activities: WebspaceActivities, calls: string[]): Record<string, AnyActivity> {
+  return Object.fromEntries(
+    Object.entries(activities as unknown as Record<string, AnyActivity>).map(([name, run]) => [
+      name,
+      async (...args: never[]) => {
+        calls.push(name);
+        return run(...args);
+      },
+    ]),
+  );
+}
+
+const done = async () => undefined;
+const HARMLESS: WebspaceActivities = {
+  prepareCreation: async () => exampleFacts,
+  ensureInstance: done,
+  ensureProjection: done,
+  settle: async () => ({ phase: 'stopped' }),
+  startInstance: async () => ({ ...exampleFacts, changed: true }),
+  awaitReady: async () => ({ answering: true, waitedMs: 1 }),
+  beginStop: async () => exampleFacts,
+  stopInstance: async () => ({ forced: false }),
+  readForRestore: async () => exampleFacts,
+  restoreClaims: done,
+  markDeleted: async () => ({ uid: exampleFacts.uid }),
+  takeOver: done,
+  removeInstance: done,
+  removeObjects: done,
+  releaseLock: done,
+  reconcile: async () => ({ outcome: 'in step', again: false }),
+  compareAll: async () => ({
+    instances: 0,
+    removed: 0,
+    refusals: [],
+    toReconcile: [],
+    toRestore: [],
+    toDelete: [],
+    complete: true,
+    claimsOpen: true,
+  }),
+  openClaims: done,
+};

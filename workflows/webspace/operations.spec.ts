@@ -1,0 +1,215 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { resolveTool } from '#lab/tools/resolve.js';
+import type { Comparison } from '#libs/contracts/activities.js';
+import { CREATED_UPDATE, type CreateWebspaceInput, LOOK_AGAIN_SIGNAL, STARTED_UPDATE } from '#libs/contracts/operations.js';
+import { exampleFacts, failing, WorkflowRig } from '#libs/testing/workflow-rig.js';
+
+const requestedBy = { subject: '1', username: 'alice' };
+const create: CreateWebspaceInput = {
+  name: 'ws-u1',
+  operationId: 'op-1',
+  uid: exampleFacts.uid,
+  owner: exampleFacts.owner,
+  requestedBy,
+  image: 'hello',
+  boot: false,
+};
+const failureOf = (result: Promise<unknown>) =>
+  result.then(
+    () => undefined,
+    (error: { cause?: unknown }) => error.cause,
+  );
+const UNDO = ['removeInstance', 'removeObjects', 'releaseLock'];
+jest.setTimeout(60_000);
+let rig: WorkflowRig;
+
+beforeAll(async () => {
+  rig = await WorkflowRig.start(await resolveTool('temporalTestServer'));
+}, 120_000);
+afterAll(() => rig.stop());
+
+/** An activity that goes on until it is cancelled. */
+const untilCancelled = async (): Promise<never> => {
+  const context = Context.current();
+  const timer = setInterval(() => context.heartbeat(), 50);
+  return context.cancelled.finally(() => clearInterval(timer));
+};
+
+describe('createWebspace', () => {
+  test('claims, makes and publishes, looks last, and tells what it made', async () => {
+    await rig.run('createWebspace', create, {}, async ({ result, calls }) => {
+      expect(await result()).toMatchObject({ name: 'ws-u1', host: 'alice.ws.example.org', address: '10.77.128.5' });
+      expect(calls[0]).toBe('prepareCreation');
+      expect(new Set(calls.slice(1, 3))).toEqual(new Set(['ensureInstance', 'ensureProjection']));
+      expect(calls.slice(3)).toEqual(['settle']);
+    });
+  });
+
+  test("undoes in reverse when a step fails, and fails with the step's own code and sentence", async () => {
+    await rig.run('createWebspace', create, { ensureInstance: failing('OPERATION_FAILED', 'no space left') }, async ({ result, calls }) => {
+      const failure = await failureOf(result());
+      expect(failure).toMatchObject({ type: 'OPERATION_FAILED', message: 'no space left' });
+      expect(calls.filter((name) => UNDO.includes(name))).toEqual(UNDO);
+      expect(calls).not.toContain('settle');
+    });
+  });
+
+  test('removes no instance when it never came to making one', async () => {
+    await rig.run('createWebspace', create, { prepareCreation: failing('CONFLICT', 'already exists') }, async ({ result, calls }) => {
+      expect(await failureOf(result())).toMatchObject({ type: 'CONFLICT', message: 'already exists' });
+      expect(calls).toEqual(['prepareCreation', 'removeObjects', 'releaseLock']);
+    });
+  });
+
+  test('undoes when it is cancelled, and ends as cancelled', async () => {
+    await rig.run('createWebspace', create, { ensureInstance: untilCancelled }, async ({ handle, result, calls }) => {
+      while (!calls.includes('ensureInstance')) await delay(10);
+      await handle.cancel();
+      expect(await failureOf(result())).toBeInstanceOf(CancelledFailure);
+      expect(calls.filter((name) => UNDO.includes(name))).toEqual(UNDO);
+    });
+  }, 30_000);
+
+  test('answers at its commit point, after which a cancellation undoes nothing', async () => {
+    let go: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const settle = async () => {
+      await gate;
+      return { phase: 'stopped' };
+    };
+    await rig.run('createWebspace', create, { settle }, async ({ handle, result, calls }) => {
+      expect(await handle.executeUpdate(CREATED_UPDATE)).toMatchObject({ uid: exampleFacts.uid });
+      await handle.cancel();
+      go();
+      expect(await result()).toMatchObject({ name: 'ws-u1' });
+      expect(calls.filter((name) => UNDO.includes(name))).toEqual([]);
+    });
+  });
+
+  test('says what could not be undone', async () => {
+    const activities = { ensureInstance: failing('UNAVAILABLE', 'LXD is away'), removeObjects: failing('DENIED_UPSTREAM', 'refused') };
+    await rig.run('createWebspace', create, activities, async ({ result, calls }) => {
+      expect(await failureOf(result())).toMatchObject({
+        type: 'UNAVAILABLE',
+        message: expect.stringMatching(/LXD is away.*Could not be undone.*remove-objects: refused/),
+      });
+      expect(calls).toContain('releaseLock');
+    });
+  });
+
+  test('asks again while a delete holds the lock, and shows whose it is', async () => {
+    const answers = [{ busy: 'delete (delete:ws-u1:x) holds the lock' }, { busy: 'delete (delete:ws-u1:x) holds the lock' }];
+    await rig.run('createWebspace', create, { prepareCreation: async () => answers.shift() ?? exampleFacts }, async ({ result, calls }) => {
+      expect(await result()).toMatchObject({ name: 'ws-u1' });
+      expect(calls.filter((name) => name === 'prepareCreation')).toHaveLength(3);
+    });
+  });
+});
+
+describe('bootWebspace', () => {
+  test('answers everybody who waits for the start once the container runs', async () => {
+    await rig.run('bootWebspace', { name: 'ws-u1' }, { settle: async () => ({ phase: 'running' }) }, async ({ handle, result }) => {
+      const answers = await Promise.all([handle.executeUpdate(STARTED_UPDATE), handle.executeUpdate(STARTED_UPDATE)]);
+      expect(answers).toEqual([{ changed: true }, { changed: true }]);
+      expect(await result()).toEqual({ name: 'ws-u1', phase: 'running' });
+    });
+  });
+
+  test('that fails tells them why, and frees the lock', async () => {
+    await rig.run(
+      'bootWebspace',
+      { name: 'ws-u1' },
+      { startInstance: failing('OPERATION_FAILED', 'no init') },
+      async ({ handle, result, calls }) => {
+        const update = handle.executeUpdate(STARTED_UPDATE).then(
+          () => undefined,
+          (error: { cause?: unknown }) => error.cause,
+        );
+        expect(await failureOf(result())).toMatchObject({ type: 'OPERATION_FAILED', message: 'no init' });
+        const told = await update;
+        if (told !== undefined) expect(told).toBeInstanceOf(ApplicationFailure);
+        expect(calls).toEqual(['startInstance', 'settle']);
+      },
+    );
+  });
+});
+
+describe('deleteWebspace', () => {
+  test('goes to its end although it is cancelled', async () => {
+    await rig.run('deleteWebspace', { name: 'ws-u1', operationId: 'op', requestedBy }, {}, async ({ handle, result, calls }) => {
+      await handle.cancel();
+      expect(await result()).toEqual({ name: 'ws-u1', uid: exampleFacts.uid });
+      expect(calls).toEqual(['markDeleted', 'takeOver', 'removeInstance', 'removeObjects', 'releaseLock']);
+    });
+  });
+});
+
+describe('rebootWebspace', () => {
+  test('leads visitors away, stops, starts, and waits until the port answers', async () => {
+    await rig.run('rebootWebspace', { name: 'ws-u1', operationId: 'op', requestedBy }, {}, async ({ result, calls }) => {
+      await result();
+      expect(calls).toEqual(['beginStop', 'stopInstance', 'startInstance', 'awaitReady', 'settle']);
+    });
+  });
+});
+
+describe('reconcileWebspace', () => {
+  test('looks once more for any number of signals that come while it runs', async () => {
+    let go: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const reconcile = async () => {
+      await gate;
+      return { outcome: 'in step', again: false };
+    };
+    await rig.run('reconcileWebspace', { name: 'ws-u1', reason: 'event' }, { reconcile }, async ({ handle, result, calls }) => {
+      while (calls.length === 0) await delay(10);
+      await Promise.all([handle.signal(LOOK_AGAIN_SIGNAL), handle.signal(LOOK_AGAIN_SIGNAL)]);
+      go();
+      await result();
+      expect(calls).toEqual(['reconcile', 'reconcile']);
+    });
+  });
+});
+
+describe('sweep', () => {
+  const comparison = (parts: Partial<Comparison>): Comparison => ({
+    instances: 2,
+    removed: 0,
+    refusals: [],
+    toReconcile: [],
+    toRestore: [],
+    toDelete: [],
+    complete: true,
+    claimsOpen: false,
+    ...parts,
+  });
+
+  test('opens the claims only after everything has been restored and compared again', async () => {
+    const rounds = [comparison({ toRestore: ['ws-u1', 'ws-u2'] }), comparison({})];
+    await rig.run('sweep', {}, { compareAll: async () => rounds.shift() ?? comparison({}) }, async ({ result, calls }) => {
+      expect(await result()).toMatchObject({ restored: 2 });
+      expect(calls.filter((name) => name === 'compareAll' || name === 'openClaims')).toEqual(['compareAll', 'compareAll', 'openClaims']);
+    });
+  });
+
+  test('leaves the claims closed when an instance could not be read', async () => {
+    await rig.run('sweep', {}, { compareAll: async () => comparison({ complete: false }) }, async ({ result, calls }) => {
+      await result();
+      expect(calls).not.toContain('openClaims');
+    });
+  });
+
+  test('goes on when a repair fails', async () => {
+    const activities = { compareAll: async () => comparison({ toReconcile: ['ws-u1'], claimsOpen: true }), reconcile: failing('PROTOCOL') };
+    await rig.run('sweep', {}, activities, async ({ result }) => {
+      expect(await result()).toMatchObject({ reconciled: 1 });
+    });
+  });
+});
