@@ -86,6 +86,8 @@ export async function runWorker(
         // A cancellation reaches an activity with its heartbeat: within a second or two.
         maxHeartbeatThrottleInterval: '1 second',
         defaultHeartbeatThrottleInterval: '1 second',
+        // How long a workflow waits for the worker that knew it and has died; another then replays its history, which costs milliseconds.
+        stickyQueueScheduleToStartTimeout: '1 second',
         shutdownGraceTime: '5 seconds',
       });
       log.info({ taskQueue: TASK_QUEUE }, 'worker runs');
