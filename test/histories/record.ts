@@ -17,7 +17,8 @@ async function save(workflowType: string, what: string, workflowId: string, runI
   await handle.result().catch(() => 'a history of a failure is wanted too');
   const { workflowId: id } = handle;
   mkdirSync(`${FOLDER}/${workflowType}`, { recursive: true });
-  const history = JSON.parse(historyToJSON(await handle.fetchHistory())) as object;
+  // Stack traces tell of the machine they were recorded on, and replay does not need them.
+  const history = JSON.parse(historyToJSON(await handle.fetchHistory()), (key, value) => (key === 'stackTrace' ? '' : value)) as object;
   writeFileSync(`${FOLDER}/${workflowType}/${what}.json`, `${JSON.stringify({ workflowId: id, ...history }, null, 1)}\n`);
   console.log(`${workflowType}/${what}: ${id}`);
 }
