@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UsageError } from '../arguments.js';
 import { checkComposeFile } from '../compose-check.js';
@@ -14,33 +15,49 @@ interface Stage {
   /** A program, or work of our own that throws when it fails. */
   readonly command: readonly string[] | (() => Promise<string>);
   readonly env?: Readonly<Record<string, string>>;
+  /** Jest: its own counts are added up; any other stage counts as one. */
+  readonly jest?: true;
+  /** The lab it runs on, removed before and after it; none when absent. */
+  readonly profile?: ProfileName;
 }
 
 const NODE_MODULES = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
-const jest = (args: readonly string[]) => ['node', ...NODE_MODULES, ...args];
+
+function jestStage(title: string, args: readonly string[], rest: Partial<Stage> = {}): Stage {
+  return { title, command: ['node', ...NODE_MODULES, ...args], jest: true, ...rest };
+}
 
 const COMPOSE: Stage = { title: 'docker-compose.yml (read only, nothing is started)', command: () => checkComposeFile() };
+const wholeSystem = (args: readonly string[], counts: 'short' | 'full') =>
+  jestStage('whole system', ['--runInBand', ...args], { env: { WEBSPACES_SUITE: 'e2e', WEBSPACES_COUNTS: counts }, profile: 'test' });
 
-/** `npm test`: checks, unit specs, then the whole system on a lab of its own, which is removed at the end. */
+/** `npm test`: checks, unit specs, then the whole system on labs of its own, which are removed at the end. With arguments: only those e2e files. */
 export function test(args: readonly string[]): Promise<number> {
-  return onLab('test', [
-    ...(args.length > 0 ? [] : [{ title: 'check', command: ['node', 'tools/check.mjs'] }, { title: 'specs', command: jest([]) }, COMPOSE]),
-    { title: 'whole system', command: jest(['--runInBand', ...args]), env: { WEBSPACES_SUITE: 'e2e' } },
+  if (args.length > 0) return runStages([wholeSystem(args, 'short')]);
+  return runStages([
+    { title: 'check', command: ['node', 'tools/check.mjs'] },
+    jestStage('specs', []),
+    COMPOSE,
+    wholeSystem([], 'short'),
+    program('crash-matrix', 'crash', ['--short']),
   ]);
 }
 
-/** `npm run test:full`: the same with full counts. */
+/** `npm run test:full`: the whole system with full counts. */
 export function testFull(args: readonly string[]): Promise<number> {
-  const env = { WEBSPACES_SUITE: 'e2e', WEBSPACES_COUNTS: 'full' };
-  return onLab('test', [{ title: 'whole system, full counts', command: jest(['--runInBand', ...args]), env }]);
+  return runStages([wholeSystem(args, 'full'), ...(args.length > 0 ? [] : [program('crash-matrix', 'crash', [])])]);
 }
 
 export function bench(args: readonly string[]): Promise<number> {
-  return onLab('bench', [{ title: 'bench', command: ['node', builtProgram('bench'), ...args] }]);
+  return runStages([program('bench', 'bench', args)]);
 }
 
 export function crashMatrix(args: readonly string[]): Promise<number> {
-  return onLab('crash', [{ title: 'crash matrix', command: ['node', builtProgram('crash-matrix'), ...args] }]);
+  return runStages([program('crash-matrix', 'crash', args)]);
+}
+
+function program(name: string, profile: ProfileName, args: readonly string[]): Stage {
+  return { title: `${name} ${args.join(' ')}`.trim(), command: ['node', builtProgram(name), ...args], profile };
 }
 
 /** test/<name>/main.ts, built. */
@@ -50,39 +67,79 @@ function builtProgram(name: string): string {
   return file;
 }
 
-function onLab(profileName: ProfileName, stages: readonly Stage[]): Promise<number> {
+interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+/** Every stage runs, whatever became of the one before; the last line is `N passed, N failed`. */
+async function runStages(stages: readonly Stage[]): Promise<number> {
+  const total = { passed: 0, failed: 0 };
+  for (const stage of stages) {
+    const begin = Date.now();
+    console.log(bold(`\n── ${stage.title}`));
+    const { passed, failed } = stage.profile ? await onLab(stage.profile, () => runStage(stage)) : await runStage(stage);
+    total.passed += passed;
+    total.failed += failed;
+    const text = `${stage.title}: ${passed} passed, ${failed} failed (${seconds(Date.now() - begin)})`;
+    console.log(failed === 0 ? green(text) : red(text));
+  }
+  console.log(`\n${total.passed} passed, ${total.failed} failed`);
+  return total.failed === 0 && total.passed > 0 ? 0 : 1;
+}
+
+async function onLab(profileName: ProfileName, run: () => Promise<Counts>): Promise<Counts> {
   const profile = parseProfile(process.env['WEBSPACES_LAB'] ?? profileName);
   return withSuiteLock(profile, async () => {
     // What a broken-off run left would be taken for the new one's.
     await withLock(profile, () => removeLab(profile));
-    let failed: string | undefined;
+    let counts: Counts = { passed: 0, failed: 1 };
     try {
-      failed = await firstFailure(stages);
+      counts = await run();
     } finally {
       const { left } = await withLock(profile, () => removeLab(profile));
       for (const what of left) console.error(red(`left     ${what}`));
-      if (left.length > 0) failed ??= 'removal of the lab';
+      if (left.length > 0) counts = { ...counts, failed: counts.failed + 1 };
     }
-    if (failed) console.error(red(`\nFailed: ${failed}`));
-    return failed ? 1 : 0;
+    return counts;
   });
 }
 
-async function firstFailure(stages: readonly Stage[]): Promise<string | undefined> {
-  for (const stage of stages) {
-    const begin = Date.now();
-    console.log(bold(`\n── ${stage.title}`));
-    const code = await runStage(stage);
-    console.log(code === 0 ? green(`${stage.title}: passed (${seconds(Date.now() - begin)})`) : red(`${stage.title}: exit ${code}`));
-    if (code !== 0) return stage.title;
+async function runStage({ command, env, jest }: Stage): Promise<Counts> {
+  if (typeof command === 'function') {
+    try {
+      console.log(`accepted by ${await command()}`);
+      return { passed: 1, failed: 0 };
+    } catch (error) {
+      console.error(red(error instanceof Error ? error.message : String(error)));
+      return { passed: 0, failed: 1 };
+    }
   }
-  return undefined;
+  if (!jest) return (await inherit(command, env)) === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+  const folder = mkdtempSync(join(tmpdir(), 'webspaces-jest-'));
+  try {
+    const report = join(folder, 'report.json');
+    const code = await inherit([...command, '--json', `--outputFile=${report}`], env);
+    return countsOf(code, report);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
-async function runStage({ command, env }: Stage): Promise<number> {
-  if (typeof command !== 'function') return inherit(command, env);
-  console.log(`accepted by ${await command()}`);
-  return 0;
+/** Jest's own counts. A test that was skipped counts as failed, and so does a run that ended badly although no test did. */
+function countsOf(code: number, reportFile: string): Counts {
+  if (!existsSync(reportFile)) return { passed: 0, failed: 1 };
+  const report = JSON.parse(readFileSync(reportFile, 'utf8')) as JestReport;
+  const broken = report.numFailedTests + report.numRuntimeErrorTestSuites + report.numPendingTests + report.numTodoTests;
+  return { passed: report.numPassedTests, failed: code !== 0 && broken === 0 ? 1 : broken };
+}
+
+interface JestReport {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly numRuntimeErrorTestSuites: number;
 }
 
 function inherit(command: readonly string[], env: Stage['env']): Promise<number> {
