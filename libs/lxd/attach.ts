@@ -33,15 +33,22 @@ export async function attach({ connection, operations, dialer }: AttachParts, ch
   const started = await connection.start(change, options);
   const { fds } = parseMetadata(started.metadata, websocketOperation, change.what);
   const sockets = new Map<string, WebSocket>();
-  const opened = Object.entries(fds).map(([name, secret]) => {
+  const open = ([name, secret]: [string, string]): Promise<void> => {
     const socket = openWebSocket(dialer, apiPath(['operations', started.id, 'websocket'], { secret }));
     sockets.set(name, socket);
-    // The command starts once LXD has seen all sockets, perhaps before we have: nothing may be read before somebody listens.
+    // The command starts once LXD has seen the data sockets, perhaps before we have: nothing may be read before somebody listens.
     if (name !== 'control') socket.once('open', () => socket.pause());
     return isOpen(socket);
-  });
+  };
+  const isControl = ([name]: [string, string]): boolean => name === 'control';
   try {
-    await Promise.all(opened);
+    // LXD does not wait for control: a short command would be over before it has come.
+    await Promise.all(Object.entries(fds).filter(isControl).map(open));
+    await Promise.all(
+      Object.entries(fds)
+        .filter((fd) => !isControl(fd))
+        .map(open),
+    );
   } catch (error) {
     for (const socket of sockets.values()) socket.terminate();
     throw transportError(change.what, error);

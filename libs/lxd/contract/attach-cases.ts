@@ -2,13 +2,14 @@ import { expect, test } from '@jest/globals';
 import type { ExecResult } from '../client-parts.js';
 import { eventually, type Fixture, failureOf } from './fixture.js';
 
+// What a command writes just before its end may be lost (LXD 5.0.2, tried): they live a moment longer.
 const texts = ({ exitCode, stdout, stderr }: ExecResult) => [exitCode, stdout.toString(), stderr.toString()];
 
 export function attachCases(fixture: Fixture): void {
   test('a command gives its exit code, its output and its errors', async () => {
     const { exec } = fixture.client;
     expect(texts(await exec.run(fixture.shared, { command: ['true'] }))).toEqual([0, '', '']);
-    expect(texts(await exec.run(fixture.shared, { command: ['sh', '-c', 'echo out; echo err >&2; exit 3'] }))).toEqual([
+    expect(texts(await exec.run(fixture.shared, { command: ['sh', '-c', 'echo out; echo err >&2; sleep 0.1; exit 3'] }))).toEqual([
       3,
       'out\n',
       'err\n',
@@ -22,7 +23,7 @@ export function attachCases(fixture: Fixture): void {
 
   test('stdin reaches the command whole and ends', async () => {
     const input = Buffer.alloc(300_000, 'x');
-    const result = await fixture.client.exec.run(fixture.shared, { command: ['cat'], input });
+    const result = await fixture.client.exec.run(fixture.shared, { command: ['sh', '-c', 'cat; sleep 0.1'], input });
     expect(result.stdout.equals(input)).toBe(true);
   });
 
@@ -57,9 +58,10 @@ export function attachCases(fixture: Fixture): void {
       seen += data;
     });
     session.resize({ width: 111, height: 44 });
-    session.stdin.write('stty size\nexit 7\n');
+    session.stdin.write('stty size\n');
+    await eventually(() => (seen.includes('44 111') ? true : undefined));
+    session.stdin.write('exit 7\n');
     expect(await session.exitCode).toBe(7);
-    expect(seen).toContain('44 111');
   }, 30_000);
 
   test('the console takes a connection and gives it back; its log is kept', async () => {

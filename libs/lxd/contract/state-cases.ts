@@ -50,14 +50,13 @@ export function stateCases(fixture: Fixture): void {
     await fixture.client.files.put(name, '/sbin/init', { content: init, mode: 0o755 });
     await fixture.change(name, 'start');
     await eventually(async () => ((await fixture.client.instances.state(name)).processes > 1 ? true : undefined));
-    const stop = (timeoutSeconds: number) =>
-      fixture.client.instances.changeState(name, { action: 'stop', timeoutSeconds, force: false }).then((operation) => operation.wait());
+    const stop = (timeoutSeconds: number) => fixture.client.instances.changeState(name, { action: 'stop', timeoutSeconds, force: false });
     const begun = Date.now();
-    expect(await failureOf(stop(1))).toMatchObject({ code: 'OPERATION_FAILED', details: { reason: 'shutdown-timeout' } });
+    expect(await failureOf((await stop(1)).wait())).toMatchObject({ code: 'OPERATION_FAILED', details: { reason: 'shutdown-timeout' } });
     expect(Date.now() - begun).toBeGreaterThan(900);
-    const graceful = stop(20);
+    const graceful = await stop(20);
     await fixture.change(name, 'stop', true);
-    await graceful;
+    await graceful.wait();
     expect(await statusOf(name)).toBe(LXD_STATUS.stopped);
   }, 30_000);
 

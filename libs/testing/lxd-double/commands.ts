@@ -13,17 +13,18 @@ export function runCommand(command: readonly string[], stdin: string): CannedRes
     case 'echo':
       return { exitCode: 0, stdout: `${args.join(' ')}\n` };
     case 'sh':
-      return args[0] === '-c' ? script(args[1] ?? '') : script(stdin.replaceAll('\n', ';'));
+      return args[0] === '-c' ? script(args[1] ?? '', stdin) : script(stdin.replaceAll('\n', ';'), '');
     default:
       return undefined;
   }
 }
 
-/** `echo a; echo b >&2; exit 3`, and nothing else. */
-function script(text: string): CannedResult {
+/** `echo a; echo b >&2; cat; exit 3`; what else it says is ignored. */
+function script(text: string, stdin: string): CannedResult {
   let stdout = '';
   let stderr = '';
   for (const step of text.split(';').map((each) => each.trim())) {
+    if (step === 'cat') stdout += stdin;
     const exit = /^exit (\d+)$/.exec(step);
     if (exit) return { exitCode: Number(exit[1]), stdout, stderr };
     const echo = /^echo (.*?)( >&2)?$/.exec(step);

@@ -126,6 +126,6 @@ function run(world: World, instance: DoubleInstance, attached: Attached, body: E
     });
     // Not everything waits for its stdin.
     if (!body.interactive && !['cat', 'sh', 'sleep'].includes(body.command[0] ?? '') && !world.options.exec) finish();
-    if (body.command[0] === 'sh' && body.command[1] === '-c') finish();
+    if (body.command[0] === 'sh' && body.command[1] === '-c' && !body.command[2]?.includes('cat')) finish();
   });
 }
