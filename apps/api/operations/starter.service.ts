@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { workflowIdOf } from '#libs/contracts/ids.js';
+import { operationResourceId, workflowIdOf } from '#libs/contracts/ids.js';
 import type { CreateWebspaceInput, OperationKind, Requester } from '#libs/contracts/operations.js';
 import { webspaceNameFor } from '#libs/domain/names.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
@@ -34,9 +34,7 @@ export class Starter {
 
   requestFor(context: RequestContext, wish: Wish, inputOf: InputOf = (common) => common): StartRequest {
     const { caller, idempotencyKey } = context;
-    const operationId = idempotencyKey
-      ? operationIdFor({ subject: caller.subject, route: `${context.route} ${wish.name}`, key: idempotencyKey })
-      : uuidV7();
+    const operationId = namedOperationId(context, wish.name) ?? uuidV7();
     const requestedBy = { subject: caller.subject, username: caller.username };
     return {
       kind: wish.kind,
@@ -68,6 +66,21 @@ export class Starter {
         boot,
       }),
     );
+  }
+
+  /**
+   * The operation that a request with the same `Idempotency-Key` of the same caller began: what had to be true before it began need not be
+   * true any more.
+   */
+  async begun(context: RequestContext, kind: Wish['kind'], name: string): Promise<OperationSummary | undefined> {
+    const operationId = namedOperationId(context, name);
+    if (operationId === undefined) return undefined;
+    try {
+      return await this.deps.operations.peek(operationResourceId(kind, name, operationId));
+    } catch (error) {
+      if (isPlatformError(error, 'NOT_FOUND')) return undefined;
+      throw error;
+    }
   }
 
   async start(context: RequestContext, request: StartRequest): Promise<OperationHandle> {
@@ -105,4 +118,9 @@ export class Starter {
   get #waitMs(): number {
     return this.deps.config.limits.waitSeconds * 1000;
   }
+}
+
+/** The operation that the caller's `Idempotency-Key` stands for. */
+function namedOperationId({ caller, route, idempotencyKey }: RequestContext, name: string): string | undefined {
+  return idempotencyKey && operationIdFor({ subject: caller.subject, route: `${route} ${name}`, key: idempotencyKey });
 }

@@ -37,7 +37,7 @@ export class ChangeWebspace {
 
   async delete(context: RequestContext): Promise<void> {
     const wish = this.#wish(context, 'delete');
-    await this.reads.existing(wish.name);
+    if (!(await this.starter.begun(context, wish.kind, wish.name))) await this.reads.existing(wish.name);
     await this.starter.run(context, this.starter.requestFor(context, wish));
   }
 
@@ -73,7 +73,8 @@ export class ChangeWebspace {
 
   async #whileRunning(context: RequestContext, kind: 'reboot' | 'shutdown'): Promise<void> {
     const wish = this.#wish(context, kind);
-    if ((await this.#phase(wish.name)) === 'stopped') throw conflict('not running', `${wish.name} does not run. Boot it first.`);
+    const repeat = await this.starter.begun(context, kind, wish.name);
+    if (!repeat && (await this.#phase(wish.name)) === 'stopped') throw conflict('not running', `${wish.name} does not run. Boot it first.`);
     await this.starter.run(context, this.starter.requestFor(context, wish));
   }
 

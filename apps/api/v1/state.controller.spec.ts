@@ -85,4 +85,12 @@ describe('changing the state', () => {
     have('running');
     expect((await state('POST', { 'idempotency-key': 'boot-1' })).status).toBe(204);
   });
+
+  test('a repeated shutdown with a key is not refused because it is stopped by now', async () => {
+    have('running');
+    expect((await state('DELETE', { 'idempotency-key': 'off-1' })).status).toBe(204);
+    have('stopped');
+    expect((await state('DELETE', { 'idempotency-key': 'off-1' })).status).toBe(204);
+    expect(api.operations.started).toHaveLength(1);
+  });
 });

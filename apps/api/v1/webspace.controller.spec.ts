@@ -121,6 +121,16 @@ describe('deleting a webspace', () => {
     expect((await api.call(webspace('DELETE'))).json()).toMatchObject({ status: 404, message: 'not found' });
   });
 
+  test('answers a repeat with the same key as the first time, although the webspace is gone by then', async () => {
+    api.lxd.instances.set('ws-u12', instanceOf('ws-u12', recordText(ALICE)));
+    const repeated = { ...webspace('DELETE'), headers: { 'idempotency-key': 'gone' } };
+    expect((await api.call(repeated)).status).toBe(204);
+    api.lxd.instances.delete('ws-u12');
+    expect((await api.call(repeated)).status).toBe(204);
+    expect((await api.call({ ...repeated, headers: { 'idempotency-key': 'another' } })).status).toBe(404);
+    expect(api.operations.started).toHaveLength(1);
+  });
+
   test('also works for one whose record cannot be read', async () => {
     api.lxd.instances.set('ws-u12', instanceOf('ws-u12', '{'));
     expect((await api.call(webspace('DELETE'))).status).toBe(204);

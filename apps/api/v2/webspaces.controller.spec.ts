@@ -128,6 +128,14 @@ describe('changing webspaces', () => {
     expect(api.operations.started).toHaveLength(1);
   });
 
+  test('a repeated delete with a key answers with the operation of the first, although the webspace is gone', async () => {
+    const request = { method: 'DELETE', path: '/v2/webspaces/ws-u12', token: 'alice', headers: { 'idempotency-key': 'gone' } };
+    const first = (await api.call(request)).json();
+    api.lxd.instances.delete('ws-u12');
+    const second = await api.call(request);
+    expect([second.status, second.json()]).toEqual([202, first]);
+  });
+
   test('booting one that runs, and shutting down one that does not, is 409', async () => {
     expect((await api.call({ method: 'POST', path: '/v2/webspaces/ws-u12/boot', token: 'alice' })).status).toBe(409);
     expect((await api.call({ method: 'POST', path: '/v2/webspaces/ws-u13/shutdown', token: 'bob' })).status).toBe(409);

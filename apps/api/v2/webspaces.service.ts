@@ -48,6 +48,8 @@ export class Webspaces {
     name: string,
     kind: Extract<Wish['kind'], 'delete' | 'boot' | 'reboot' | 'shutdown'>,
   ): Promise<OperationSummary> {
+    const begun = await this.starter.begun(context, kind, name);
+    if (begun) return begun;
     const { view, instance } = await this.#authorised(context, name);
     if (context.idempotencyKey === undefined) assertSensible(kind, instance);
     const owner = view.owner ?? { id: name === this.#ownName(context) ? context.caller.subject : 'unknown', username: 'an unknown owner' };
