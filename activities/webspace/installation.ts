@@ -40,7 +40,7 @@ export class Installation {
   async assertClaimsOpen(signal: AbortSignal): Promise<void> {
     if (await this.claimsAreOpen(signal)) return;
     throw new PlatformError('UNAVAILABLE', 'The claims are being rebuilt from LXD; new ones can be made in a minute. Try again.', {
-      details: { retryAfterMs: 2_000 },
+      details: { retryAfterMs: 500 },
     });
   }
 
