@@ -7,8 +7,8 @@ import type { KubernetesClient } from '#libs/kubernetes/client.js';
 import type { Holder } from '../shared/guard.js';
 import type { WorkflowRuns } from '../shared/workflow-runs.js';
 
-/** After its workflow is closed an activity may still act until its heartbeat or its longest request (LXD's 35 s) times out. */
-export const LOCK_GRACE_MS = 40_000;
+/** After its workflow is closed an activity may still act until its heartbeat or its longest request (LXD's 40 s) times out. */
+export const LOCK_GRACE_MS = 45_000;
 const TOMBSTONE_MS = 3_600_000;
 const RACES = 8;
 

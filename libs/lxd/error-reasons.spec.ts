@@ -74,7 +74,7 @@ describe('a failed operation', () => {
     ['Failed start validation for device "eth0": IP address "10.77.3.9" already defined on another NIC', 'CONFLICT', 'address-in-use'],
     ['Failed shutting down instance, status is "Running": shutting down the container failed', 'OPERATION_FAILED', 'shutdown-timeout'],
     ['Command not found', 'INVALID_INPUT', 'command-not-found'],
-    ['Failed to run: forkstart: exit status 1', 'OPERATION_FAILED', 'unknown'],
+    ['Failed to run: forkstart: exit status 1', 'OPERATION_FAILED', 'start-failed'],
   ])('"%s" is %s (%s)', (text, code, reason) => {
     expect(operationError('do it', text)).toMatchObject({ code, details: { reason } });
   });
@@ -116,4 +116,12 @@ test.each([
 ])('secrets are taken out of "%s"', (text, clean) => {
   expect(redact(text)).toBe(clean);
   expect(httpError('do it', { status: 500, text }).message).toContain(clean);
+});
+
+test('a failed start tells no paths of the host, and keeps them for the operator', () => {
+  const error = operationError('start ws-u1', 'Failed to run: /usr/bin/lxd forkstart ws-u1 /var/lib/lxd/containers: exit status 1');
+  expect(error.message).toBe(
+    'LXD could not start ws-u1: its init did not start. Use another image; what it said is in "lxc info <instance> --show-log".',
+  );
+  expect(error.details).toMatchObject({ reason: 'start-failed', lxd: expect.stringContaining('/var/lib/lxd') });
 });

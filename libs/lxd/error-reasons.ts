@@ -8,6 +8,8 @@ interface Reason {
   readonly reason: string;
   /** What to do. */
   readonly advice?: string;
+  /** Said in place of LXD's text, which then is in `details.lxd`: for texts that tell members nothing but paths of the host. */
+  readonly says?: string;
   readonly retryAfterMs?: number;
 }
 
@@ -37,6 +39,13 @@ const REASONS: readonly Reason[] = [
     code: 'OPERATION_FAILED',
     reason: 'half-made',
     advice: 'Its creation was cut off: delete it.',
+  },
+  {
+    when: /forkstart/,
+    code: 'OPERATION_FAILED',
+    reason: 'start-failed',
+    says: 'its init did not start',
+    advice: 'Use another image; what it said is in "lxc info <instance> --show-log".',
   },
   // Said too early while another operation runs: a start during a stop is told "already running", a stop during a start "already stopped".
   { when: /already running/, code: 'CONFLICT', reason: 'already-running' },
@@ -102,8 +111,13 @@ function build(what: string, found: Omit<Reason, 'when'>, text: string, extra: R
   const { retryAfterMs, ...rest } = extra;
   const wait = retryAfterMs ?? found.retryAfterMs;
   const advice = found.advice ? ` ${found.advice}` : '';
-  return new PlatformError(found.code, `LXD could not ${what}: ${redact(text)}.${advice}`, {
-    details: { reason: found.reason, ...rest, ...(wait === undefined ? {} : { retryAfterMs: wait as number }) },
+  return new PlatformError(found.code, `LXD could not ${what}: ${found.says ?? redact(text)}.${advice}`, {
+    details: {
+      reason: found.reason,
+      ...(found.says ? { lxd: redact(text) } : {}),
+      ...rest,
+      ...(wait === undefined ? {} : { retryAfterMs: wait as number }),
+    },
   });
 }
 
