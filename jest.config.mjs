@@ -3,7 +3,10 @@ const leafEsm = 'node_modules/(?:.*/)?(?:cookie|content-disposition)/';
 export default {
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },
-  testMatch: process.env.WEBSPACES_SUITE === 'e2e' ? ['<rootDir>/test/**/*.e2e.ts'] : ['<rootDir>/{apps,workflows,activities,libs,lab,test,tools}/**/*.spec.ts'],
+  testMatch:
+    process.env.WEBSPACES_SUITE === 'e2e'
+      ? ['<rootDir>/test/**/*.e2e.ts']
+      : ['<rootDir>/{apps,workflows,activities,libs,lab,test,tools}/**/*.spec.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: {

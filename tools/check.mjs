@@ -5,7 +5,7 @@ import { brokenLinks } from './doc-links.mjs';
 
 const bin = (name) => `node_modules/.bin/${name}`;
 const CHECKS = [
-  ['format and lint', bin('biome'), ['ci', '--error-on-warnings', '.']],
+  ['format and lint', bin('biome'), ['ci', '--colors=off', '--error-on-warnings', '.']],
   ['types', bin('tsc'), ['-p', '.']],
   ['boundaries', bin('depcruise'), ['--config', '.dependency-cruiser.mjs', 'apps', 'activities', 'workflows', 'libs', 'lab', 'test']],
   ['dead code', bin('knip'), []],

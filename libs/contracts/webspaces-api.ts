@@ -12,9 +12,6 @@ export const FIELD_MANAGER = 'webspaces';
 
 /** Key of the record in an LXD instance's config. */
 export const RECORD_KEY = 'user.webspaces.record';
-/** Key under which the original kept its record. */
-export const LEGACY_RECORD_KEY = 'user._webspaced';
-
 /** The Service a stopped webspace's route names. */
 export const GATEWAY_SERVICE = 'webspaces-gateway';
 
