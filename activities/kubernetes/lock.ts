@@ -2,7 +2,7 @@ import type { Acting } from '#libs/contracts/activities.js';
 import type { NewObject, StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import type { OperationKind } from '#libs/contracts/operations.js';
 import { API_GROUP, LABELS, MANAGED_BY } from '#libs/contracts/webspaces-api.js';
-import { PlatformError } from '#libs/errors/platform-error.js';
+import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
 import type { Holder } from '../shared/guard.js';
 import type { WorkflowRuns } from '../shared/workflow-runs.js';
@@ -36,7 +36,10 @@ export interface Lock {
   readonly lookAgain: boolean;
 }
 
-export type Acquired = { readonly lock: Lock } | { readonly busy: string; readonly kind: OperationKind | undefined };
+export type Acquired =
+  | { readonly lock: Lock }
+  /** `ended`: its run is closed, and only its last requests may still be under way. */
+  | { readonly busy: string; readonly kind: OperationKind | undefined; readonly ended: boolean };
 
 const identity = (holder: Holder) => `${holder.workflowId}/${holder.runId}`;
 
@@ -72,26 +75,30 @@ export class Locks {
       // Most often there is no Lease of that name: created first, read only when it exists.
       const lock = race === 0 ? undefined : await this.read(acting.name, signal);
       if (lock?.holder && sameHolder(lock.holder, me)) return { lock };
-      const busy = lock?.holder && (await this.busyReason(lock));
-      if (busy) return { busy, kind: lock.kind };
+      const busy = lock && (await this.#busy(lock));
+      if (busy) return { busy: busy.reason, kind: lock.kind, ended: busy.ended };
       try {
         return { lock: await this.#write(acting, me, lock, signal) };
       } catch (error) {
-        if (!(error instanceof PlatformError && (error.code === 'STALE' || error.code === 'CONFLICT'))) throw error;
+        if (!isPlatformError(error, 'STALE') && !isPlatformError(error, 'CONFLICT')) throw error;
       }
     }
     throw new PlatformError('STALE', `The lock of ${acting.name} changes hands too quickly; trying again.`);
   }
 
-  /** Why a held lock may not be broken; undefined when its run is closed for long enough. */
+  /** Why a lock may not be broken; undefined when nobody holds it, or its run is closed for long enough. */
   async busyReason(lock: Lock): Promise<string | undefined> {
+    return (await this.#busy(lock))?.reason;
+  }
+
+  async #busy(lock: Lock): Promise<{ readonly reason: string; readonly ended: boolean } | undefined> {
     if (!lock.holder) return undefined;
     const run = await this.#runs.describe(lock.holder);
     const who = `${lock.kind ?? 'an operation'} (${lock.holder.workflowId})`;
-    if (run.is === 'open') return `${who} holds the lock`;
+    if (run.is === 'open') return { reason: `${who} holds the lock`, ended: false };
     const since = run.is === 'closed' ? run.closedAtMs : Date.parse(String((lock.lease['spec'] as { renewTime?: string }).renewTime));
-    if (this.#now() - since < LOCK_GRACE_MS) return `${who} has ended, and its last requests may still be under way`;
-    return undefined;
+    if (this.#now() - since >= LOCK_GRACE_MS) return undefined;
+    return { reason: `${who} has ended, and its last requests may still be under way`, ended: true };
   }
 
   /**
@@ -128,7 +135,7 @@ export class Locks {
           await this.#kube.replace('lease', { ...lock.lease, metadata: { ...lock.lease.metadata, annotations } }, { signal }),
         );
       } catch (error) {
-        if (!(error instanceof PlatformError && (error.code === 'STALE' || error.code === 'CONFLICT'))) throw error;
+        if (!isPlatformError(error, 'STALE') && !isPlatformError(error, 'CONFLICT')) throw error;
       }
     }
     throw new PlatformError('STALE', `The lock of ${acting.name} changes hands too quickly; trying again.`);
@@ -152,21 +159,33 @@ export class Locks {
   async release(acting: Acting, lock: Lock, tombstone: 'tombstone' | 'none', signal: AbortSignal): Promise<void> {
     const kept = this.#recent(lock.deleted);
     const deleted = tombstone === 'tombstone' && !kept.some(({ uid }) => uid === acting.uid) ? [...kept, this.#tombstone(acting)] : kept;
-    const { uid, resourceVersion } = lock.lease.metadata;
+    await this.#leave(lock, deleted, signal);
+  }
+
+  /**
+   * Removes what is left of a lock: the holder when its run was terminated and is closed for long enough, and the Lease when no tombstone
+   * is younger than an hour.
+   */
+  async forget(lock: Lock, signal: AbortSignal): Promise<void> {
+    const kept = this.#recent(lock.deleted);
+    if (lock.holder ? await this.busyReason(lock) : kept.length > 0) return;
+    try {
+      await this.#leave(lock, kept, signal);
+    } catch (error) {
+      // Taken or written since it was read: it is not left over.
+      if (!isPlatformError(error, 'STALE') && !isPlatformError(error, 'NOT_FOUND')) throw error;
+    }
+  }
+
+  async #leave({ lease }: Lock, deleted: readonly Tombstone[], signal: AbortSignal): Promise<void> {
+    const { name, uid, resourceVersion } = lease.metadata;
     if (deleted.length === 0) {
-      await this.#kube.delete('lease', acting.name, { uid, resourceVersion }, { signal });
+      await this.#kube.delete('lease', name, { uid, resourceVersion }, { signal });
       return;
     }
     const annotations = { [KEYS.deleted]: JSON.stringify(deleted) };
     const spec = { renewTime: this.#microTime() };
-    await this.#kube.replace('lease', { ...lock.lease, metadata: { ...lock.lease.metadata, annotations }, spec }, { signal });
-  }
-
-  /** Removes a Lease that nobody holds and whose tombstones are all older than an hour. */
-  async forget(lock: Lock, signal: AbortSignal): Promise<boolean> {
-    if (lock.holder || this.#recent(lock.deleted).length > 0) return false;
-    const { name, uid, resourceVersion } = lock.lease.metadata;
-    return this.#kube.delete('lease', name, { uid, resourceVersion }, { signal });
+    await this.#kube.replace('lease', { ...lease, metadata: { ...lease.metadata, annotations }, spec }, { signal });
   }
 
   async #write(acting: Acting, me: Holder, lock: Lock | undefined, signal: AbortSignal, deletedUid?: string): Promise<Lock> {

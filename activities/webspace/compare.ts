@@ -1,7 +1,7 @@
 import type { Comparison } from '#libs/contracts/activities.js';
 import { workflowIdOf } from '#libs/contracts/ids.js';
 import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
-import { type ClaimKind, claimsOf } from '#libs/domain/claims.js';
+import { type Claim, type ClaimKind, claimsOf } from '#libs/domain/claims.js';
 import { isWebspaceName } from '#libs/domain/names.js';
 import {
   type ObservedInstance,
@@ -11,6 +11,7 @@ import {
   uidOfObject,
   unknownStatus,
 } from '#libs/domain/projection.js';
+import type { WebspaceRecord } from '#libs/domain/record.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
 import { claimSpec } from '../kubernetes/claims.js';
 import type { Lock } from '../kubernetes/lock.js';
@@ -37,7 +38,7 @@ interface World {
 
 /** The comparison of all of LXD with all of Kubernetes. */
 export function compareSteps(deps: Deps) {
-  const { lxd, locks, claims, projection, observer, installation, platform, runs, metrics } = deps;
+  const { lxd, kube, locks, claims, projection, observer, installation, platform, runs, metrics } = deps;
 
   /** Says on every `Webspace` why it cannot be told what is true now; reroutes and removes nothing. */
   async function holdBack(
@@ -77,7 +78,19 @@ export function compareSteps(deps: Deps) {
   }
 
   function isHeld(lock: Lock | undefined): Promise<string | undefined> {
-    return lock?.holder ? locks.busyReason(lock) : Promise.resolve(undefined);
+    return lock ? locks.busyReason(lock) : Promise.resolve(undefined);
+  }
+
+  /**
+   * Claims were listed before the instances were: one that was made between the two is not missing, nor is one whose webspace was removed
+   * since. Only what is really missing may close new claims for everybody.
+   */
+  async function stillMissing(name: string, { uid }: WebspaceRecord, missing: readonly Claim[], signal: AbortSignal): Promise<Claim[]> {
+    const objects = await Promise.all(missing.map((claim) => kube.find(claim.kind, claim.name, { signal })));
+    const left = missing.filter((_claim, i) => objects[i] === undefined || claimSpec(objects[i]).uid !== uid);
+    if (left.length === 0) return [];
+    const instance = await observer.instance(name, signal);
+    return instance.is === 'present' && instance.record.uid === uid ? left : [];
   }
 
   /** A claim that no record names, that no operation is making, and whose webspace LXD says plainly is another or none. */
@@ -116,7 +129,7 @@ export function compareSteps(deps: Deps) {
   }
 
   /** What to do about the instances: restore, reconcile, or finish a delete. */
-  async function repairsOf(world: World, signal: AbortSignal) {
+  async function repairsOf(world: World, claimsOpen: boolean, signal: AbortSignal) {
     const held = new Set(world.claims.map(({ kind, object }) => `${kind}/${object.metadata.name}/${claimSpec(object).uid}`));
     const repairs = { toReconcile: [] as string[], toRestore: [] as string[], toDelete: [] as string[], missingClaims: 0, unreadable: 0 };
     for (const [name, instance] of world.instances) {
@@ -132,7 +145,8 @@ export function compareSteps(deps: Deps) {
         repairs.toDelete.push(name);
         continue;
       }
-      const missing = claimsOf(record, platform.baseDomain).filter((claim) => !held.has(`${claim.kind}/${claim.name}/${record.uid}`));
+      const unseen = claimsOf(record, platform.baseDomain).filter((claim) => !held.has(`${claim.kind}/${claim.name}/${record.uid}`));
+      const missing = unseen.length > 0 && claimsOpen ? await stillMissing(name, record, unseen, signal) : unseen;
       repairs.missingClaims += missing.length;
       const plan = planProjection(name, instance, world.objects.get(name) ?? {}, platform);
       if (plan.verdict === 'unknown') repairs.unreadable++;
@@ -148,7 +162,9 @@ export function compareSteps(deps: Deps) {
     const uids = new Set<string>();
     for (const [name, { webspace }] of world.objects) {
       const uid = uidOfObject(webspace);
-      if (uid === undefined || world.instances.has(name) || (await isHeld(world.locks.get(name)))) continue;
+      if (uid === undefined || world.instances.has(name)) continue;
+      // Read now: a creation that began during the listing has its objects in it, but neither its lock nor its instance.
+      if (await isHeld(await locks.read(name, signal))) continue;
       webspaces.push(name);
       uids.add(uid);
     }
@@ -181,7 +197,7 @@ export function compareSteps(deps: Deps) {
       if (world.instances.size === 0 && [...world.objects.values()].filter(({ webspace }) => webspace).length > 1) {
         return holdBack(world.objects, 'EmptyList', 'LXD lists no webspace at all although there are some.', claimsOpen, signal);
       }
-      const repairs = await repairsOf(world, signal);
+      const repairs = await repairsOf(world, claimsOpen, signal);
       metrics.unreadable(repairs.unreadable);
       if (repairs.missingClaims > 0 && claimsOpen) await installation.closeClaims(signal);
       const refusals: string[] = [];

@@ -40,19 +40,23 @@ export function createSteps(deps: Deps) {
         installation.assertClaimsOpen(signal),
       ]);
       if ('busy' in acquired) {
-        const taken = acquired.kind === 'create' || (acquired.kind !== 'delete' && (await instances.find(name, signal)));
+        // One that was terminated is no webspace, and does not become one while its lock is waited for.
+        const creating = acquired.kind === 'create' && !acquired.ended;
+        const taken = creating || (acquired.kind !== 'delete' && (await instances.find(name, signal)));
         if (taken) throw exists(name);
         return { busy: acquired.busy };
       }
       const claimant = { name, uid, operationId };
       // Read under the lock: whatever else acts on this name has ended.
       const found = instances.find(name, signal);
-      const [instance, address] = await settleAll([
-        found,
+      const claimed = settleAll([
         claims.ensureAddress(platform.addressRange, claimant, { retry: call.attempt > 1, signal }),
         claims.ensure(domainClaim(host), claimant, leftBehind(name, found, signal), signal),
       ]);
+      // The claims of one that exists are taken, too: that it exists says more.
+      const [instance] = await settleAll([found, claimed.catch(() => undefined)]);
       if (instance) throw exists(name);
+      const [address] = await claimed;
       const record: WebspaceRecord = {
         schema: 1,
         uid,

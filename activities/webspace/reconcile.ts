@@ -1,5 +1,5 @@
 import { planProjection, statusChange, unknownStatus } from '#libs/domain/projection.js';
-import { isPlatformError } from '#libs/errors/platform-error.js';
+import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
 import type { Observation } from './observe.js';
@@ -13,9 +13,12 @@ export interface Round {
 export function reconcileSteps(deps: Deps) {
   const { locks, claims, projection, observer, installation, platform, metrics } = deps;
 
-  /** The `Webspace` of an instance that LXD itself says is gone; the caller has made sure that no operation holds the lock. */
+  /** The `Webspace` of an instance that LXD itself says is gone. */
   async function removeOrphan(name: string, uid: string, signal: AbortSignal): Promise<boolean> {
     if (!(await installation.isPinnedLxd(signal))) return false;
+    // After the objects were read, before LXD is: else a creation that began meanwhile has its `Webspace`, and no instance yet.
+    const lock = await locks.read(name, signal);
+    if (lock && (await locks.busyReason(lock))) throw new PlatformError('STALE', `An operation on ${name} has begun meanwhile.`);
     const again = await observer.instance(name, signal);
     const gone = again.is === 'absent' || again.is === 'not-a-webspace' || (again.is === 'present' && again.record.uid !== uid);
     if (!gone) return false;

@@ -15,13 +15,16 @@ export async function createWebspace(input: CreateWebspaceInput): Promise<Create
   const operation = new Operation();
   return created.during(() =>
     operation.run(async () => {
-      operation.undoBy('release', `Free the lock of ${name}`, () => lasting(`Free the lock of ${name}`).releaseLock(acting, 'tombstone'));
+      // Without an instance there is nothing that could come back, and a webspace that exists already keeps its Lease as it was.
+      let tombstone: 'tombstone' | 'none' = 'none';
+      operation.undoBy('release', `Free the lock of ${name}`, () => lasting(`Free the lock of ${name}`).releaseLock(acting, tombstone));
       operation.undoBy('remove-objects', `Remove objects and claims of ${name}`, () =>
         lasting(`Remove objects and claims of ${name}`).removeObjects(acting),
       );
       const facts = await operation.stepWhenFree('prepare', `Claim ${name}, its host name and an address`, LOCK_DEADLINE_MS, () =>
         quick(`Claim names for ${name}`).prepareCreation(input),
       );
+      tombstone = 'tombstone';
       operation.undoBy('remove-instance', `Remove instance ${name}`, () => lasting(`Remove instance ${name}`).removeInstance(acting));
       await operation.together(
         () =>
