@@ -1,7 +1,7 @@
 import { RECORD_KEY } from '#libs/contracts/webspaces-api.js';
 import { phaseOf } from '#libs/domain/phase.js';
 import type { Platform } from '#libs/domain/platform.js';
-import { isComplete, serialiseRecord, uidOf, type WebspaceRecord } from '#libs/domain/record.js';
+import { isComplete, isUnreadable, serialiseRecord, uidOf, type WebspaceRecord } from '#libs/domain/record.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { LxdClient, StateAction } from '#libs/lxd/client.js';
 import type { LxdInstance, Versioned } from '#libs/lxd/types.js';
@@ -126,13 +126,19 @@ export class Instances {
 
   /**
    * LXD answers 404 for this uid, looked at again after everything under way on the name has ended. Another uid's instance of the same name
-   * is not touched.
+   * is not touched; one whose record cannot be read only by a delete, which knows from elsewhere whose it is.
    */
-  async remove(call: Call, name: string, uid: string, gracefulSeconds: number): Promise<void> {
+  async remove(
+    call: Call,
+    name: string,
+    uid: string,
+    { gracefulSeconds, unreadable }: { readonly gracefulSeconds: number; readonly unreadable: 'too' | 'never' },
+  ): Promise<void> {
+    const isMeant = (instance: LxdInstance) => uidOf(instance) === uid || (unreadable === 'too' && isUnreadable(instance));
     for (let race = 0; race < RACES; race++) {
       await waitForOperationsOn(call, this.#lxd, name);
       const found = await this.find(name, call.signal);
-      if (!found || uidOf(found.value) !== uid) {
+      if (!found || !isMeant(found.value)) {
         // A creation that was sent and not yet begun shows only now.
         const running = await this.#lxd.operations.running({ instance: name }, { signal: call.signal });
         if (running.length === 0) return;

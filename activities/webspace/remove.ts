@@ -1,8 +1,8 @@
 import type { Acting, MarkedDeleted } from '#libs/contracts/activities.js';
 import { workflowIdOf } from '#libs/contracts/ids.js';
 import { uidOfObject } from '#libs/domain/projection.js';
-import { parseRecord } from '#libs/domain/record.js';
-import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
+import { parseRecord, uidOf } from '#libs/domain/record.js';
+import { isPlatformError, noWebspace, PlatformError } from '#libs/errors/platform-error.js';
 import { sameHolder } from '../kubernetes/lock.js';
 import { Instances } from '../lxd/instances.js';
 import type { Deps } from '../shared/deps.js';
@@ -13,6 +13,7 @@ const CANCEL_DEADLINE_MS = 30_000;
 const POLL_MS = 100;
 const GRACEFUL_STOP_SECONDS = 10;
 const SEARCHES = 20;
+const UNDO = { gracefulSeconds: 0, unreadable: 'never' } as const;
 
 /** The steps of delete, which are also the undo of a creation. */
 export function removeSteps(deps: Deps) {
@@ -23,10 +24,13 @@ export function removeSteps(deps: Deps) {
   async function uidUnder(name: string, signal: AbortSignal): Promise<string | undefined> {
     const lock = await locks.read(name, signal);
     const found = await instances.find(name, signal);
-    const record = found && parseRecord(found.value);
-    if (record) return record.uid;
+    const uid = found && uidOf(found.value);
+    if (uid !== undefined) return uid;
     if (lock?.holder && lock.kind === 'create') return lock.uid;
-    return uidOfObject(await kube.find('webspace', name, { signal }));
+    const published = uidOfObject(await kube.find('webspace', name, { signal }));
+    // With a record that cannot be read, and nothing published, nothing tells what would be deleted: this says what to do.
+    if (published === undefined && found) parseRecord(found.value);
+    return published;
   }
 
   /** A delete must hold the lock; an undo whose lock was taken over leaves the rest to who took it. */
@@ -50,7 +54,7 @@ export function removeSteps(deps: Deps) {
     async markDeleted(call: Call, acting: Acting): Promise<MarkedDeleted> {
       const { name, operationId } = acting;
       const uid = await uidUnder(name, call.signal);
-      if (uid === undefined) throw new PlatformError('NOT_FOUND', `There is no webspace ${name}.`, { details: { webspace: name } });
+      if (uid === undefined) throw noWebspace(name);
       const lock = await locks.markDeleted({ ...acting, uid }, call.me, call.signal);
       await instances.markDeleted(call, name, uid, operationId);
       return { uid, ...(lock.holder && !sameHolder(lock.holder, call.me) ? { holder: lock.holder } : {}) };
@@ -80,7 +84,8 @@ export function removeSteps(deps: Deps) {
     async removeInstance(call: Call, acting: Acting): Promise<void> {
       if (!(await mayAct(call, acting))) return;
       await projection.removeRoutes(acting.name, acting.uid, call.signal);
-      await instances.remove(call, acting.name, acting.uid, acting.kind === 'delete' ? GRACEFUL_STOP_SECONDS : 0);
+      const removal = acting.kind === 'delete' ? ({ gracefulSeconds: GRACEFUL_STOP_SECONDS, unreadable: 'too' } as const) : UNDO;
+      await instances.remove(call, acting.name, acting.uid, removal);
     },
 
     async removeObjects(call: Call, acting: Acting): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Acting, Busy, WebspaceFacts } from '#libs/contracts/activities.js';
 import { claimsOf } from '#libs/domain/claims.js';
 import { parseRecord } from '#libs/domain/record.js';
-import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
+import { isPlatformError, noWebspace, PlatformError } from '#libs/errors/platform-error.js';
 import type { MayTake } from '../kubernetes/claims.js';
 import { assertNotDeleted } from '../kubernetes/lock.js';
 import { Instances } from '../lxd/instances.js';
@@ -36,7 +36,7 @@ export function restoreSteps(deps: Deps) {
       if ('busy' in acquired) return { busy: acquired.busy };
       const found = await instances.find(acting.name, call.signal);
       const record = found && parseRecord(found.value);
-      if (!record) throw new PlatformError('NOT_FOUND', `There is no webspace ${acting.name}.`);
+      if (!record) throw noWebspace(acting.name);
       assertNotDeleted(acquired.lock, record.uid);
       if (record.deletedBy !== undefined)
         throw new PlatformError('CONFLICT', `${acting.name} is being deleted.`, { details: { reason: 'deleted' } });

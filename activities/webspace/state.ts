@@ -3,7 +3,7 @@ import type { Acting, Busy, Started, WebspaceFacts } from '#libs/contracts/activ
 import { phaseOf } from '#libs/domain/phase.js';
 import { uidOfObject } from '#libs/domain/projection.js';
 import { parseRecord, type WebspaceRecord } from '#libs/domain/record.js';
-import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
+import { isPlatformError, noWebspace, PlatformError } from '#libs/errors/platform-error.js';
 import type { LxdInstance } from '#libs/lxd/types.js';
 import { assertNotDeleted } from '../kubernetes/lock.js';
 import { Instances } from '../lxd/instances.js';
@@ -31,7 +31,7 @@ export function stateSteps(deps: Deps) {
     if ('busy' in acquired) return acquired;
     const found = await instances.find(acting.name, call.signal);
     const record = found && parseRecord(found.value);
-    if (!found || !record) throw new PlatformError('NOT_FOUND', `There is no webspace ${acting.name}.`);
+    if (!found || !record) throw noWebspace(acting.name);
     assertNotDeleted(acquired.lock, record.uid);
     if (record.deletedBy !== undefined) {
       throw new PlatformError('CONFLICT', `${acting.name} is being deleted.`, { details: { reason: 'deleted' } });

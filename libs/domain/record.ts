@@ -74,6 +74,11 @@ export function uidOf(instance: { readonly name: string; readonly config: Readon
   }
 }
 
+/** Whether there is a record that cannot be read. */
+export function isUnreadable(instance: { readonly name: string; readonly config: Readonly<Record<string, string>> }): boolean {
+  return Boolean(instance.config[RECORD_KEY]) && uidOf(instance) === undefined;
+}
+
 /** The config value of a record. */
 export function serialiseRecord(record: WebspaceRecord): string {
   return JSON.stringify(record);

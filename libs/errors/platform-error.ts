@@ -36,3 +36,10 @@ export function isPlatformError(error: unknown, code?: ErrorCode): error is Plat
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** There is no webspace of that name; `legacyMessage` is what the original's clients know. */
+export function noWebspace(name: string): PlatformError {
+  return new PlatformError('NOT_FOUND', `There is no webspace ${name}. Create it first.`, {
+    details: { legacyMessage: 'not found', webspace: name },
+  });
+}

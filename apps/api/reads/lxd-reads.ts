@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { parseRecord, type WebspaceRecord } from '#libs/domain/record.js';
-import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
+import { isPlatformError, noWebspace } from '#libs/errors/platform-error.js';
 import type { LxdImage, LxdInstance, LxdInstanceState } from '#libs/lxd/types.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
 import { NextFlight } from './next-flight.js';
@@ -77,8 +77,4 @@ export class LxdReads {
   images(): Promise<LxdImage[]> {
     return this.#images.read('', () => this.#deps.lxd.images.list(this.#options));
   }
-}
-
-function noWebspace(name: string): PlatformError {
-  return new PlatformError('NOT_FOUND', `There is no webspace ${name}. Create it first.`, { details: { legacyMessage: 'not found' } });
 }

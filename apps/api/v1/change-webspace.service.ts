@@ -37,7 +37,8 @@ export class ChangeWebspace {
 
   async delete(context: RequestContext): Promise<void> {
     const wish = this.#wish(context, 'delete');
-    if (!(await this.starter.begun(context, wish.kind, wish.name))) await this.reads.existing(wish.name);
+    // Asked for an LXD that is away only: a webspace whose creation is under way has no instance yet, and its delete wins.
+    if (!(await this.starter.begun(context, wish.kind, wish.name))) await this.reads.exists(wish.name);
     await this.starter.run(context, this.starter.requestFor(context, wish));
   }
 

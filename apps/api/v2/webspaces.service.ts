@@ -50,9 +50,11 @@ export class Webspaces {
   ): Promise<OperationSummary> {
     const begun = await this.starter.begun(context, kind, name);
     if (begun) return begun;
-    const { view, instance } = await this.#authorised(context, name);
-    if (context.idempotencyKey === undefined) assertSensible(kind, instance);
-    const owner = view.owner ?? { id: name === this.#ownName(context) ? context.caller.subject : 'unknown', username: 'an unknown owner' };
+    // One's own webspace whose creation is under way has no instance yet, and its delete wins.
+    const unborn = kind === 'delete' && name === this.#ownName(context) && !(await this.reads.exists(name));
+    const { view, instance } = unborn ? {} : await this.#authorised(context, name);
+    if (instance && context.idempotencyKey === undefined) assertSensible(kind, instance);
+    const owner = view?.owner ?? { id: name === this.#ownName(context) ? context.caller.subject : 'unknown', username: 'an unknown owner' };
     const wish: Wish = { kind, name, owner: owner.id, ownerName: owner.username };
     return await this.starter.begin(context, this.starter.requestFor(context, wish, kind === 'boot' ? () => ({ name }) : undefined));
   }
