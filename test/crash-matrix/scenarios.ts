@@ -1,0 +1,94 @@
+import type { Member, Started } from '../support/direct.js';
+import type { Stage } from './stage.js';
+
+/** One operation with a known outcome, to be disturbed. */
+export interface Scenario {
+  readonly name: string;
+  readonly kind: 'create' | 'delete';
+  /** What the webspace must be when the operation has ended as `result` says. */
+  readonly expected: 'whole' | 'nothing';
+  readonly result: 'completed' | 'failed';
+  /** Only the activities after a failed one: those that undo. */
+  readonly undoOnly: boolean;
+  /** No other scenario of its kind runs further activities. */
+  readonly coversItsKind: boolean;
+  /** Members on whose webspaces it can be run. */
+  prepare(stage: Stage, count: number): Promise<Member[]>;
+  start(stage: Stage, who: Member, operationId: string): Promise<Started>;
+}
+
+const fresh = async (stage: Stage, count: number) => Array.from({ length: count }, () => stage.member());
+
+/** The last step of a creation before its commit point refuses: all steps before it are undone. */
+const REFUSED = 'awaitReady';
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'create',
+    kind: 'create',
+    expected: 'whole',
+    result: 'completed',
+    undoOnly: false,
+    coversItsKind: false,
+    prepare: fresh,
+    start: (stage, who, operationId) => stage.direct.create(who, { operationId }),
+  },
+  {
+    name: 'create and boot',
+    kind: 'create',
+    expected: 'whole',
+    result: 'completed',
+    undoOnly: false,
+    coversItsKind: true,
+    prepare: fresh,
+    start: (stage, who, operationId) => stage.direct.create(who, { operationId, boot: true }),
+  },
+  {
+    name: 'create, undone',
+    kind: 'create',
+    expected: 'nothing',
+    result: 'failed',
+    undoOnly: true,
+    coversItsKind: true,
+    prepare: fresh,
+    async start(stage, who, operationId) {
+      const workflowId = stage.direct.workflowIdOf('create', who, operationId);
+      stage.traps.refuse([...stage.traps.refusals(), { workflowId, activity: REFUSED }]);
+      return stage.direct.create(who, { operationId, boot: true });
+    },
+  },
+  {
+    name: 'delete stopped',
+    kind: 'delete',
+    expected: 'nothing',
+    result: 'completed',
+    undoOnly: false,
+    coversItsKind: false,
+    prepare: (stage, count) => existing(stage, count, 'stopped'),
+    start: (stage, who, operationId) => stage.direct.run('delete', who, operationId),
+  },
+  {
+    name: 'delete running',
+    kind: 'delete',
+    expected: 'nothing',
+    result: 'completed',
+    undoOnly: false,
+    coversItsKind: true,
+    prepare: (stage, count) => existing(stage, count, 'running'),
+    start: (stage, who, operationId) => stage.direct.run('delete', who, operationId),
+  },
+];
+
+/** Webspaces that former rounds left whole, and new ones when these are too few. */
+async function existing(stage: Stage, count: number, state: 'stopped' | 'running'): Promise<Member[]> {
+  const taken = stage.pool[state].splice(0, count);
+  const made = await Promise.all(
+    Array.from({ length: count - taken.length }, async () => {
+      const who = stage.member();
+      const outcome = await stage.direct.outcome(await stage.direct.create(who, { boot: state === 'running' }), 60_000);
+      if (outcome.is !== 'completed') throw new Error(`${who.name} could not be prepared: ${outcome.message}`);
+      return who;
+    }),
+  );
+  return [...taken, ...made];
+}
