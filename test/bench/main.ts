@@ -1,0 +1,85 @@
+import { writeFileSync } from 'node:fs';
+import { dim, red, seconds } from '#lab/progress.js';
+import { benchBoot } from './boot.js';
+import { benchCreate } from './create.js';
+import { BadOption, type Options, optionsOf, USAGE } from './options.js';
+import { benchReads } from './reads.js';
+import { benchRestart } from './restart.js';
+import { describeRun, type Report, type Section } from './results.js';
+import { openStage, type Stage } from './stage.js';
+import { markdownTable, terminalTable } from './table.js';
+import { benchThroughput } from './throughput.js';
+
+const startedAt = Date.now();
+
+/** Figures never fail a run; what could not be run, or was answered with a wrong status, does. */
+async function main(): Promise<number> {
+  const options = optionsOf(process.argv.slice(2));
+  const run = await describeRun(options);
+  const sections: Section[] = [];
+  const report: Report = (title, lines) => {
+    sections.push({ title, lines });
+    console.log(terminalTable({ title, lines }));
+  };
+  try {
+    for (const storage of options.storages) await onStage(storage, options, report);
+  } finally {
+    if (options.json) writeFileSync(options.json, `${JSON.stringify({ ...run, sections }, null, 2)}\n`);
+    if (options.markdown) writeFileSync(options.markdown, markdown(run, sections));
+  }
+  return 0;
+}
+
+async function onStage(storage: Options['storages'][number], options: Options, report: Report): Promise<void> {
+  const { benches } = options;
+  const first = storage === options.storages[0];
+  // What does not ask Temporal is measured once.
+  if (!first && !benches.includes('create')) return;
+  note(`starting the lab, Temporal's database ${storage === 'file' ? 'in a file' : 'in memory'}`);
+  const stage = await openStage(storage);
+  try {
+    if (benches.includes('create')) await create(stage, storage, options, report);
+    if (first && benches.includes('reads')) await noted('reads', () => benchReads(stage, options, report));
+    if (first && benches.includes('restart')) await noted('restart', () => benchRestart(stage, options, report));
+  } finally {
+    note('removing what was made');
+    await stage.close();
+  }
+}
+
+async function create(stage: Stage, storage: Options['storages'][number], options: Options, report: Report): Promise<void> {
+  const steps = storage === options.storages[0] ? options.existing : options.existing.slice(0, 1);
+  for (const existing of steps) {
+    await noted(`${existing} existing webspaces`, () => stage.members.haveExisting(existing));
+    await stage.quiet();
+    await noted('create', () => benchCreate(stage, options, { storage, existing }, report));
+    await noted('create, eight at a time', () => benchThroughput(stage, options, { storage, existing }, report));
+  }
+  await stage.members.haveExisting(0);
+  await noted('boot', () => benchBoot(stage, options, storage, report));
+}
+
+async function noted<T>(what: string, work: () => Promise<T>): Promise<T> {
+  note(what);
+  return work();
+}
+
+function note(text: string): void {
+  console.log(dim(`${seconds(Date.now() - startedAt).padStart(8)}  · ${text}`));
+}
+
+function markdown(run: Awaited<ReturnType<typeof describeRun>>, sections: readonly Section[]): string {
+  const { commit, date, machine } = run;
+  const head = `Commit ${commit}, ${date.slice(0, 10)}: ${machine['cpus']} × ${machine['model']}, Node ${machine['node']}, load at the start ${machine['loadAtStart']}.`;
+  return `${[head, ...sections.map(markdownTable)].join('\n\n')}\n`;
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.exitCode = 1;
+    console.error(error instanceof BadOption ? red(`${error.message}\n${USAGE}`) : error);
+  },
+);

@@ -1,0 +1,43 @@
+/** What is left of many measurements; all in the unit of what was measured. */
+export interface Summary {
+  readonly count: number;
+  readonly median: number;
+  readonly p95: number;
+  readonly max: number;
+}
+
+export function summaryOf(values: readonly number[]): Summary {
+  const sorted = [...values].sort((a, b) => a - b);
+  return { count: sorted.length, median: quantile(sorted, 0.5), p95: quantile(sorted, 0.95), max: sorted.at(-1) ?? Number.NaN };
+}
+
+export function median(values: readonly number[]): number {
+  return summaryOf(values).median;
+}
+
+/** Between neighbours by linear interpolation. */
+function quantile(sorted: readonly number[], part: number): number {
+  const at = (sorted.length - 1) * part;
+  const below = sorted[Math.floor(at)] ?? Number.NaN;
+  const above = sorted[Math.ceil(at)] ?? Number.NaN;
+  return below + (above - below) * (at - Math.floor(at));
+}
+
+/** Milliseconds since 1970 with the fraction, to be compared with times of other processes of this machine. */
+export function wallClock(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+/** Work of several lanes until the items are used up; gives how long it took in milliseconds. */
+export async function inLanes<T>(items: readonly T[], lanes: number, work: (item: T) => Promise<unknown>): Promise<number> {
+  const queue = [...items];
+  const begun = performance.now();
+  const ended = await Promise.allSettled(
+    Array.from({ length: Math.min(lanes, items.length) }, async () => {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) await work(next);
+    }),
+  );
+  const failed = ended.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+  return performance.now() - begun;
+}
