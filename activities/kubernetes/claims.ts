@@ -5,6 +5,7 @@ import { addressClaim, CLAIM_KINDS, type Claim, type ClaimKind } from '#libs/dom
 import { labelsOf } from '#libs/domain/desired-objects.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
+import { settleAll } from '../shared/settle-all.js';
 
 /** Who a claim is made for. */
 export interface Claimant {
@@ -18,6 +19,12 @@ export interface ClaimSpec {
   readonly uid?: string;
   readonly operation?: string;
   readonly until?: string;
+}
+
+/** A claim as it was read. */
+export interface ClaimObject {
+  readonly kind: ClaimKind;
+  readonly object: StoredObject;
 }
 
 /** Decides on a claim of the same name that is not the claimant's own: whether it may be taken away from what holds it. */
@@ -96,8 +103,17 @@ export class Claims {
     throw new PlatformError('UNAVAILABLE', `All addresses from ${range.from} to ${range.to} are taken; make platform.addressRange larger.`);
   }
 
+  /** Those of the claims that another uid holds. */
+  async heldByOthers(claims: readonly Claim[], uid: string, signal: AbortSignal): Promise<Claim[]> {
+    const objects = await settleAll(claims.map((claim) => this.#kube.find(claim.kind, claim.name, { signal })));
+    return claims.filter((_claim, i) => {
+      const holder = objects[i] && claimSpec(objects[i]).uid;
+      return holder !== undefined && holder !== uid;
+    });
+  }
+
   /** Every claim of a uid. */
-  async of(uid: string, signal: AbortSignal): Promise<{ readonly kind: ClaimKind; readonly object: StoredObject }[]> {
+  async of(uid: string, signal: AbortSignal): Promise<ClaimObject[]> {
     const lists = await Promise.all(
       CLAIM_KINDS.map(async (kind) => {
         const objects = await this.#kube.list(kind, { labelSelector: `${LABELS.uid}=${uid}`, signal });
@@ -108,7 +124,7 @@ export class Claims {
   }
 
   /** All claims of all webspaces, resting addresses included. */
-  async all(signal: AbortSignal): Promise<{ readonly kind: ClaimKind; readonly object: StoredObject }[]> {
+  async all(signal: AbortSignal): Promise<ClaimObject[]> {
     const lists = await Promise.all(
       CLAIM_KINDS.map(async (kind) => (await this.#kube.list(kind, { signal })).map((object) => ({ kind, object }))),
     );

@@ -1,7 +1,7 @@
 import type { KindName, StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import { LABELS } from '#libs/contracts/webspaces-api.js';
 import { CLAIM_KINDS } from '#libs/domain/claims.js';
-import { desiredObjects, labelsOf, webspaceSpec } from '#libs/domain/desired-objects.js';
+import { desiredObjects, labelsOf, type Withheld, webspaceSpec } from '#libs/domain/desired-objects.js';
 import type { Platform } from '#libs/domain/platform.js';
 import {
   adopted,
@@ -10,6 +10,7 @@ import {
   type ProjectionPlan,
   type StatusChange,
   uidOfObject,
+  withheldOf,
 } from '#libs/domain/projection.js';
 import type { WebspaceRecord } from '#libs/domain/record.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
@@ -51,7 +52,7 @@ export class Projection {
 
   /** `Webspace` and its objects exist for the record of a webspace that is being made, routed to the gateway. As {@link ensureWebspace}. */
   async ensureNew(name: string, record: WebspaceRecord, signal: AbortSignal): Promise<void> {
-    const webspace = await this.ensureWebspace(name, record, signal);
+    const webspace = await this.ensureWebspace(name, record, [], signal);
     const objects = desiredObjects(name, record, 'gateway', this.#platform).map((object) => adopted(object, webspace));
     await settleAll([
       ...objects.map(({ kind, ...object }) => this.#kube.apply(kind, object, { signal })),
@@ -63,8 +64,8 @@ export class Projection {
    * The `Webspace` exists for this record; what it owns is left to the last look, which knows where the route has to lead. The caller holds
    * the lock and knows that no other webspace of this name lives: a `Webspace` of another uid is a left-over.
    */
-  async ensureWebspace(name: string, record: WebspaceRecord, signal: AbortSignal): Promise<StoredObject> {
-    const fresh = { metadata: { name, labels: labelsOf(name, record.uid) }, spec: webspaceSpec(record, this.#platform) };
+  async ensureWebspace(name: string, record: WebspaceRecord, withheld: Withheld, signal: AbortSignal): Promise<StoredObject> {
+    const fresh = { metadata: { name, labels: labelsOf(name, record.uid) }, spec: webspaceSpec(record, this.#platform, withheld) };
     try {
       return await this.#kube.create('webspace', fresh, { signal });
     } catch (error) {
@@ -136,7 +137,8 @@ export class Projection {
   async routeToGateway(name: string, record: WebspaceRecord, objects: ObservedObjects, signal: AbortSignal): Promise<void> {
     const { webspace } = objects;
     if (!webspace || uidOfObject(webspace) !== record.uid) return;
-    const route = desiredObjects(name, record, 'gateway', this.#platform).filter(
+    const withheld = withheldOf(webspace, record, this.#platform);
+    const route = desiredObjects(name, record, 'gateway', this.#platform, withheld).filter(
       ({ kind }) => kind === 'ingressRoute' || kind === 'ingressRouteTcp',
     );
     await settleAll([

@@ -20,14 +20,20 @@ export class Instances {
     this.#platform = platform;
   }
 
-  /** The instance, or undefined for LXD's own 404. */
+  /**
+   * The instance, or undefined for LXD's own 404.
+   * @throws UNAVAILABLE when LXD shows it without its config because its member is away: whose it is cannot be told then.
+   */
   async find(name: string, signal: AbortSignal): Promise<Versioned<LxdInstance> | undefined> {
+    let found: Versioned<LxdInstance>;
     try {
-      return await this.#lxd.instances.get(name, { signal });
+      found = await this.#lxd.instances.get(name, { signal });
     } catch (error) {
       if (isPlatformError(error, 'NOT_FOUND')) return undefined;
       throw error;
     }
+    if (phaseOf(found.value.status_code) === 'unknown' && !(RECORD_KEY in found.value.config)) throw unreadable(name);
+    return found;
   }
 
   /**

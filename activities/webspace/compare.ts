@@ -1,16 +1,7 @@
 import type { Comparison } from '#libs/contracts/activities.js';
-import { workflowIdOf } from '#libs/contracts/ids.js';
-import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
-import { type Claim, type ClaimKind, claimsOf } from '#libs/domain/claims.js';
+import { type Claim, claimKey, claimsOf } from '#libs/domain/claims.js';
 import { isWebspaceName } from '#libs/domain/names.js';
-import {
-  type ObservedInstance,
-  type ObservedObjects,
-  planProjection,
-  statusChange,
-  uidOfObject,
-  unknownStatus,
-} from '#libs/domain/projection.js';
+import { type ObservedInstance, type ObservedObjects, planProjection, withheldOf } from '#libs/domain/projection.js';
 import type { WebspaceRecord } from '#libs/domain/record.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
 import { claimSpec } from '../kubernetes/claims.js';
@@ -18,51 +9,25 @@ import type { Lock } from '../kubernetes/lock.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
 import { readInstance } from './observe.js';
-
-/** A sweep removes no more than this share alone, and never less than five may be. */
-const REMOVABLE_SHARE = 0.02;
-const REMOVABLE_ALWAYS = 5;
-
-interface ClaimObject {
-  readonly kind: ClaimKind;
-  readonly object: StoredObject;
-}
-
-/** Everything there is, read once: our objects first, LXD second. */
-interface World {
-  readonly objects: Map<string, ObservedObjects>;
-  readonly locks: Map<string, Lock>;
-  readonly claims: readonly ClaimObject[];
-  readonly instances: Map<string, ObservedInstance>;
-}
+import { orphanSteps, removableAlone } from './orphans.js';
+import { markUnknown, settledUids, type World } from './world.js';
 
 /** The comparison of all of LXD with all of Kubernetes. */
 export function compareSteps(deps: Deps) {
-  const { lxd, kube, locks, claims, projection, observer, installation, platform, runs, metrics } = deps;
+  const { lxd, kube, locks, claims, projection, observer, installation, platform, metrics } = deps;
+  const orphans = orphanSteps(deps);
 
   /** Says on every `Webspace` why it cannot be told what is true now; reroutes and removes nothing. */
   async function holdBack(
     objects: Map<string, ObservedObjects>,
-    reason: string,
-    message: string,
+    why: { readonly reason: string; readonly message: string },
     claimsOpen: boolean,
     signal: AbortSignal,
   ): Promise<Comparison> {
-    metrics.refused(reason);
+    metrics.refused(why.reason);
     metrics.unreadable(objects.size);
-    for (const { webspace } of objects.values()) await markUnknown(webspace, reason, message, signal);
-    return { instances: 0, removed: 0, refusals: [message], toReconcile: [], toRestore: [], toDelete: [], complete: false, claimsOpen };
-  }
-
-  async function markUnknown(webspace: StoredObject | undefined, reason: string, message: string, signal: AbortSignal): Promise<void> {
-    const status = statusChange(webspace, unknownStatus(reason, message));
-    if (!webspace || !status) return;
-    try {
-      await projection.writeStatus(webspace, status, signal);
-    } catch (error) {
-      // Gone or written since: the next look tells.
-      if (!isPlatformError(error, 'STALE') && !isPlatformError(error, 'NOT_FOUND')) throw error;
-    }
+    for (const { webspace } of objects.values()) await markUnknown(projection, webspace, why, signal);
+    return { instances: 0, removed: 0, refusals: [why.message], toReconcile: [], toRestore: [], toDelete: [], complete: false, claimsOpen };
   }
 
   async function readInstances(signal: AbortSignal): Promise<Map<string, ObservedInstance>> {
@@ -93,29 +58,6 @@ export function compareSteps(deps: Deps) {
     return instance.is === 'present' && instance.record.uid === uid ? left : [];
   }
 
-  /** A claim that no record names, that no operation is making, and whose webspace LXD says plainly is another or none. */
-  async function isOrphanClaim({ kind, object }: ClaimObject, world: World, signal: AbortSignal): Promise<boolean> {
-    const spec = claimSpec(object);
-    if (spec.webspace === undefined || spec.uid === undefined) return false;
-    const names = (instance: ObservedInstance | undefined) =>
-      instance?.is === 'unknown' ||
-      (instance?.is === 'present' &&
-        instance.record.uid === spec.uid &&
-        claimsOf(instance.record, platform.baseDomain).some((claim) => claim.kind === kind && claim.name === object.metadata.name));
-    if (names(world.instances.get(spec.webspace))) return false;
-    if (spec.operation && (await runs.isOpen(workflowIdOf('create', spec.webspace, spec.operation)))) return false;
-    if (await isHeld(await locks.read(spec.webspace, signal))) return false;
-    return !names(await observer.instance(spec.webspace, signal));
-  }
-
-  async function releaseClaim({ kind, object }: ClaimObject, signal: AbortSignal): Promise<void> {
-    try {
-      await claims.release(kind, object, signal);
-    } catch (error) {
-      if (!isPlatformError(error, 'STALE')) throw error;
-    }
-  }
-
   async function readWorld(
     signal: AbortSignal,
   ): Promise<World | { readonly objects: Map<string, ObservedObjects>; readonly failed: string }> {
@@ -130,13 +72,13 @@ export function compareSteps(deps: Deps) {
 
   /** What to do about the instances: restore, reconcile, or finish a delete. */
   async function repairsOf(world: World, claimsOpen: boolean, signal: AbortSignal) {
-    const held = new Set(world.claims.map(({ kind, object }) => `${kind}/${object.metadata.name}/${claimSpec(object).uid}`));
+    const holders = new Map(world.claims.map(({ kind, object }) => [`${kind}/${object.metadata.name}`, claimSpec(object).uid]));
     const repairs = { toReconcile: [] as string[], toRestore: [] as string[], toDelete: [] as string[], missingClaims: 0, unreadable: 0 };
     for (const [name, instance] of world.instances) {
       const lock = world.locks.get(name);
       if (instance.is === 'unknown') {
         repairs.unreadable++;
-        await markUnknown(world.objects.get(name)?.webspace, instance.reason, instance.message, signal);
+        await markUnknown(projection, world.objects.get(name)?.webspace, instance, signal);
         continue;
       }
       if (instance.is !== 'present' || (await isHeld(lock))) continue;
@@ -145,7 +87,11 @@ export function compareSteps(deps: Deps) {
         repairs.toDelete.push(name);
         continue;
       }
-      const unseen = claimsOf(record, platform.baseDomain).filter((claim) => !held.has(`${claim.kind}/${claim.name}/${record.uid}`));
+      const withheld = withheldOf(world.objects.get(name)?.webspace, record, platform);
+      const unseen = claimsOf(record, platform.baseDomain).filter((claim) => {
+        const holder = holders.get(claimKey(claim));
+        return holder !== record.uid && !(holder !== undefined && withheld.includes(claimKey(claim)));
+      });
       const missing = unseen.length > 0 && claimsOpen ? await stillMissing(name, record, unseen, signal) : unseen;
       repairs.missingClaims += missing.length;
       const plan = planProjection(name, instance, world.objects.get(name) ?? {}, platform);
@@ -156,27 +102,33 @@ export function compareSteps(deps: Deps) {
     return repairs;
   }
 
-  /** What nobody owns any more, within what a sweep may remove alone. */
-  async function orphansOf(world: World, signal: AbortSignal) {
-    const webspaces: string[] = [];
-    const uids = new Set<string>();
-    for (const [name, { webspace }] of world.objects) {
-      const uid = uidOfObject(webspace);
-      if (uid === undefined || world.instances.has(name)) continue;
-      // Read now: a creation that began during the listing has its objects in it, but neither its lock nor its instance.
-      if (await isHeld(await locks.read(name, signal))) continue;
-      webspaces.push(name);
-      uids.add(uid);
+  /** Takes away what nobody owns, within what a sweep may remove alone or an admin has approved. */
+  async function removeOrphans(world: World, approved: 'approved' | 'not yet', signal: AbortSignal) {
+    const found = await orphans.find(world, signal);
+    const limit = removableAlone(world);
+    if (approved === 'approved' || found.count <= limit || (await installation.takeApproval(found.count, signal))) {
+      await orphans.release(found.claims, signal);
+      return { toReconcile: found.webspaces, removed: found.count, refusals: [], unreadable: found.unreadable };
     }
-    const orphanClaims: ClaimObject[] = [];
-    for (const claim of world.claims) {
-      if (!(await isOrphanClaim(claim, world, signal))) continue;
-      orphanClaims.push(claim);
-      uids.add(String(claimSpec(claim.object).uid));
+    const message = `${found.count} webspaces seem to be gone, more than the ${limit} that a sweep removes alone. ${installation.approvalHint(found.count)}`;
+    metrics.refused('TooManyRemovals');
+    for (const name of found.webspaces) {
+      await markUnknown(projection, world.objects.get(name)?.webspace, { reason: 'TooManyRemovals', message }, signal);
     }
-    const limit = Math.max(REMOVABLE_ALWAYS, Math.floor(world.objects.size * REMOVABLE_SHARE));
-    const allowed = uids.size <= limit || (await installation.takeApproval(uids.size, signal));
-    return { webspaces, claims: orphanClaims, count: uids.size, limit, allowed };
+    return { toReconcile: [], removed: 0, refusals: [message], unreadable: found.unreadable };
+  }
+
+  /** Why LXD cannot be believed; undefined when it can, `approved` when an admin says that its empty list is right. */
+  async function doubtOf(world: World, signal: AbortSignal): Promise<'approved' | { reason: string; message: string } | undefined> {
+    if (!(await installation.isPinnedLxd(signal))) {
+      const message = 'The LXD at this address is not the one this installation is pinned to (ConfigMap lxd-identity).';
+      return { reason: 'AnotherLxd', message };
+    }
+    const known = settledUids(world).size;
+    if (world.instances.size > 0 || known <= 1) return undefined;
+    if (await installation.takeApproval(known, signal)) return 'approved';
+    const message = `LXD lists no webspace at all although there are ${known}. ${installation.approvalHint(known)}`;
+    return { reason: 'EmptyList', message };
   }
 
   return {
@@ -184,45 +136,27 @@ export function compareSteps(deps: Deps) {
       const { signal } = call;
       const claimsOpen = await installation.claimsAreOpen(signal);
       const world = await readWorld(signal);
-      if ('failed' in world) return holdBack(world.objects, 'LxdUnavailable', `LXD cannot be read: ${world.failed}`, claimsOpen, signal);
-      if (!(await installation.isPinnedLxd(signal))) {
-        return holdBack(
-          world.objects,
-          'AnotherLxd',
-          'The LXD at this address is not the one this installation is pinned to (ConfigMap lxd-identity).',
-          claimsOpen,
-          signal,
-        );
+      if ('failed' in world) {
+        const why = { reason: 'LxdUnavailable', message: `LXD cannot be read: ${world.failed}` };
+        return holdBack(world.objects, why, claimsOpen, signal);
       }
-      if (world.instances.size === 0 && [...world.objects.values()].filter(({ webspace }) => webspace).length > 1) {
-        return holdBack(world.objects, 'EmptyList', 'LXD lists no webspace at all although there are some.', claimsOpen, signal);
-      }
+      const doubt = await doubtOf(world, signal);
+      if (typeof doubt === 'object') return holdBack(world.objects, doubt, claimsOpen, signal);
       const repairs = await repairsOf(world, claimsOpen, signal);
-      metrics.unreadable(repairs.unreadable);
       if (repairs.missingClaims > 0 && claimsOpen) await installation.closeClaims(signal);
-      const refusals: string[] = [];
-      const orphans = await orphansOf(world, signal);
-      let removed = 0;
-      if (orphans.allowed) {
-        for (const claim of orphans.claims) await releaseClaim(claim, signal);
-        repairs.toReconcile.push(...orphans.webspaces);
-        removed = orphans.count;
-      } else {
-        const message = `${orphans.count} webspaces seem to be gone, more than the ${orphans.limit} that a sweep removes alone. If that is right: kubectl create configmap sweep-removals-approved --from-literal=upTo=${orphans.count}`;
-        refusals.push(message);
-        metrics.refused('TooManyRemovals');
-        for (const name of orphans.webspaces) await markUnknown(world.objects.get(name)?.webspace, 'TooManyRemovals', message, signal);
-      }
+      const removals = await removeOrphans(world, doubt ?? 'not yet', signal);
+      const unreadable = repairs.unreadable + removals.unreadable;
+      metrics.unreadable(unreadable);
       for (const { kind, object } of world.claims) if (kind === 'address') await claims.endRest(object, signal);
       for (const lock of world.locks.values()) await locks.forget(lock, signal);
       return {
         instances: world.instances.size,
-        removed,
-        refusals,
-        toReconcile: repairs.toReconcile,
+        removed: removals.removed,
+        refusals: removals.refusals,
+        toReconcile: [...repairs.toReconcile, ...removals.toReconcile],
         toRestore: repairs.toRestore,
         toDelete: repairs.toDelete,
-        complete: repairs.unreadable === 0,
+        complete: unreadable === 0,
         claimsOpen: claimsOpen && repairs.missingClaims === 0,
       };
     },

@@ -1,6 +1,6 @@
 import type { Acting, Busy, WebspaceFacts } from '#libs/contracts/activities.js';
 import type { CreateWebspaceInput } from '#libs/contracts/operations.js';
-import { domainClaim } from '#libs/domain/claims.js';
+import { claimKey, claimsOf, domainClaim } from '#libs/domain/claims.js';
 import { defaultHost } from '#libs/domain/names.js';
 import type { WebspaceRecord } from '#libs/domain/record.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
@@ -82,9 +82,10 @@ export function createSteps(deps: Deps) {
     async ensureProjection(call: Call, acting: Acting, facts: WebspaceFacts): Promise<void> {
       await locks.assertHeld(acting, call.me, call.signal);
       const record = recordOf(facts);
+      if (acting.kind === 'create') return projection.ensureNew(acting.name, record, call.signal);
       // A site that is being restored may be running: its route must not lead elsewhere meanwhile.
-      if (acting.kind === 'create') await projection.ensureNew(acting.name, record, call.signal);
-      else await projection.ensureWebspace(acting.name, record, call.signal);
+      const withheld = await claims.heldByOthers(claimsOf(record, platform.baseDomain), record.uid, call.signal);
+      await projection.ensureWebspace(acting.name, record, withheld.map(claimKey), call.signal);
     },
   };
 }

@@ -58,10 +58,12 @@ export class Installation {
     await this.#kube.delete('configMap', EPOCH, {}, { signal });
   }
 
-  /**
-   * Whether an admin has said yes to a removal of that size, which is beyond what a sweep may do alone:
-   * `kubectl create configmap sweep-removals-approved --from-literal=upTo=<n>`. It counts once.
-   */
+  /** What an admin may do to say yes to a removal of that size, which is beyond what a sweep may do alone. */
+  approvalHint(count: number): string {
+    return `If that is right: kubectl create configmap ${APPROVAL} --namespace ${this.#kube.namespace} --from-literal=upTo=${count}`;
+  }
+
+  /** Whether an admin has said yes to a removal of that size, as {@link approvalHint} says. It counts once. */
   async takeApproval(count: number, signal: AbortSignal): Promise<boolean> {
     const approval = await this.#kube.find('configMap', APPROVAL, { signal });
     if (!approval || Number((approval['data'] as { upTo?: string } | undefined)?.upTo) < count) return false;

@@ -60,7 +60,7 @@ export interface WebspaceActivities {
   stopInstance(acting: Acting, timeoutSeconds: number): Promise<{ forced: boolean }>;
   /** The lock is held and the instance read: its record is the truth to restore from. */
   readForRestore(acting: Acting): Promise<WebspaceFacts | Busy>;
-  /** Every claim of the record is this webspace's. */
+  /** Every claim of the record is this webspace's, or an older one's that names it, too. */
   restoreClaims(acting: Acting, facts: WebspaceFacts): Promise<void>;
   /** The uid is marked as deleted where every other operation looks first. */
   markDeleted(acting: Acting): Promise<MarkedDeleted>;

@@ -34,6 +34,11 @@ export function claimsOf(record: WebspaceRecord, baseDomain: string): Claim[] {
   return [...hostsOf(record, baseDomain).map(domainClaim), addressClaim(record.network.address), ...record.ports.map(portClaim)];
 }
 
+/** How a claim is named in a list of claims: `domain/alice.ws.example.org`. */
+export function claimKey({ kind, name }: Claim): string {
+  return `${kind}/${name}`;
+}
+
 /** Every host name of a webspace, the default one first. */
 export function hostsOf(record: WebspaceRecord, baseDomain: string): string[] {
   return [defaultHost(record.owner.username, baseDomain), ...record.domains];

@@ -1,5 +1,5 @@
 import { API_GROUP, API_VERSION, GATEWAY_SERVICE, LABELS, MANAGED_BY } from '#libs/contracts/webspaces-api.js';
-import { hostsOf } from './claims.js';
+import { addressClaim, claimKey, domainClaim, hostsOf, portClaim } from './claims.js';
 import type { Platform } from './platform.js';
 import type { WebspaceRecord } from './record.js';
 
@@ -19,18 +19,28 @@ export function labelsOf(name: string, uid: string): Record<string, string> {
   return { [LABELS.managedBy]: MANAGED_BY, [LABELS.webspace]: name, [LABELS.uid]: uid };
 }
 
-/** The spec of the `Webspace` object: the projection of a record. */
-export function webspaceSpec(record: WebspaceRecord, platform: Platform): Record<string, unknown> {
+/** Claims that a record names and another webspace holds (see `claimKey`): nothing of them is published. */
+export type Withheld = readonly string[];
+
+/** The spec of the `Webspace` object: the projection of a record. Server-side apply removes no field, so lists are written when empty, too. */
+export function webspaceSpec(record: WebspaceRecord, platform: Platform, withheld: Withheld = []): Record<string, unknown> {
   return {
     uid: record.uid,
     createdBy: record.createdBy,
     owner: { id: record.owner.id, username: record.owner.username },
     image: { ...(record.image.alias === undefined ? {} : { alias: record.image.alias }), fingerprint: record.image.fingerprint },
     address: record.network.address,
-    hosts: hostsOf(record, platform.baseDomain),
+    hosts: heldHosts(record, platform, withheld),
     http: { port: record.http.port, startupDelaySeconds: record.http.startupDelaySeconds, sniPassthrough: record.http.sniPassthrough },
-    ports: record.ports.map(({ protocol, external, internal }) => ({ protocol, external, internal })),
+    ports: record.ports
+      .filter((port) => !withheld.includes(claimKey(portClaim(port))))
+      .map(({ protocol, external, internal }) => ({ protocol, external, internal })),
+    withheld: [...withheld].sort(),
   };
+}
+
+function heldHosts(record: WebspaceRecord, platform: Platform, withheld: Withheld): string[] {
+  return hostsOf(record, platform.baseDomain).filter((host) => !withheld.includes(claimKey(domainClaim(host))));
 }
 
 /** The owner reference that lets the `Webspace` take its rebuildable objects with it. */
@@ -42,7 +52,13 @@ export function ownedBy(webspace: { readonly name: string; readonly uid: string 
  * Every rebuildable object of a webspace, from its record and the place its route leads to. Pure: the same input gives the same objects.
  * Service and EndpointSlice hold the container's address always; only the route's target changes when a container starts or stops.
  */
-export function desiredObjects(name: string, record: WebspaceRecord, target: RouteTarget, platform: Platform): DesiredObject[] {
+export function desiredObjects(
+  name: string,
+  record: WebspaceRecord,
+  target: RouteTarget,
+  platform: Platform,
+  withheld: Withheld = [],
+): DesiredObject[] {
   const labels = labelsOf(name, record.uid);
   const service: DesiredObject = {
     kind: 'service',
@@ -57,24 +73,28 @@ export function desiredObjects(name: string, record: WebspaceRecord, target: Rou
     // Traefik takes a missing `ready` as not ready for TCP routes.
     endpoints: [{ addresses: [record.network.address], conditions: { ready: true } }],
   };
+  const hosts = heldHosts(record, platform, withheld);
+  if (hosts.length === 0) return [service, slice];
+  // At an address that is another webspace's its visitors would meet that one.
+  const toContainer = target === 'container' && !withheld.includes(claimKey(addressClaim(record.network.address)));
   const backend = {
-    name: target === 'container' ? name : GATEWAY_SERVICE,
-    port: target === 'container' || !record.http.sniPassthrough ? 80 : 443,
+    name: toContainer ? name : GATEWAY_SERVICE,
+    port: toContainer || !record.http.sniPassthrough ? 80 : 443,
   };
-  return [service, slice, route(name, labels, record, backend, platform)];
+  return [service, slice, route(name, labels, hosts, backend, record, platform)];
 }
 
 function route(
   name: string,
   labels: Record<string, string>,
-  record: WebspaceRecord,
+  hosts: readonly string[],
   backend: { readonly name: string; readonly port: number },
+  { http }: WebspaceRecord,
   platform: Platform,
 ): DesiredObject {
-  const hosts = hostsOf(record, platform.baseDomain);
   const metadata = { name, labels };
   const entryPoints = [platform.entryPoint];
-  if (record.http.sniPassthrough) {
+  if (http.sniPassthrough) {
     const match = hosts.map((host) => `HostSNI(\`${host}\`)`).join(' || ');
     return {
       kind: 'ingressRouteTcp',

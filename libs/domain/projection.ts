@@ -1,7 +1,8 @@
 import type { KubeObject, StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import type { Phase } from '#libs/contracts/webspaces-api.js';
 import { LABELS } from '#libs/contracts/webspaces-api.js';
-import { type DesiredObject, desiredObjects, ownedBy, type RouteTarget, webspaceSpec } from './desired-objects.js';
+import { claimKey, claimsOf } from './claims.js';
+import { type DesiredObject, desiredObjects, ownedBy, type RouteTarget, type Withheld, webspaceSpec } from './desired-objects.js';
 import { matches } from './matches.js';
 import type { InstancePhase } from './phase.js';
 import type { Platform } from './platform.js';
@@ -84,16 +85,31 @@ export function planProjection(name: string, instance: ObservedInstance, objects
     const message = 'LXD shows the instance in state ERROR: its member may be away. Its route stays as it is.';
     return { verdict: 'unknown', status: statusChange(webspace, unknownStatus('InstanceUnreadable', message)) };
   }
-  const desired = desiredObjects(name, record, targetOf(phase), platform).map((object) => adopted(object, webspace));
+  const withheld = withheldOf(webspace, record, platform);
+  const desired = desiredObjects(name, record, targetOf(phase), platform, withheld).map((object) => adopted(object, webspace));
   const apply = desired.filter((object) => !inStep(objects[object.kind], object));
   const wanted = new Set(desired.map((object) => object.kind));
   const remove = (['ingressRoute', 'ingressRouteTcp'] as const).flatMap((kind) => {
     const object = objects[kind];
     return object && !wanted.has(kind) && uidOfObject(object) === record.uid ? [object] : [];
   });
-  if (!matches(webspace['spec'], webspaceSpec(record, platform))) return { verdict: 'restore', stale: undefined };
-  const status = statusChange(webspace, { phase, lastUsed: instance.lastUsedAt, condition: IN_STEP });
+  if (!matches(webspace['spec'], webspaceSpec(record, platform, withheld))) return { verdict: 'restore', stale: undefined };
+  const status = statusChange(webspace, { phase, lastUsed: instance.lastUsedAt, condition: inStepBut(withheld) });
   return apply.length + remove.length === 0 && !status ? { verdict: 'nothing' } : { verdict: 'update', apply, remove, status };
+}
+
+/** What the record names and a restore found in another webspace's hands. */
+export function withheldOf(webspace: KubeObject | undefined, record: WebspaceRecord, platform: Platform): Withheld {
+  const { withheld } = (webspace?.['spec'] ?? {}) as { withheld?: Withheld };
+  if (!withheld?.length) return [];
+  const named = new Set(claimsOf(record, platform.baseDomain).map(claimKey));
+  return withheld.filter((claim) => named.has(claim));
+}
+
+function inStepBut(withheld: Withheld): StatusChange['condition'] {
+  if (withheld.length === 0) return IN_STEP;
+  const message = `The record names what an older webspace holds: ${withheld.join(', ')}. Nothing of that is published; change this record or that one.`;
+  return { type: IN_STEP.type, status: 'False', reason: 'HeldByAnother', message };
 }
 
 /** A desired object with the owner reference that lets it go with its `Webspace`. */

@@ -8,6 +8,13 @@ const portForward = z.looseObject({
   internal: z.int().min(1).max(65535),
 });
 
+const DNS_LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+const username = z.string().regex(new RegExp(`^${DNS_LABEL}$`, 'i'), 'must be able to be a host name');
+const domain = z
+  .string()
+  .max(253)
+  .regex(new RegExp(`^${DNS_LABEL}(?:\\.${DNS_LABEL})+$`), 'must be a host name in lower case');
+
 /** The record of a webspace, kept in its LXD instance's config: the only place where it is written down. Unknown fields are kept. */
 export const recordSchema = z.looseObject({
   schema: z.literal(1),
@@ -15,13 +22,13 @@ export const recordSchema = z.looseObject({
   phase: z.enum(['creating', 'ready']),
   createdBy: z.string().min(1),
   deletedBy: z.string().optional(),
-  owner: z.looseObject({ id: z.string().min(1), username: z.string().min(1) }),
+  owner: z.looseObject({ id: z.string().min(1), username }),
   http: z.looseObject({
     port: z.int().min(1).max(65535),
     startupDelaySeconds: z.number().min(0).max(60),
     sniPassthrough: z.boolean(),
   }),
-  domains: z.array(z.string()),
+  domains: z.array(domain),
   ports: z.array(portForward),
   network: z.looseObject({ address: z.ipv4() }),
   policy: z.looseObject({ alwaysOn: z.boolean() }),
