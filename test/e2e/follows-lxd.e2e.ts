@@ -89,7 +89,7 @@ describe('what is done to a container behind our back', () => {
       const gone = async () => !(await cluster.has('webspace', member.webspace)) && !(await cluster.has('ingressRoute', member.webspace));
       await waitFor(`nothing of ${member.webspace}`, gone, { timeoutMs: 10_000, intervalMs: 5 });
       latencies.add('lxc delete', performance.now() - begun);
-      await waitFor('its claims to be free', async () => (await members.leftOvers()).every((what) => !what.includes(member.username)), {
+      await waitFor('its claims to be free', async () => (await members.leftOf(member)).length === 0, {
         timeoutMs: 10_000,
       });
     }
@@ -131,7 +131,7 @@ describe('what happened while the stream of LXD events was cut', () => {
           expect(await took).toBeLessThan(1_000),
         ),
       );
-      expect((await members.leftOvers()).filter((what) => what.includes(deleted.webspace) || what.includes(deleted.username))).toEqual([]);
+      expect(await members.leftOf(deleted)).toEqual([]);
       await members.served(started);
       mend();
       await worker.events(true);

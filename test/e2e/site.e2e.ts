@@ -29,7 +29,7 @@ describe('the site of a webspace', () => {
     const member = members.one(1);
     await members.running(member);
     const { uid } = await members.record(member);
-    const before = (await members.leftOvers()).filter((what) => what.includes(member.username) || what.includes(member.webspace));
+    const before = await members.leftOf(member);
 
     expect(await cluster.removeEverything(member.webspace)).toBeGreaterThanOrEqual(3);
     await members.expect(204, member, 'PATCH', '/state');
@@ -37,7 +37,7 @@ describe('the site of a webspace', () => {
     await members.served(member);
     const owners = await cluster.owners();
     expect(owners[`Domain/${member.username}.ws.localhost`]).toBe(uid);
-    const after = (await members.leftOvers()).filter((what) => what.includes(member.username) || what.includes(member.webspace));
+    const after = await members.leftOf(member);
     expect(after).toEqual(before);
     expect(await cluster.condition(member.webspace)).toMatchObject({ status: 'True', reason: 'InStep' });
   }, 60_000);

@@ -7,6 +7,8 @@ import { KubernetesClient } from '#libs/kubernetes/client.js';
 
 export const CLAIMS = ['domain', 'address', 'portForward'] as const satisfies readonly KindName[];
 const ROUTES = ['ingressRoute', 'ingressRouteTcp', 'service', 'endpointSlice'] as const satisfies readonly KindName[];
+/** By its creation an admin says yes to a removal that is too large for a sweep alone. */
+export const REMOVALS_APPROVED = 'sweep-removals-approved';
 const OF_A_WEBSPACE = ['webspace', ...ROUTES, ...CLAIMS] as const;
 
 interface Condition {
@@ -44,6 +46,11 @@ export class Cluster {
     return this.#kube.create(kind, object);
   }
 
+  async approveRemovals(upTo: number): Promise<void> {
+    await this.remove('configMap', REMOVALS_APPROVED);
+    await this.create('configMap', { metadata: { name: REMOVALS_APPROVED }, data: { upTo: String(upTo) } });
+  }
+
   /** Takes away every object of one webspace, or of all of them and of the installation; as by hand. The garbage collector may be quicker with what a `Webspace` owns. */
   async removeEverything(name?: string): Promise<number> {
     const selector = name === undefined ? `${LABELS.managedBy}=webspaces` : `${LABELS.webspace}=${name}`;
@@ -70,6 +77,12 @@ export class Cluster {
     return spec?.routes[0]?.services[0]?.name;
   }
 
+  /** The host names that the webspace's route answers to. */
+  async hosts(name: string): Promise<string[]> {
+    const spec = (await this.find('ingressRoute', name))?.['spec'] as { routes: { match: string }[] } | undefined;
+    return [...(spec?.routes[0]?.match ?? '').matchAll(/`([^`]+)`/g)].map(([, host]) => host ?? '');
+  }
+
   /** `kind/name` → resourceVersion of every route and claim: of these webspaces only when some are named. */
   async versions(names?: readonly string[]): Promise<Record<string, string>> {
     const objects = (await this.#ofKinds([...ROUTES, ...CLAIMS])).filter(
@@ -87,7 +100,8 @@ export class Cluster {
   /** Everything that belongs to webspaces: objects, claims that somebody holds, locks that somebody holds. */
   async everything(): Promise<string[]> {
     const leases = (await this.list('lease')).filter((lease) => (lease['spec'] as { holderIdentity?: string }).holderIdentity);
-    return [...(await this.#ofKinds(OF_A_WEBSPACE)), ...leases].map(({ kind, metadata }) => `${kind}/${metadata.name}`).sort();
+    const objects = [...(await this.#ofKinds(OF_A_WEBSPACE)), ...leases];
+    return objects.map(({ kind, metadata }) => `${kind}/${metadata.name} of ${metadata.labels?.[LABELS.webspace]}`).sort();
   }
 
   close(): Promise<void> {

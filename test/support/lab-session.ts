@@ -31,8 +31,8 @@ export async function openSession(): Promise<Session> {
   const lab = await startLab({ profile: 'test' });
   addMembers(lab);
   const cluster = new Cluster(lab);
-  const members = new Members(lab, cluster);
   const sweeps = new Sweeps(lab);
+  const members = new Members(lab, cluster, sweeps);
   await members.removeAll();
   await waitFor('new claims to be allowed', () => cluster.has('configMap', 'claims-epoch'), { timeoutMs: 60_000 });
   return {
