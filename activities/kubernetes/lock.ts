@@ -141,6 +141,12 @@ export class Locks {
     throw new PlatformError('STALE', `The lock of ${acting.name} changes hands too quickly; trying again.`);
   }
 
+  /** The uid that this operation has marked as deleted. */
+  async markedBy({ name, operationId }: Acting, signal: AbortSignal): Promise<string | undefined> {
+    const lock = await this.read(name, signal);
+    return lock?.deleted.find(({ by }) => by === operationId)?.uid;
+  }
+
   /** Asks the holder to look once more before it releases. False when nobody holds the lock (any more). */
   async markLookAgain(lock: Lock, signal: AbortSignal): Promise<boolean> {
     if (!lock.holder) return false;

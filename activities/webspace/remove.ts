@@ -53,7 +53,9 @@ export function removeSteps(deps: Deps) {
   return {
     async markDeleted(call: Call, acting: Acting): Promise<MarkedDeleted> {
       const { name, operationId } = acting;
-      const uid = await uidUnder(name, call.signal);
+      // What a former attempt has marked may be undone by now, and another webspace be under the name.
+      const marked = call.attempt > 1 ? await locks.markedBy(acting, call.signal) : undefined;
+      const uid = marked ?? (await uidUnder(name, call.signal));
       if (uid === undefined) throw noWebspace(name);
       const lock = await locks.markDeleted({ ...acting, uid }, call.me, call.signal);
       await instances.markDeleted(call, name, uid, operationId);

@@ -32,7 +32,8 @@ export interface KubernetesOptions {
 /**
  * The verbs this project uses on the objects of one namespace, over kept-alive connections (the generated client makes a new TLS
  * connection for each request: docs/adr/0004). Every method throws PlatformError: NOT_FOUND; CONFLICT when a created name exists; STALE when
- * a precondition does not hold; INVALID_INPUT when the server refuses the content; DENIED_UPSTREAM; UNAVAILABLE.
+ * a precondition does not hold; INVALID_INPUT when the server refuses the content; DENIED_UPSTREAM; UNAVAILABLE. The signal aborts reads; a
+ * write that is under way is waited for.
  */
 export class KubernetesClient {
   readonly namespace: string;
@@ -151,8 +152,10 @@ export class KubernetesClient {
     path: string,
     options: CallOptions & { readonly body?: unknown; readonly contentType?: string; readonly about: string },
   ): Promise<T> {
+    options.signal?.throwIfAborted();
     const timeout = AbortSignal.timeout(this.#timeoutMs);
-    const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
+    // A write that is aborted on its way may still be done: the caller could undo it before it happens.
+    const signal = options.signal && method === 'GET' ? AbortSignal.any([options.signal, timeout]) : timeout;
     let status: number;
     let headers: Record<string, string | string[] | undefined>;
     let text: string;

@@ -25,7 +25,10 @@ export interface HttpAnswer {
 /** Above LXD's own longest time-out: an unreachable cluster member takes 20 to 30 s to become a 500 (LXD 5.0.2, tried). */
 export const DEFAULT_TIMEOUT_MS = 40_000;
 
-/** LXD over HTTP/1.1 with keep-alive. Any status is an answer; UNAVAILABLE when there is none, the signal's reason when aborted. */
+/**
+ * LXD over HTTP/1.1 with keep-alive. Any status is an answer; UNAVAILABLE when there is none, the signal's reason when aborted. A short write
+ * that is under way is waited for all the same.
+ */
 export class Transport {
   readonly #pool: Pool;
   readonly #defaultTimeoutMs: number;
@@ -43,8 +46,9 @@ export class Transport {
   }
 
   async request(request: HttpRequest): Promise<HttpAnswer> {
+    request.signal?.throwIfAborted();
     const timeoutMs = request.timeoutMs ?? this.#defaultTimeoutMs;
-    const limit = deadline(request, timeoutMs);
+    const limit = deadline(isShortWrite(request) ? undefined : request.signal, timeoutMs);
     try {
       return await this.#send(request, limit.signal);
     } catch (error) {
@@ -77,6 +81,11 @@ export class Transport {
   }
 }
 
+/** One that is aborted on its way may still be done: the caller could undo it before it happens. LXD answers it by an operation at once. */
+function isShortWrite({ method, body }: HttpRequest): boolean {
+  return method !== 'GET' && (body === undefined || typeof body === 'string');
+}
+
 interface Deadline {
   readonly signal: AbortSignal;
   expired(): boolean;
@@ -84,7 +93,7 @@ interface Deadline {
 }
 
 /** One signal for the caller's abort and the time limit. Not AbortSignal.any: Node 20 keeps every such signal until its source is freed. */
-function deadline({ signal }: CallOptions, timeoutMs: number): Deadline {
+function deadline(signal: AbortSignal | undefined, timeoutMs: number): Deadline {
   const controller = new AbortController();
   let expired = false;
   const onAbort = (): void => controller.abort();

@@ -1,4 +1,4 @@
-import { type ActivityOptions, proxyActivities } from '@temporalio/workflow';
+import { ActivityCancellationType, type ActivityOptions, proxyActivities } from '@temporalio/workflow';
 import type { WebspaceActivities } from '../../libs/contracts/activities.js';
 
 /**
@@ -6,10 +6,13 @@ import type { WebspaceActivities } from '../../libs/contracts/activities.js';
  * The longest of these times bounds how long an activity may act after its workflow is closed: LOCK_GRACE_MS.
  */
 const heartbeatTimeout = '6 seconds';
+/** An undo must not run beside what it undoes. Not left to the SDK: its documentation says this is the default, its code sends TRY_CANCEL. */
+const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 const retry = { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' } as const;
 
 function proxies(options: ActivityOptions) {
-  return (summary: string): WebspaceActivities => proxyActivities<WebspaceActivities>({ heartbeatTimeout, retry, ...options, summary });
+  return (summary: string): WebspaceActivities =>
+    proxyActivities<WebspaceActivities>({ heartbeatTimeout, cancellationType, retry, ...options, summary });
 }
 
 /** Reads and small idempotent writes: they fail when the systems stay away, so that the caller gets an answer. */

@@ -1,6 +1,7 @@
 import {
   ApplicationFailure,
   CancellationScope,
+  CancelledFailure,
   defineQuery,
   isCancellation,
   setCurrentDetails,
@@ -8,6 +9,7 @@ import {
   sleep,
 } from '@temporalio/workflow';
 import type { Busy } from '../../libs/contracts/activities.js';
+import { ERROR_TABLE } from '../../libs/contracts/error-codes.js';
 import { type OperationProgress, PROGRESS_QUERY, type StepProgress, type StepState } from '../../libs/contracts/operations.js';
 import { failureOf, reasonOf } from './failures.js';
 
@@ -101,8 +103,10 @@ export class Operation {
     try {
       return await body();
     } catch (error) {
+      // A step whose worker is dead, or whose system is away, cannot confirm its cancellation: it ends with what would else be tried again.
+      const cancelled = CancellationScope.current().consideredCancelled && ERROR_TABLE[reasonOf(error).code].retryable;
       const undoErrors = await CancellationScope.nonCancellable(() => this.#undoAll());
-      throw failureOf(error, undoErrors);
+      throw failureOf(cancelled ? new CancelledFailure('Cancelled', [], error as Error) : error, undoErrors);
     }
   }
 
