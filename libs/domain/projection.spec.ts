@@ -138,4 +138,32 @@ describe('desired objects', () => {
       },
     });
   });
+
+  test('publish nothing of what another webspace holds: a host, the address, every host', () => {
+    const record = exampleRecord({ domains: ['a.example', 'b.example'] });
+    const routeWithout = (...withheld: string[]) => desiredObjects(NAME, record, 'container', platform, withheld)[2];
+    expect(routeWithout('domain/a.example')).toMatchObject({
+      spec: { routes: [{ match: 'Host(`alice.ws.example.org`) || Host(`b.example`)', services: [{ name: NAME }] }] },
+    });
+    expect(routeWithout('address/10-77-128-5')).toMatchObject({ spec: { routes: [{ services: [{ name: 'webspaces-gateway' }] }] } });
+    expect(routeWithout('domain/alice.ws.example.org', 'domain/a.example', 'domain/b.example')).toBeUndefined();
+  });
+});
+
+describe('what another webspace holds', () => {
+  const record = exampleRecord({ domains: ['a.example'] });
+  const withheld = ['domain/a.example'];
+  const webspace = (status?: object) =>
+    stored({ metadata: { labels: labelsOf(NAME, record.uid) }, spec: webspaceSpec(record, platform, withheld), ...status }, 'Webspace');
+
+  test('is said in the condition', () => {
+    expect(plan(present(record, 'running'), { webspace: webspace() })).toMatchObject({
+      verdict: 'update',
+      status: { phase: 'running', condition: { status: 'False', reason: 'HeldByAnother', message: expect.stringContaining('a.example') } },
+    });
+  });
+
+  test('asks for a restore when the record does not name it any more', () => {
+    expect(plan(present(exampleRecord(), 'running'), { webspace: webspace() })).toMatchObject({ verdict: 'restore' });
+  });
 });

@@ -20,6 +20,8 @@ describe('the record of a webspace', () => {
     ['not JSON', '{', 'not JSON'],
     ['a missing field', JSON.stringify({ ...exampleRecord(), uid: undefined }), 'uid'],
     ['a port out of range', JSON.stringify({ ...exampleRecord(), http: { ...exampleRecord().http, port: 0 } }), 'http.port'],
+    ['a user name that can be no host name', JSON.stringify({ ...exampleRecord(), owner: { id: '1', username: 'a b' } }), 'owner.username'],
+    ['a domain that is no host name', JSON.stringify({ ...exampleRecord(), domains: ['x`) || Path(`/'] }), 'domains.0'],
     ['another schema', JSON.stringify({ ...exampleRecord(), schema: 2 }), 'schema'],
   ])('with %s cannot be read: the error names the place and the fix', (_what, text, place) => {
     expect(() => parseRecord(instance({ [RECORD_KEY]: text }))).toThrow(new RegExp(`ws-u1.*${place}.*lxc config edit ws-u1`));
