@@ -15,7 +15,7 @@ beforeAll(async () => {
   session = await openSession();
   before = await session.members.audit();
 }, 180_000);
-afterAll(() => session.close(), 120_000);
+afterAll(() => session?.close(), 120_000);
 
 /** As a request arrives on the wire, whatever it says. */
 function raw(member: Member, body: string, headers: Record<string, string> = {}): Promise<HttpAnswer> {

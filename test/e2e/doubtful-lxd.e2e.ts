@@ -37,8 +37,8 @@ beforeEach(async () => {
 }, 60_000);
 
 afterAll(async () => {
-  await worker.close();
-  await session.close();
+  await worker?.close();
+  await session?.close();
 }, 180_000);
 
 const path = (name: string) => `/1.0/instances/${name}`;

@@ -13,7 +13,7 @@ let session: Session;
 beforeAll(async () => {
   session = await openSession();
 }, 180_000);
-afterAll(() => session.close(), 120_000);
+afterAll(() => session?.close(), 120_000);
 
 /** Until the `Webspace` and its route say so; gives how long it took from now. */
 async function until(member: Member, phase: string): Promise<number> {

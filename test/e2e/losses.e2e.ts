@@ -17,7 +17,7 @@ beforeAll(async () => {
   await members.create(asleep);
   await session.sweeps.quiet();
 }, 240_000);
-afterAll(() => session.close(), 120_000);
+afterAll(() => session?.close(), 120_000);
 
 async function allServed(): Promise<void> {
   await Promise.all(living.map((member) => session.members.served(member)));

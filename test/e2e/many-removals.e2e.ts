@@ -15,8 +15,8 @@ beforeAll(async () => {
   await session.members.running(survivor);
 }, 180_000);
 afterAll(async () => {
-  await worker.close();
-  await session.close();
+  await worker?.close();
+  await session?.close();
 }, 180_000);
 
 /** Webspaces whose instances disappear while nobody listens. */

@@ -7,7 +7,7 @@ let session: Session;
 beforeAll(async () => {
   session = await openSession();
 }, 180_000);
-afterAll(() => session.close(), 120_000);
+afterAll(() => session?.close(), 120_000);
 
 describe('a member who deletes and creates again at once', () => {
   it('has a new webspace each time, under another address, and its site is the new one', async () => {

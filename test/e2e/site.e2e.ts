@@ -8,7 +8,7 @@ let session: Session;
 beforeAll(async () => {
   session = await openSession();
 }, 180_000);
-afterAll(() => session.close(), 120_000);
+afterAll(() => session?.close(), 120_000);
 
 describe('the site of a webspace', () => {
   it('is served from inside the container, over TLS that the certificate authority vouches for', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Lab, startLab } from '#lab/harness.js';
 import { waitFor } from '#lab/wait.js';
 import { Cluster } from './cluster.js';
+import { LeakCounter } from './leak-counter.js';
 import { Members } from './members.js';
 import { Sweeps } from './sweeps.js';
 
@@ -22,6 +23,8 @@ export interface Session {
   readonly cluster: Cluster;
   readonly members: Members;
   readonly sweeps: Sweeps;
+  /** Runs through every test: no packet for a container may leave by another way than the lab's link. */
+  readonly leaks: LeakCounter;
   /** Ends what the test file opened, and leaves the lab clean and whole for the next one. */
   close(): Promise<void>;
 }
@@ -29,6 +32,8 @@ export interface Session {
 /** Starts the lab or joins it, with members of the tests' own, and waits until new webspaces may be made. */
 export async function openSession(): Promise<Session> {
   const lab = await startLab({ profile: 'test' });
+  const leaks = new LeakCounter(lab);
+  await leaks.start();
   addMembers(lab);
   const cluster = new Cluster(lab);
   const sweeps = new Sweeps(lab);
@@ -40,10 +45,14 @@ export async function openSession(): Promise<Session> {
     cluster,
     members,
     sweeps,
+    leaks,
     close: async () => {
       await lab.up();
       await members.removeAll();
       await Promise.all([sweeps.close(), cluster.close()]);
+      const leaked = await leaks.packets('leaked');
+      await leaks.stop();
+      if (leaked > 0) throw new Error(`${leaked} packets for containers left by another way than the lab's link`);
     },
   };
 }

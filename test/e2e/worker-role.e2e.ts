@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { parseAllDocuments } from 'yaml';
+import { projectRoot } from '#lab/project.js';
+import { waitFor } from '#lab/wait.js';
+import { type KubernetesRecorder, startKubernetesRecorder } from '../support/kubernetes-recorder.js';
+import { openSession, report, type Session } from '../support/lab-session.js';
+import type { Member } from '../support/members.js';
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+let session: Session;
+let recorder: KubernetesRecorder;
+beforeAll(async () => {
+  session = await openSession();
+  recorder = await startKubernetesRecorder(session.lab.kubeconfigOf('webspaces-worker'));
+  await session.lab.process('worker').restart({
+    env: { WEBSPACES__KUBERNETES__KUBECONFIG: recorder.kubeconfig, WEBSPACES__PLATFORM__ADDRESS_REST_SECONDS: '0' },
+  });
+}, 180_000);
+afterAll(async () => {
+  await session?.lab.process('worker').restart();
+  await recorder?.close();
+  await session?.close();
+}, 180_000);
+
+/** `group/resource verb` of all that the Role of the worker allows. */
+function allowed(): string[] {
+  const documents = parseAllDocuments(readFileSync(join(projectRoot(), 'deploy', 'rbac', 'worker.yaml'), 'utf8'));
+  const objects = documents.map((document) => document.toJS() as { kind: string; rules?: Rule[] });
+  const rules = objects.filter(({ kind }) => kind === 'Role').flatMap((role) => role.rules ?? []);
+  return rules
+    .flatMap(({ apiGroups, resources, verbs }) =>
+      apiGroups.flatMap((group) => resources.flatMap((resource) => verbs.map((verb) => `${group}/${resource} ${verb}`))),
+    )
+    .sort();
+}
+
+/** Changes a record as its owner's operations will, and has the objects follow. */
+async function withRecord(member: Member, change: object): Promise<void> {
+  await session.members.writeRecord(member, { ...(await session.members.record(member)), ...change });
+  await session.members.expect(204, member, 'PATCH', '/state');
+}
+
+describe('the Role of the worker', () => {
+  it('allows all that its operations and sweeps need, and nothing that they do not', async () => {
+    const { cluster, lab, members, sweeps } = session;
+    const [one, two] = members.some(2) as [Member, Member];
+    await members.running(one, two);
+    await members.expect(204, one, 'PUT', '/state');
+    await members.expect(204, one, 'DELETE', '/state');
+    await members.expect(204, one, 'POST', '/state');
+    const { http } = await members.record(two);
+    await withRecord(two, { http: { ...http, sniPassthrough: true }, ports: [{ protocol: 'tcp', external: 60_022, internal: 22 }] });
+    await waitFor('a route by SNI', () => cluster.has('ingressRouteTcp', two.webspace), { timeoutMs: 10_000 });
+    expect(await cluster.has('portForward', 'tcp-60022')).toBe(true);
+    await withRecord(two, { http, ports: [] });
+    await waitFor('a route by host again', () => cluster.has('ingressRoute', two.webspace), { timeoutMs: 10_000 });
+    await sweeps.run();
+    expect(await cluster.has('portForward', 'tcp-60022')).toBe(false);
+    await cluster.removeEverything();
+    await sweeps.run();
+    // A claim that is missing closes new claims until it is back.
+    await cluster.remove('domain', `${one.username}.${lab.profile.baseDomain}`);
+    await sweeps.run();
+    await members.delete(one);
+    await lab.lxc(['delete', '--force', two.webspace]);
+    await waitFor('the other to be gone', async () => (await members.leftOf(two)).length === 0, { timeoutMs: 20_000 });
+    await sweeps.run();
+
+    expect(recorder.forbidden).toEqual([]);
+    report('permissions used', `${recorder.used.size} of ${allowed().length} allowed`);
+    expect(allowed()).toEqual([...recorder.used].sort());
+  }, 180_000);
+});
