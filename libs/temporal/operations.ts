@@ -46,6 +46,8 @@ export interface MilestoneOptions {
   readonly update: string;
   readonly timeoutMs: number;
   readonly updateId?: string;
+  /** `check` has just answered: the first call need not be a short one to find out an outage. */
+  readonly checked?: boolean;
 }
 
 export interface BodyMark {

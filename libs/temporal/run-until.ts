@@ -24,7 +24,7 @@ export async function runUntil<T>(tools: RunUntilTools, request: StartRequest, o
 
   // The first call is a short one, so that an outage is found out at once. Without a key one call then both starts and waits.
   const handle: OperationHandle = options.updateId === undefined ? { id: workflowId, workflowId } : await tools.start(request);
-  if (options.updateId === undefined) await tools.ping();
+  if (options.updateId === undefined && !options.checked) await tools.ping();
   const wait = () =>
     options.updateId === undefined ? sendWithStart<T>(tools, request, options, deadline) : send<T>(tools, handle, options, deadline);
   try {
@@ -43,7 +43,7 @@ export async function runUntil<T>(tools: RunUntilTools, request: StartRequest, o
 async function joinUntil<T>(tools: RunUntilTools, request: StartRequest, options: MilestoneOptions, deadline: number): Promise<Outcome<T>> {
   const { workflowId } = startOptionsOf(request);
   // While no worker runs the update has no answer, which must not look like Temporal being away; a millisecond well spent.
-  await tools.ping();
+  if (!options.checked) await tools.ping();
   const recorded = await recordedAnswer<T>(tools, workflowId, options.updateId);
   if (recorded) return recorded;
   try {

@@ -102,9 +102,25 @@ export class Starter {
     return outcome.result;
   }
 
-  /** Starts, or joins, and waits for a milestone: the answer of that update. */
+  /**
+   * What has to be known before anything is begun, asked while Temporal is asked whether it is there. When both questions fail, this one's error
+   * is told.
+   */
+  async first<T>(question: Promise<T>): Promise<T> {
+    const [answer, temporal] = await Promise.allSettled([question, this.deps.operations.check()]);
+    if (answer.status === 'rejected') throw answer.reason;
+    if (temporal.status === 'rejected') throw temporal.reason;
+    return answer.value;
+  }
+
+  /** Starts, or joins, and waits for a milestone: the answer of that update. To be called after {@link first}. */
   async runUntil<T>(context: RequestContext, request: StartRequest, update: string): Promise<T> {
-    const options = { update, timeoutMs: this.#waitMs, ...(context.idempotencyKey ? { updateId: request.operationId } : {}) };
+    const options = {
+      update,
+      checked: true,
+      timeoutMs: this.#waitMs,
+      ...(context.idempotencyKey ? { updateId: request.operationId } : {}),
+    };
     const outcome = await this.deps.operations.runUntil<T>(request, options).catch((error: unknown) => {
       // It ran and failed; had Temporal been away there might be none to look at.
       if (!isPlatformError(error, 'UNAVAILABLE')) context.noteOperation(workflowIdOf(request.kind, request.name, request.operationId));

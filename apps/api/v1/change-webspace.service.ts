@@ -23,8 +23,7 @@ export class ChangeWebspace {
     const { account } = context;
     const request = this.starter.createRequestFor(context, account, { image: body.image, boot: false }, body);
     // Asked first also for a repeat: an LXD that is away is found out before anything is begun.
-    const exists = await this.reads.exists(request.name);
-    if (exists && context.idempotencyKey === undefined) throw alreadyExists(request.name);
+    await this.starter.first(this.#mayBeMade(context, request.name));
     await this.starter.runUntil(context, request, CREATED_UPDATE);
     const { defaults } = this.deps.config.platform;
     return {
@@ -44,8 +43,7 @@ export class ChangeWebspace {
 
   async boot(context: RequestContext): Promise<void> {
     const wish = this.#wish(context, 'boot');
-    if ((await this.#phase(wish.name)) === 'running' && context.idempotencyKey === undefined)
-      throw conflict('already running', `${wish.name} runs already.`);
+    await this.starter.first(this.#mayBeBooted(context, wish.name));
     await this.starter.runUntil(
       context,
       this.starter.requestFor(context, wish, ({ name }) => ({ name })),
@@ -70,6 +68,14 @@ export class ChangeWebspace {
       context,
       this.starter.requestFor(context, wish, ({ name }) => ({ name, reason })),
     );
+  }
+
+  async #mayBeMade({ idempotencyKey }: RequestContext, name: string): Promise<void> {
+    if ((await this.reads.exists(name)) && idempotencyKey === undefined) throw alreadyExists(name);
+  }
+
+  async #mayBeBooted({ idempotencyKey }: RequestContext, name: string): Promise<void> {
+    if ((await this.#phase(name)) === 'running' && idempotencyKey === undefined) throw conflict('already running', `${name} runs already.`);
   }
 
   async #whileRunning(context: RequestContext, kind: 'reboot' | 'shutdown'): Promise<void> {

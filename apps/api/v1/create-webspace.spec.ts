@@ -89,6 +89,12 @@ describe('creating a webspace', () => {
     expect(answer.json()).toMatchObject({ message: 'already exists', code: 'CONFLICT' });
   });
 
+  test('is 409 when it exists, also while Temporal is away', async () => {
+    api.lxd.instances.set('ws-u12', instanceOf('ws-u12', recordText(ALICE)));
+    api.operations.failure = new PlatformError('UNAVAILABLE', 'Temporal does not answer.');
+    expect((await create({ image: 'hello' })).status).toBe(409);
+  });
+
   test.each([
     ['NOT_FOUND', 404],
     ['CONFLICT', 409],
