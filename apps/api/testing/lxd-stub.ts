@@ -93,7 +93,7 @@ function stateOf(instance: LxdInstance): LxdInstanceState {
     disk: { root: { usage: 1000 }, other: { usage: -1 } },
     memory: { usage: 4096, usage_peak: 0 },
     network: running ? { eth0: nic, lo: nic } : null,
-    pid: 1,
+    pid: running ? 4711 : 0,
     processes: running ? 3 : 0,
     cpu: { usage: 123 },
   };

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import type { AccountInfo } from '#libs/identity/identity.js';
 import { Starter } from '../operations/starter.service.js';
+import { KnownStarts } from '../reads/known-starts.js';
 import { LxdReads, type WebspaceReading } from '../reads/lxd-reads.js';
 import type { Image, State, Webspace } from './schemas.js';
 import { imageView, stateView, webspaceView } from './views.js';
@@ -9,6 +10,8 @@ import { imageView, stateView, webspaceView } from './views.js';
 /** Reads of v1, straight from LXD. */
 @Injectable()
 export class ReadWebspace {
+  readonly #starts = new KnownStarts();
+
   constructor(
     @Inject(LxdReads) private readonly reads: LxdReads,
     @Inject(Starter) private readonly starter: Starter,
@@ -24,10 +27,17 @@ export class ReadWebspace {
 
   async state(account: AccountInfo): Promise<State> {
     const name = this.starter.nameFor(account.id);
-    const state = this.reads.state(name);
-    state.catch(() => undefined); // the reading's own error is the one to report
+    const reading = this.reads.state(name);
+    reading.catch(() => undefined); // the instance's own error is the one to report
+    const start = this.#starts.find(name);
+    if (start) {
+      const state = await reading.catch(() => undefined);
+      if (state?.pid === start.pid) return stateView(start, state);
+    }
     const { instance } = await this.#reading(account);
-    return stateView(instance, await state);
+    const state = await reading;
+    this.#starts.note(instance, state);
+    return stateView(instance, state);
   }
 
   async #reading(account: AccountInfo): Promise<WebspaceReading> {

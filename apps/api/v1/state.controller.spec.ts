@@ -52,6 +52,35 @@ describe('reading the state', () => {
   });
 });
 
+describe('reading the state again', () => {
+  /** Reads of LXD that one request makes. */
+  async function readsOf(): Promise<string[]> {
+    api.lxd.reads.length = 0;
+    expect((await state('GET')).status).toBe(200);
+    return [...api.lxd.reads].sort();
+  }
+  const started = (changes: object = {}) => {
+    const instance = instanceOf('ws-u12', recordText({ id: '12', username: 'alice' }), 'running');
+    api.lxd.instances.set('ws-u12', { ...instance, ...changes, config: { ...instance.config, 'volatile.last_state.power': 'RUNNING' } });
+  };
+
+  test('costs one read of LXD while the container is the same, and says since when it runs', async () => {
+    started();
+    expect(await readsOf()).toEqual(['instance ws-u12', 'state ws-u12']);
+    expect(await readsOf()).toEqual(['state ws-u12']);
+    expect((await state('GET')).json()['uptime']).toBeGreaterThanOrEqual(59);
+  });
+
+  test('after a stop, and after the webspace is gone, says so', async () => {
+    started();
+    await readsOf();
+    have('stopped');
+    expect((await state('GET')).json()).toMatchObject({ running: false, uptime: 0 });
+    api.lxd.instances.clear();
+    expect((await state('GET')).json()).toMatchObject({ status: 404, message: 'not found' });
+  });
+});
+
 describe('changing the state', () => {
   test.each([
     ['POST', 'stopped', 'boot', { name: 'ws-u12' }],

@@ -23,9 +23,9 @@ export function imageView(image: LxdImage): Image {
   return { aliases: image.aliases.map(({ name, description }) => ({ name, description })), fingerprint, properties, size };
 }
 
-export function stateView(instance: LxdInstance, state: LxdInstanceState, now = Date.now()): State {
+export function stateView({ last_used_at }: Pick<LxdInstance, 'last_used_at'>, state: LxdInstanceState, now = Date.now()): State {
   const running = state.status_code === LXD_STATUS.running;
-  const since = Date.parse(instance.last_used_at);
+  const since = Date.parse(last_used_at);
   return {
     running,
     uptime: running && since > 0 ? Math.max(0, (now - since) / 1000) : 0,
