@@ -126,7 +126,8 @@ describe('a record that somebody changed by hand', () => {
   it('to name what an older webspace names too: the older keeps it, the other shows the reason', async () => {
     const { cluster, members, sweeps } = session;
     const [older, younger] = members.some(2, 20) as [Member, Member];
-    await members.running(older, younger);
+    await members.running(older);
+    await members.running(younger);
     const host = 'shared.example.org';
     for (const member of [older, younger]) {
       await members.writeRecord(member, { ...(await members.record(member)), domains: [host] });
