@@ -5,7 +5,7 @@ import { benchCreate } from './create.js';
 import { BadOption, type Options, optionsOf, USAGE } from './options.js';
 import { benchReads } from './reads.js';
 import { benchRestart } from './restart.js';
-import { describeRun, type Report, type Section } from './results.js';
+import { describeRun, type Line, type Report, type Section } from './results.js';
 import { openStage, type Stage } from './stage.js';
 import { markdownTable, terminalTable } from './table.js';
 import { benchThroughput } from './throughput.js';
@@ -49,12 +49,15 @@ async function onStage(storage: Options['storages'][number], options: Options, r
 
 async function create(stage: Stage, storage: Options['storages'][number], options: Options, report: Report): Promise<void> {
   const steps = storage === options.storages[0] ? options.existing : options.existing.slice(0, 1);
+  const lines: Line[] = [];
   for (const existing of steps) {
     await noted(`${existing} existing webspaces`, () => stage.members.haveExisting(existing));
     await stage.quiet();
-    await noted('create', () => benchCreate(stage, options, { storage, existing }, report));
+    const line = await noted('create', () => benchCreate(stage, options, { storage, existing }, report));
+    lines.push({ ...line, what: `${existing} existing` });
     await noted('create, eight at a time', () => benchThroughput(stage, options, { storage, existing }, report));
   }
+  if (lines.length > 1) report('create, one at a time, by the number of existing webspaces', lines);
   await stage.members.haveExisting(0);
   await noted('boot', () => benchBoot(stage, options, storage, report));
 }
