@@ -6,7 +6,7 @@ import { apiDies } from './api-dies.js';
 import { OUTAGES } from './outages.js';
 import { type Point, pointsOf } from './points.js';
 import { Report } from './report.js';
-import { dieAt, dieDuring, rowOf } from './rounds.js';
+import { dieAt, dieDuring, outageRow, rowOf } from './rounds.js';
 import { SCENARIOS, type Scenario } from './scenarios.js';
 import { Stage } from './stage.js';
 
@@ -17,7 +17,7 @@ const AT_ONCE = 18;
 const EXTRA_ROUNDS = 6;
 const COPIES = 3;
 const OUTAGE_MEMBERS = 4;
-const OUTAGE_SPREAD_MS = 700;
+const RUNS_PER_TIME = 2;
 
 interface Options {
   readonly times: number;
@@ -63,16 +63,21 @@ function shuffled(stage: Stage, points: readonly Point[]): Point[] {
     .map(({ point }) => point);
 }
 
-async function everyOutage(stage: Stage, scenario: Scenario, options: Options, report: Report): Promise<void> {
+/** Every part dies in the middle of the scenario until enough operations were under way then. */
+async function everyOutage(stage: Stage, scenario: Scenario, options: Options, report: Report): Promise<string[]> {
+  const wanted = options.times * RUNS_PER_TIME;
+  const missed: string[] = [];
   for (const outage of OUTAGES) {
-    if (!`${scenario.name} ${outage.name}`.includes(options.only)) continue;
-    const rounds = Math.ceil((options.times * 2) / OUTAGE_MEMBERS);
-    for (let i = 0; i < rounds; i++) {
+    const row = outageRow(scenario, outage, 'meanwhile');
+    if (!row.includes(options.only)) continue;
+    for (let round = 0; report.count(row) < wanted && round < EXTRA_ROUNDS * options.times; round++) {
       const began = Date.now();
-      await dieDuring(stage, scenario, outage, { members: OUTAGE_MEMBERS, spreadMs: OUTAGE_SPREAD_MS, report });
-      console.log(`${scenario.name}: ${outage.name} died, ${OUTAGE_MEMBERS} runs in ${seconds(Date.now() - began)}`);
+      await dieDuring(stage, scenario, outage, { members: OUTAGE_MEMBERS, withinMs: scenario.fourTakeMs, report });
+      console.log(`${row}: ${report.count(row)} of ${wanted} runs, ${seconds(Date.now() - began)}`);
     }
+    if (report.count(row) < wanted) missed.push(`${row}: ${report.count(row)} of ${wanted} runs`);
   }
+  return missed;
 }
 
 async function main(): Promise<number> {
@@ -90,9 +95,9 @@ async function main(): Promise<number> {
       if (scenario.name.includes(options.only)) unreached.push(...(await everyPoint(stage, scenario, options, report)));
     }
     for (const scenario of chosen.filter((one) => !one.undoOnly)) {
-      await everyOutage(stage, scenario, options, report);
+      unreached.push(...(await everyOutage(stage, scenario, options, report)));
     }
-    if ('API'.includes(options.only)) for (let i = 0; i < Math.ceil(options.times / 2); i++) await apiDies(stage, report);
+    if ('API dies'.includes(options.only)) for (let i = 0; i < Math.ceil(options.times / 2); i++) await apiDies(stage, report);
     await stage.direct.sweep();
     orphans = audit(await stage.world());
   } finally {

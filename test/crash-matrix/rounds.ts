@@ -58,28 +58,28 @@ export interface Outage {
   happen(stage: Stage): Promise<void>;
 }
 
-/** A part dies and comes back while some operations are under way, at a random moment. */
+/** A part dies and comes back while some operations are under way. Those that had ended by then are told apart. */
 export async function dieDuring(stage: Stage, scenario: Scenario, outage: Outage, options: RoundOptions): Promise<void> {
   const members = await scenario.prepare(stage, options.members);
-  const started = await Promise.all(
-    members.map(async (who) => {
-      await sleep(stage.random.upTo(options.spreadMs));
-      return scenario.start(stage, who, randomUUID());
-    }),
-  );
-  await sleep(stage.random.upTo(options.spreadMs));
+  const started = await Promise.all(members.map((who) => scenario.start(stage, who, randomUUID())));
+  const ended = new Set<Started>();
+  for (const one of started) endOf(stage, one).then(() => ended.add(one));
+  await sleep(stage.random.upTo(options.withinMs));
   const since = Date.now();
+  const rows = started.map((one) => outageRow(scenario, outage, ended.has(one) ? 'after its end' : 'meanwhile'));
   await outage.happen(stage);
-  const row = `${scenario.name}: ${outage.name} dies`;
-  await Promise.all(
-    members.map(async (who, i) => options.report.add(await judge(stage, scenario, { row, who, started: started[i] as Started, since }))),
-  );
+  const judged = members.map((who, i) => judge(stage, scenario, { row: rows[i] as string, who, started: started[i] as Started, since }));
+  for (const run of await Promise.all(judged)) options.report.add(run);
+}
+
+export function outageRow(scenario: Scenario, outage: Outage, when: 'meanwhile' | 'after its end'): string {
+  return `${scenario.name}: ${outage.name} dies ${when}`;
 }
 
 export interface RoundOptions {
   readonly members: number;
-  /** The operations begin, and the part dies, within this. */
-  readonly spreadMs: number;
+  /** How long so many operations at once take, about: the part dies within this. */
+  readonly withinMs: number;
   readonly report: Report;
 }
 

@@ -12,6 +12,8 @@ export interface Scenario {
   readonly undoOnly: boolean;
   /** No other scenario of its kind runs further activities. */
   readonly coversItsKind: boolean;
+  /** How long four at once take on a small machine, about. */
+  readonly fourTakeMs: number;
   /** Members on whose webspaces it can be run. */
   prepare(stage: Stage, count: number): Promise<Member[]>;
   start(stage: Stage, who: Member, operationId: string): Promise<Started>;
@@ -30,6 +32,7 @@ export const SCENARIOS: readonly Scenario[] = [
     result: 'completed',
     undoOnly: false,
     coversItsKind: false,
+    fourTakeMs: 600,
     prepare: fresh,
     start: (stage, who, operationId) => stage.direct.create(who, { operationId }),
   },
@@ -40,6 +43,7 @@ export const SCENARIOS: readonly Scenario[] = [
     result: 'completed',
     undoOnly: false,
     coversItsKind: true,
+    fourTakeMs: 1_800,
     prepare: fresh,
     start: (stage, who, operationId) => stage.direct.create(who, { operationId, boot: true }),
   },
@@ -50,6 +54,7 @@ export const SCENARIOS: readonly Scenario[] = [
     result: 'failed',
     undoOnly: true,
     coversItsKind: true,
+    fourTakeMs: 1_500,
     prepare: fresh,
     async start(stage, who, operationId) {
       const workflowId = stage.direct.workflowIdOf('create', who, operationId);
@@ -64,6 +69,7 @@ export const SCENARIOS: readonly Scenario[] = [
     result: 'completed',
     undoOnly: false,
     coversItsKind: false,
+    fourTakeMs: 600,
     prepare: (stage, count) => existing(stage, count, 'stopped'),
     start: (stage, who, operationId) => stage.direct.run('delete', who, operationId),
   },
@@ -74,6 +80,7 @@ export const SCENARIOS: readonly Scenario[] = [
     result: 'completed',
     undoOnly: false,
     coversItsKind: true,
+    fourTakeMs: 1_200,
     prepare: (stage, count) => existing(stage, count, 'running'),
     start: (stage, who, operationId) => stage.direct.run('delete', who, operationId),
   },
