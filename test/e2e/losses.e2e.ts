@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '#lab/wait.js';
+import { GATEWAY_SERVICE } from '#libs/contracts/webspaces-api.js';
 import { addressObjectName } from '#libs/domain/addresses.js';
 import { openSession, report, type Session } from '../support/lab-session.js';
 import type { Member } from '../support/members.js';
@@ -23,18 +24,22 @@ async function allServed(): Promise<void> {
   await Promise.all(living.map((member) => session.members.served(member)));
 }
 
+/** Temporal ends, and begins again without knowing anything. */
+async function loseTemporal(): Promise<void> {
+  const { lab, sweeps } = session;
+  await lab.process('temporal').kill('SIGKILL');
+  await allServed();
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${lab.profile.paths.temporalDatabase}${suffix}`, { force: true });
+  await lab.process('temporal').start();
+  await sweeps.close();
+}
+
 describe("Temporal's database file is lost", () => {
   it('and no site notices; the Schedule of the sweep comes back by itself, no route is touched, operations work again', async () => {
     const { cluster, lab, members, sweeps } = session;
     const before = await cluster.versions();
-    const temporal = lab.process('temporal');
-    await temporal.kill('SIGKILL');
-    await allServed();
-    for (const suffix of ['', '-wal', '-shm']) rmSync(`${lab.profile.paths.temporalDatabase}${suffix}`, { force: true });
     const lostAt = Date.now();
-    await temporal.start();
-    await sweeps.close();
-
+    await loseTemporal();
     await waitFor('the Schedule', () => sweeps.scheduledSince(), { timeoutMs: 60_000, intervalMs: 250 });
     report('Schedule of the sweep back', `${Date.now() - lostAt} ms after the loss`);
     await waitFor('the worker to be ready', () => lab.process('worker').healthy(), { timeoutMs: 60_000 });
@@ -49,6 +54,29 @@ describe("Temporal's database file is lost", () => {
     await members.create(newcomer);
     await members.delete(newcomer);
   }, 180_000);
+});
+
+describe("Temporal's database file is lost in the middle of an operation", () => {
+  it('and its lock is not held for ever: the next operation has it once nothing of the lost one can be under way', async () => {
+    const { cluster, lab, members, sweeps } = session;
+    await lab.importImage('stubborn', { init: 'ignores-shutdown' });
+    const member = members.one(7);
+    await members.create(member, 'stubborn');
+    await members.expect(204, member, 'POST', '/state');
+    await members.served(member);
+    const stopping = members.ask(member, 'DELETE', '/state').catch((error: unknown) => error);
+    await waitFor('the shutdown to be under way', async () => (await cluster.phase(member.webspace)) === 'stopping', { timeoutMs: 10_000 });
+    await loseTemporal();
+    const lostAt = Date.now();
+    await stopping;
+    expect(await cluster.target(member.webspace)).toBe(GATEWAY_SERVICE);
+    const gone = async () => [204, 404].includes((await members.ask(member, 'DELETE')).status);
+    await waitFor('the delete', gone, { timeoutMs: 150_000, intervalMs: 500 });
+    report('delete of a webspace whose operation was lost', `done ${Date.now() - lostAt} ms after the loss`);
+    expect(await members.leftOf(member)).toEqual([]);
+    await sweeps.quiet();
+    await allServed();
+  }, 240_000);
 });
 
 describe('every Kubernetes object of the platform is lost', () => {
