@@ -17,9 +17,7 @@ export interface Call {
   readonly signal: AbortSignal;
   readonly me: Holder;
   readonly attempt: number;
-  /** What the last attempt left in its heartbeat. */
-  readonly previous: WaitDetails | undefined;
-  /** Says in Temporal UI and the API what is waited for. */
+  /** Says in Temporal UI and the API what is waited for, with the next heartbeat. */
   waiting(details: WaitDetails | undefined): void;
 }
 
@@ -39,10 +37,8 @@ export function guarded<A extends unknown[], R>(run: (call: Call, ...args: A) =>
       signal: context.cancellationSignal,
       me: { workflowId: execution.workflowId, runId: execution.runId },
       attempt: info.attempt,
-      previous: info.heartbeatDetails as WaitDetails | undefined,
       waiting(next) {
         details = next ?? {};
-        context.heartbeat(details);
       },
     };
     try {

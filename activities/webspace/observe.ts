@@ -25,6 +25,11 @@ export class Observer {
     this.#projection = projection;
   }
 
+  /** Whether an operation is under way on the webspace; one read, where {@link observe} makes seven. */
+  async isLocked(name: string, signal: AbortSignal): Promise<boolean> {
+    return (await this.#locks.read(name, signal))?.holder !== undefined;
+  }
+
   async observe(name: string, signal: AbortSignal): Promise<Observation> {
     const [lock, objects] = await Promise.all([this.#locks.read(name, signal), this.#projection.read(name, signal)]);
     return { lock, objects, instance: await this.instance(name, signal) };

@@ -101,11 +101,13 @@ export class EventListener {
     const { signal } = this.#stop;
     const patience = Date.now() + LOCK_PATIENCE_MS;
     for (;;) {
-      const { lock, objects, instance } = await observer.observe(name, signal);
-      if (lock?.holder && Date.now() < patience) {
+      // Most events are an operation's own: until it has ended only the lock is worth a read.
+      if (Date.now() < patience && (await observer.isLocked(name, signal))) {
         await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
         continue;
       }
+      const { lock, objects, instance } = await observer.observe(name, signal);
+      if (lock?.holder && Date.now() < patience) continue;
       if (!lock?.holder && planProjection(name, instance, objects, platform).verdict === 'nothing') return onLook('in-step');
       await reconcile(name);
       return onLook('reconcile');
