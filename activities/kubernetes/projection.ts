@@ -118,11 +118,12 @@ export class Projection {
     const lastTransitionTime = before?.status === change.condition.status ? before.lastTransitionTime : new Date().toISOString();
     const others = (status.conditions ?? []).filter(({ type }) => type !== change.condition.type);
     const lastUsed = change.lastUsed ?? status.lastUsed;
-    const { name, uid } = webspace.metadata;
+    // The version, since the status subresource takes a write with any uid: it must not reach a later Webspace of the same name.
+    const { name, uid, resourceVersion } = webspace.metadata;
     await this.#kube.apply(
       'webspace',
       {
-        metadata: { name, uid },
+        metadata: { name, uid, resourceVersion },
         status: {
           phase: change.phase,
           ...(lastUsed === undefined ? {} : { lastUsed }),

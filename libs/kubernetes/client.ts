@@ -100,7 +100,10 @@ export class KubernetesClient {
     });
   }
 
-  /** Server-side apply, forced: these fields are ours. `uid` and `resourceVersion` in the metadata are preconditions (STALE). */
+  /**
+   * Server-side apply, forced: these fields are ours. `uid` and `resourceVersion` in the metadata are preconditions (STALE); of a status only
+   * `resourceVersion` is, the server takes any uid (Kubernetes 1.36, tried).
+   */
   apply(kind: KindName, object: NewObject, options: CallOptions & { readonly subresource?: 'status' } = {}): Promise<StoredObject> {
     const { subresource, ...rest } = options;
     const path = `${this.#path(kind, object.metadata.name)}${subresource ? `/${subresource}` : ''}?fieldManager=${FIELD_MANAGER}&force=true`;

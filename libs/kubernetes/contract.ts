@@ -127,13 +127,13 @@ export function kubernetesContract(name: string, setup: () => Promise<Kubernetes
       expect(await client.find('configMap', at)).toBeUndefined();
     });
 
-    test('the status is written beside the spec, and only of the uid that is meant', async () => {
+    test('the status is written beside the spec, and only of the version that was read', async () => {
       const made = await client.create('webspace', webspace());
       const { name: at, uid } = made.metadata;
       const status = (meta: object) =>
         client.apply('webspace', { metadata: { name: at, ...meta }, status: { phase: 'running' } }, { subresource: 'status' });
       expect(await status({ uid })).toMatchObject({ status: { phase: 'running' }, spec: { address: exampleRecord().network.address } });
-      await expect(status({ uid: randomUUID() })).rejects.toEqual(refused('STALE'));
+      await expect(status({ uid, resourceVersion: made.metadata.resourceVersion })).rejects.toEqual(refused('STALE'));
       const replaced = await client.replace('webspace', { ...(await client.get('webspace', at)), status: { phase: 'stopped' } });
       expect(replaced['status']).toMatchObject({ phase: 'running' });
       await client.delete('webspace', at, { uid });

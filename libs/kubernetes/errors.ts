@@ -3,6 +3,7 @@ import { type ErrorDetails, messageOf, PlatformError } from '#libs/errors/platfo
 interface Status {
   readonly reason?: string;
   readonly message?: string;
+  readonly details?: { readonly causes?: readonly { readonly field?: string }[] };
 }
 
 /** The error of an answer of the API server; its status and `reason` decide, never the text. */
@@ -11,12 +12,15 @@ export function errorOfAnswer(
   text: string,
   context: { readonly about: string; readonly retryAfter: string | string[] | undefined },
 ): PlatformError {
-  const { reason, message } = parse(text);
+  const { reason, message, details: because } = parse(text);
   const sentence = message ?? `HTTP ${status}`;
   const details: ErrorDetails = { status, ...(reason === undefined ? {} : { reason }) };
   const said = `Kubernetes, ${context.about}: ${sentence}`;
   if (status === 404) return new PlatformError('NOT_FOUND', said, { details });
   if (status === 409) return new PlatformError(reason === 'AlreadyExists' ? 'CONFLICT' : 'STALE', said, { details });
+  // An apply that names the uid of a former object of that name: to the server an attempt to change it.
+  if (status === 422 && because?.causes?.some(({ field }) => field === 'metadata.uid'))
+    return new PlatformError('STALE', said, { details });
   if (status === 401 || status === 403) {
     return new PlatformError('DENIED_UPSTREAM', `${said}. Check the Role of this process (deploy/rbac).`, { details });
   }

@@ -33,8 +33,9 @@ export async function startKubernetesDouble(): Promise<KubernetesDouble> {
       answer = { status: 200, body: await answerTo(store, request) };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      const { status, reason, message } = error;
-      answer = { status, body: { kind: 'Status', status: 'Failure', code: status, reason, message } };
+      const { status, reason, message, field } = error;
+      const details = field === undefined ? {} : { details: { causes: [{ reason: 'FieldValueInvalid', field }] } };
+      answer = { status, body: { kind: 'Status', status: 'Failure', code: status, reason, message, ...details } };
     }
     response.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body));
   });

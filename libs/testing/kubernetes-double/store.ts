@@ -9,6 +9,8 @@ export class Refusal extends Error {
     readonly status: number,
     readonly reason: string,
     message: string,
+    /** The field at fault. */
+    readonly field?: string,
   ) {
     super(message);
   }
@@ -73,7 +75,10 @@ export class Store {
       made.applied = { ...rest, metadata: applied };
       return object;
     }
-    assertPreconditions(entry.object, metadata);
+    if (uid !== undefined && uid !== entry.object.metadata.uid) {
+      throw new Refusal(422, 'Invalid', `metadata.uid: Invalid value: "${uid}": field is immutable`, 'metadata.uid');
+    }
+    assertPreconditions(entry.object, { ...(resourceVersion === undefined ? {} : { resourceVersion }) });
     const next = merged(entry.object as unknown as Json, entry.applied, { ...rest, metadata: applied });
     entry.applied = { ...rest, metadata: applied };
     return this.#write(entry, next as unknown as KubeObject);
@@ -81,7 +86,8 @@ export class Store {
 
   applyStatus(path: string, given: KubeObject): KubeObject {
     const entry = this.#entry(path);
-    assertPreconditions(entry.object, given.metadata);
+    const { resourceVersion } = given.metadata;
+    assertPreconditions(entry.object, { ...(resourceVersion === undefined ? {} : { resourceVersion }) });
     const applied = (given['status'] ?? {}) as Json;
     const status = merged((entry.object['status'] ?? {}) as Json, entry.appliedStatus, applied);
     entry.appliedStatus = applied;
