@@ -146,11 +146,6 @@ export class Lab {
   visit(username: string, path = '/', options: HttpRequest = {}): Promise<HttpAnswer> {
     return visit(this.profile, username, path, options);
   }
-
-  /** The Temporal server whose clock tests may move on by themselves. */
-  timeSkippingServer(): Promise<string> {
-    return resolveTool('temporalTestServer');
-  }
 }
 
 export function visit(profile: Profile, username: string, path = '/', options: HttpRequest = {}): Promise<HttpAnswer> {

