@@ -11,7 +11,7 @@ import { type Profile, type ProfileName, parseProfile, siteUrl } from './profile
 import { type Progress, silent } from './progress.js';
 import { type Removal, removeLab } from './removal.js';
 import { Stack } from './stack.js';
-import { resolveTool, resolveTools } from './tools/resolve.js';
+import { resolveTools } from './tools/resolve.js';
 
 export interface LabOptions {
   /** `test` unless given. WEBSPACES_LAB in the environment (e.g. `scratch:7`) wins: for two people on one machine. */
