@@ -54,10 +54,7 @@ export class Projection {
   async ensureNew(name: string, record: WebspaceRecord, signal: AbortSignal): Promise<void> {
     const webspace = await this.ensureWebspace(name, record, [], signal);
     const objects = desiredObjects(name, record, 'gateway', this.#platform).map((object) => adopted(object, webspace));
-    await settleAll([
-      ...objects.map(({ kind, ...object }) => this.#kube.apply(kind, object, { signal })),
-      this.writePhase(webspace, 'creating', signal),
-    ]);
+    await settleAll(objects.map(({ kind, ...object }) => this.#kube.apply(kind, object, { signal })));
   }
 
   /**
