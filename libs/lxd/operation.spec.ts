@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { type LxdDouble, startLxdDouble } from '#libs/testing/lxd-double/index.js';
 import type { LxdClient } from './client.js';
-import { failureOf } from './contract/fixture.js';
+import { eventually, failureOf } from './contract/fixture.js';
 import { createLxdClient } from './create-client.js';
 
 let double: LxdDouble;
@@ -44,7 +44,7 @@ test('a wait goes on slice by slice, with a call between them', async () => {
 test('a finished operation that vanished is lost: what it changed must be read', async () => {
   double.faults.vanishAtOnce = true;
   const operation = await begin('vanished');
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await eventually(async () => ((await client.operations.running({ instance: 'vanished' })).length === 0 ? true : undefined));
   expect(await failureOf(operation.wait())).toMatchObject({ code: 'UNAVAILABLE', details: { lost: true, lxdOperation: operation.id } });
   expect((await client.instances.get('vanished')).value.config['volatile.apply_template']).toBe('create');
 });
@@ -60,7 +60,7 @@ test('the daemon is killed in the middle of a create: the operation is lost, a h
     devices: {},
   });
   const waiting = failureOf(operation.wait());
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await eventually(async () => ((await own.instances.list()).some(({ name }) => name === 'half') ? true : undefined));
   expect(await own.operations.running({ instance: 'half' })).toHaveLength(1);
   slow.restart();
   expect((await waiting).code).toBe('UNAVAILABLE');
