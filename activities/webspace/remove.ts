@@ -3,7 +3,7 @@ import { workflowIdOf } from '#libs/contracts/ids.js';
 import { uidOfObject } from '#libs/domain/projection.js';
 import { parseRecord, uidOf } from '#libs/domain/record.js';
 import { isPlatformError, noWebspace, PlatformError } from '#libs/errors/platform-error.js';
-import { sameHolder } from '../kubernetes/lock.js';
+import { type Lock, sameHolder } from '../kubernetes/lock.js';
 import { Instances } from '../lxd/instances.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call, Holder } from '../shared/guard.js';
@@ -57,26 +57,24 @@ export function removeSteps(deps: Deps) {
       const marked = call.attempt > 1 ? await locks.markedBy(acting, call.signal) : undefined;
       const uid = marked ?? (await uidUnder(name, call.signal));
       if (uid === undefined) throw noWebspace(name);
-      const lock = await locks.markDeleted({ ...acting, uid }, call.me, call.signal);
+      await locks.markDeleted({ ...acting, uid }, call.me, call.signal);
       await instances.markDeleted(call, name, uid, operationId);
-      return { uid, ...(lock.holder && !sameHolder(lock.holder, call.me) ? { holder: lock.holder } : {}) };
+      return { uid };
     },
 
-    async takeOver(call: Call, acting: Acting, holder: Holder | undefined): Promise<void> {
+    async takeOver(call: Call, acting: Acting): Promise<void> {
       const { name } = acting;
       const { signal } = call;
       await runs.cancel(workflowIdOf('boot', name, ''));
-      let known = holder;
       for (;;) {
         const deadline = Date.now() + CANCEL_DEADLINE_MS;
         const acquired = await locks.acquire(acting, call.me, signal);
         if (!('busy' in acquired)) return;
         call.waiting({ waitingFor: acquired.busy, deadline: new Date(deadline).toISOString() });
-        const current = (await locks.read(name, signal))?.holder ?? known;
-        known = undefined;
-        if (current && !(await isAnotherDelete(current))) {
-          await runs.cancel(current.workflowId, current.runId);
-          if (!(await waitUntilClosed(call, current, deadline))) await runs.terminate(current, `${name} is being deleted`);
+        const lock = await locks.read(name, signal);
+        if (lock?.holder && isToBeEnded(lock, acting)) {
+          await runs.cancel(lock.holder.workflowId, lock.holder.runId);
+          if (!(await waitUntilClosed(call, lock.holder, deadline))) await runs.terminate(lock.holder, `${name} is being deleted`);
         }
         await new Promise((resolve) => setTimeout(resolve, POLL_MS));
         signal.throwIfAborted();
@@ -127,7 +125,7 @@ export function removeSteps(deps: Deps) {
   };
 }
 
-/** Two deletes do not end each other: the later one waits. */
-async function isAnotherDelete(holder: Holder): Promise<boolean> {
-  return holder.workflowId.startsWith('delete:');
+/** Another delete is waited for, and so is a creation of another uid, which began after this one's webspace was gone. */
+function isToBeEnded(lock: Lock, acting: Acting): boolean {
+  return lock.kind !== 'delete' && !(lock.kind === 'create' && lock.uid !== acting.uid);
 }

@@ -34,8 +34,6 @@ export interface Started extends WebspaceFacts {
 
 export interface MarkedDeleted {
   readonly uid: string;
-  /** Whose operation has to end before the delete may act. */
-  readonly holder?: { readonly workflowId: string; readonly runId: string };
 }
 
 /**
@@ -65,7 +63,7 @@ export interface WebspaceActivities {
   /** The uid is marked as deleted where every other operation looks first. */
   markDeleted(acting: Acting): Promise<MarkedDeleted>;
   /** The operations that held or wait for the lock have ended, and the delete holds it. */
-  takeOver(acting: Acting, holder: { workflowId: string; runId: string } | undefined): Promise<void>;
+  takeOver(acting: Acting): Promise<void>;
   /** The route is gone, then the instance of this uid: LXD answers 404 for it. */
   removeInstance(acting: Acting): Promise<void>;
   /** No object and no claim of this uid is left; proved by a search. */

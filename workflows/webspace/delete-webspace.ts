@@ -16,9 +16,7 @@ export async function deleteWebspace(input: DeleteWebspaceInput): Promise<Delete
       const unread: Acting = { kind: 'delete', name, operationId, uid: '' };
       const marked = await operation.step('mark', `Mark ${name} as deleted`, () => quick(`Mark ${name} as deleted`).markDeleted(unread));
       const acting: Acting = { ...unread, uid: marked.uid };
-      await operation.step('take-over', `End other operations on ${name}`, () =>
-        lasting(`Take over the lock of ${name}`).takeOver(acting, marked.holder),
-      );
+      await operation.step('take-over', `End other operations on ${name}`, () => lasting(`Take over the lock of ${name}`).takeOver(acting));
       await operation.step('remove-instance', `Take ${name} off the web and remove its container`, () =>
         lasting(`Remove instance ${name}`).removeInstance(acting),
       );
