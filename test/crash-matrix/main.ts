@@ -37,7 +37,7 @@ function optionsOf(argv: string[]): Options {
 
 /** Kills the worker at every point of the scenario until each has been hit often enough. */
 async function everyPoint(stage: Stage, scenario: Scenario, options: Options, report: Report): Promise<string[]> {
-  const points = await pointsOf(stage, scenario);
+  let points = await pointsOf(stage, scenario);
   const missing = () => points.filter((point) => report.count(rowOf(scenario, point)) < options.times);
   let extra = EXTRA_ROUNDS * options.times;
   for (let due = missing(); due.length > 0 && extra > 0; due = missing()) {
@@ -45,6 +45,8 @@ async function everyPoint(stage: Stage, scenario: Scenario, options: Options, re
     const began = Date.now();
     const missed = await dieAt(stage, scenario, batch, report);
     if (missed.length > 0) extra -= 1;
+    // What a first run took is more than a warm one takes: who came too late comes earlier the next time.
+    points = points.map((point) => (missed.includes(point) ? { ...point, tookMs: point.tookMs / 2 } : point));
     console.log(`${scenario.name}: ${batch.length - missed.length} points hit in ${seconds(Date.now() - began)}, ${missing().length} due`);
   }
   return missing().map((point) => `${rowOf(scenario, point)}: hit ${report.count(rowOf(scenario, point))} of ${options.times} times`);
