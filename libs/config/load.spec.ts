@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import { apiConfigSchema } from './api.js';
 import { readConfig } from './load.js';
 import { ConfigError } from './problems.js';
+import { dnsSchema } from './schemas.js';
 import { readSecretFile } from './secret-file.js';
 import { workerConfigSchema } from './worker.js';
 
@@ -56,6 +57,17 @@ describe('reading a configuration', () => {
       cors: { allowedOrigins: ['*'] },
     });
   });
+
+  test.each(['192.0.2.53', '192.0.2.53:5353', '2001:db8::53', '[2001:db8::53]:53'])('takes %s as a resolver', (resolver) => {
+    expect(dnsSchema.parse({ resolvers: [resolver] }).resolvers).toEqual([resolver]);
+  });
+
+  test.each(['dns.example.org', '192.0.2', '192.0.2.53:70000', '[192.0.2.53]:53', '[2001:db8::53]', ''])(
+    'refuses %j as a resolver',
+    (resolver) => {
+      expect(dnsSchema.safeParse({ resolvers: [resolver] }).error?.issues[0]?.message).toContain('must be an IP address');
+    },
+  );
 
   test('lets the environment win over the file, and flags over both', () => {
     const env = { WEBSPACES__LOG__LEVEL: 'warn', WEBSPACES__PLATFORM__BASE_DOMAIN: 'env.example.org', WEBSPACES__LISTEN: '[::]:99' };

@@ -66,16 +66,42 @@ export const platformSchema = z
       })
       .prefault({})
       .describe('What a new webspace begins with'),
+    reservedDomains: z
+      .array(dnsName)
+      .default(['localhost', 'local', 'internal', 'invalid', 'onion', 'arpa', 'alt'])
+      .describe('Names that no member may bring, with all names below them; those of the base domain never may'),
     addressRestSeconds: z.int().min(0).default(600).describe('How long a released address rests before it is handed out again'),
     limits: z
       .strictObject({
         startupDelaySeconds: z.number().min(0).max(60).default(60).describe('Longest wait for the port of a webspace that boots'),
         portForwards: z.int().min(0).max(1024).default(64).describe('Forwards per webspace'),
+        domains: z.int().min(0).max(1024).default(32).describe('Custom domains per webspace'),
       })
       .prefault({}),
   })
   .describe('The platform as members see it');
 export type PlatformConfig = z.output<typeof platformSchema>;
+
+const resolverAddress = z
+  .string()
+  .refine(isResolver, 'must be an IP address, with or without port, e.g. 192.0.2.53 or [2001:db8::53]:5353');
+
+/** As node:dns takes it: `ip`, `ipv4:port` or `[ipv6]:port`. */
+function isResolver(text: string): boolean {
+  const [, six, four, at] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  if (Number(at ?? 0) > 65535) return false;
+  if (six !== undefined) return ipaddr.IPv6.isValid(six);
+  return ipaddr.IPv4.isValidFourPartDecimal(four ?? text) || (four === undefined && ipaddr.IPv6.isValid(text));
+}
+
+export const dnsSchema = z
+  .strictObject({
+    resolvers: z.array(resolverAddress).max(8).default([]).describe("Asked in this order; none: the system's"),
+    timeoutMs: z.int().min(50).max(10_000).default(2_000).describe('Longest wait for one try at one resolver'),
+    tries: z.int().min(1).max(5).default(2),
+  })
+  .prefault({})
+  .describe('Where the TXT records that prove custom domains are asked');
 
 const lxdSocket = z.strictObject({ socket: file.describe('Path of the unix socket') });
 const lxdHttps = z.strictObject({

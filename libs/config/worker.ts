@@ -1,6 +1,15 @@
 import { z } from 'zod';
 import type { DeepReadonly } from './freeze.js';
-import { kubernetesSchema, listenSchema, logSchema, lxdSchema, platformSchema, sealingSchema, temporalSchema } from './schemas.js';
+import {
+  dnsSchema,
+  kubernetesSchema,
+  listenSchema,
+  logSchema,
+  lxdSchema,
+  platformSchema,
+  sealingSchema,
+  temporalSchema,
+} from './schemas.js';
 
 export const workerConfigSchema = z.strictObject({
   listen: listenSchema.prefault('127.0.0.1:8081').describe('Address of health and metrics'),
@@ -10,6 +19,7 @@ export const workerConfigSchema = z.strictObject({
   kubernetes: kubernetesSchema,
   temporal: temporalSchema,
   sealing: sealingSchema,
+  dns: dnsSchema,
   sweep: z.strictObject({ intervalSeconds: z.int().min(1).default(60) }).prefault({}),
 });
 export type WorkerConfig = DeepReadonly<z.output<typeof workerConfigSchema>>;

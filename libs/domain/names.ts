@@ -8,13 +8,18 @@ const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
  * `<prefix>x<12 base32 digits of its SHA-256>` for any other subject. Deterministic, at most 63 characters for prefixes up to 40.
  */
 export function webspaceNameFor(prefix: string, accountId: string): string {
-  if (/^(0|[1-9][0-9]{0,17})$/.test(accountId)) return `${prefix}u${accountId}`;
+  return `${prefix}${accountKey(accountId)}`;
+}
+
+/** The part of a webspace's name that tells its account from all others; what stands for the account wherever its id cannot. */
+export function accountKey(accountId: string): string {
+  if (/^(0|[1-9][0-9]{0,17})$/.test(accountId)) return `u${accountId}`;
   const digest = createHash('sha256').update(accountId).digest();
   let bits = 0n;
   for (const byte of digest.subarray(0, 8)) bits = (bits << 8n) | BigInt(byte);
   let encoded = '';
   for (let i = 0; i < 12; i++) encoded += BASE32[Number((bits >> BigInt(64 - 5 * (i + 1))) & 31n)];
-  return `${prefix}x${encoded}`;
+  return `x${encoded}`;
 }
 
 /** Whether an LXD instance name is one of ours by its form. */

@@ -133,7 +133,8 @@ function configOf({
       entryPoint: 'websecure',
       publicPort: 8443,
       defaults: { httpPort: 80, startupDelaySeconds: 3 },
-      limits: { startupDelaySeconds: 60, portForwards: 64 },
+      reservedDomains: ['localhost'],
+      limits: { startupDelaySeconds: 60, portForwards: 64, domains: 32 },
     },
   };
 }
