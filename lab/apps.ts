@@ -30,6 +30,8 @@ export interface Targets {
     | { readonly url: string; readonly clientCertFile: string; readonly clientKeyFile: string; readonly serverCertFile: string };
   readonly kubeconfigs: { readonly api: string; readonly worker: string };
   readonly temporal: { readonly address: string; readonly uiUrl: string };
+  /** `ip:port` of those who are asked about domains; the system's when absent. */
+  readonly dnsResolvers?: readonly string[];
 }
 
 /** Writes configurations, keys and the sample users; whatever exists is kept, so that tokens stay valid. */
@@ -63,6 +65,7 @@ export function writeAppFiles(profile: Profile, targets: Targets): void {
     listen: `127.0.0.1:${profile.ports.worker}`,
     kubernetes: { kubeconfig: targets.kubeconfigs.worker, namespace: NAMESPACE },
     sweep: { intervalSeconds: 60 },
+    ...(targets.dnsResolvers ? { dns: { resolvers: targets.dnsResolvers } } : {}),
   };
   writeFileSync(configFile(profile, 'api'), stringify(api), { mode: 0o600 });
   writeFileSync(configFile(profile, 'worker'), stringify(worker), { mode: 0o600 });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { SAMPLE_USERS, type SampleUser, type TokenOptions, tokenFor } from './apps.js';
 import { kubeconfigOf, type ServiceAccount } from './cluster-objects.js';
+import { LabDns } from './dns.js';
 import { type RunOptions, run } from './exec.js';
 import { type HttpAnswer, type HttpRequest, http } from './http.js';
 import { buildImage, type ImageOptions, importImage } from './image.js';
@@ -31,6 +32,7 @@ export const PROCESS_NAMES = [
   'sandbox',
   'lxd',
   'traefik',
+  'dns',
   'worker',
   'api',
 ] as const;
@@ -51,9 +53,12 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
 /** A running lab of real parts, for tests and measurements. */
 export class Lab {
   readonly profile: Profile;
+  /** The DNS server that the worker asks; without names until a test sets some. */
+  readonly dns: LabDns;
 
   constructor(readonly stack: Stack) {
     this.profile = stack.profile;
+    this.dns = new LabDns(stack.profile);
   }
 
   get lxdSocket(): string {

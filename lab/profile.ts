@@ -16,6 +16,7 @@ export interface Ports {
   readonly etcdPeer: number;
   readonly kubernetes: number;
   readonly controllerManager: number;
+  readonly dns: number;
 }
 
 export interface Network {
@@ -47,6 +48,7 @@ export interface Paths {
   readonly kubeconfigs: string;
   readonly apps: string;
   readonly tokens: string;
+  readonly dnsNames: string;
 }
 
 export interface Profile {
@@ -126,6 +128,7 @@ function portsAt(base: number): Ports {
     etcdPeer: base + 380,
     kubernetes: base + 643,
     controllerManager: base + 257,
+    dns: base + 53,
   };
 }
 
@@ -161,5 +164,6 @@ function pathsIn(state: string): Paths {
     kubeconfigs: join(state, 'kubeconfigs'),
     apps: join(state, 'apps'),
     tokens: join(state, 'tokens'),
+    dnsNames: join(state, 'dns.json'),
   };
 }

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { apiProcess, type Targets, workerProcess, writeAppFiles } from './apps.js';
 import { ensureClusterObjects, kubeconfigOf } from './cluster-objects.js';
 import { ControlPlane } from './control-plane.js';
+import { dnsAddress, dnsProcess } from './dns.js';
 import { buildImage, type Image, importImage } from './image.js';
 import { ensureInternet } from './internet.js';
 import { Lxd } from './lxd.js';
@@ -28,6 +29,7 @@ export class Stack {
   readonly lxd: Lxd;
   readonly temporal: LabProcess;
   readonly traefik: LabProcess;
+  readonly dns: LabProcess;
   readonly api: LabProcess;
   readonly worker: LabProcess;
   private readonly ca: CertificateAuthority;
@@ -43,6 +45,7 @@ export class Stack {
     this.lxd = new Lxd(profile, this.sandbox);
     this.temporal = temporalProcess(profile, tools, { inMemory: options.temporalInMemory ?? false });
     this.traefik = traefikProcess(profile, tools);
+    this.dns = dnsProcess(profile);
     this.api = apiProcess(profile);
     this.worker = workerProcess(profile);
   }
@@ -50,7 +53,8 @@ export class Stack {
   /** In the order in which they are started. */
   processes(): LabProcess[] {
     const { etcd, apiServer, controllerManager } = this.controlPlane;
-    return [this.temporal, etcd, apiServer, controllerManager, this.sandbox.process, this.lxd.process, this.traefik, this.worker, this.api];
+    const kubernetes = [etcd, apiServer, controllerManager];
+    return [this.temporal, ...kubernetes, this.sandbox.process, this.lxd.process, this.traefik, this.dns, this.worker, this.api];
   }
 
   targets(): Targets {
@@ -59,6 +63,7 @@ export class Stack {
       lxd: { socket: paths.lxdSocket },
       kubeconfigs: { api: kubeconfigOf(this.profile, 'webspaces-api'), worker: kubeconfigOf(this.profile, 'webspaces-worker') },
       temporal: { address: `127.0.0.1:${ports.temporal}`, uiUrl: urls.temporalUi },
+      dnsResolvers: [dnsAddress(this.profile)],
     };
   }
 
@@ -67,6 +72,7 @@ export class Stack {
     await this.ca.ensure();
     await allSettledOrFirstError([
       progress.step('Temporal', () => this.temporal.ensure()),
+      progress.step('DNS', () => this.dns.ensure()),
       this.kubernetes(progress),
       progress.step('LXD, router and image "hello"', () => this.containers()),
     ]);
