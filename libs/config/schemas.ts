@@ -165,22 +165,6 @@ export const identitySchema = z.discriminatedUnion('adapter', [
 ]);
 export type IdentityConfig = z.output<typeof identitySchema>;
 
-export const dnsSchema = z
-  .strictObject({
-    resolvers: z
-      .array(
-        z
-          .string()
-          .regex(
-            /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\])(?::\d{1,5})?$/,
-            'must be an address with or without a port, e.g. 192.0.2.1:53',
-          ),
-      )
-      .default([])
-      .describe("DNS servers that are asked about members' domains, ip or ip:port; the system's when empty"),
-  })
-  .prefault({});
-
 export const sealingSchema = z.strictObject({
   keyFile: file.describe('JSON {"current":"k1","keys":{"k1":"<base64 of 32 bytes>"}}'),
   groupReadable: z.boolean().default(false).describe('Accept a key file that its group may read (a mounted Secret with fsGroup)'),
