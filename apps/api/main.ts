@@ -11,6 +11,7 @@ import { createOperations } from '#libs/temporal/create-operations.js';
 import { createApp } from './app.js';
 import type { ApiDependencies } from './dependencies.js';
 import { createMetrics } from './metrics/metrics.js';
+import { knownAccounts } from './reads/known-accounts.js';
 
 const config: ApiConfig = loadConfig({ name: 'api', schema: apiConfigSchema, argv: process.argv.slice(2), env: process.env });
 const logger = createLogger({ name: 'api', level: config.log.level });
@@ -24,13 +25,15 @@ function createDependencies(): ApiDependencies {
     queryTimeoutMs: config.limits.queryTimeoutMs,
     observe: metrics.temporalCall,
   });
+  const lxd = createLxdClient(config.lxd);
+  const known = knownAccounts(lxd, { instancePrefix: config.platform.instancePrefix, timeoutMs: config.limits.lxdTimeoutMs });
   return {
     config,
     logger,
     metrics,
     operations,
-    lxd: createLxdClient(config.lxd),
-    identity: createIdentity(config.identity),
+    lxd,
+    identity: createIdentity(config.identity, known),
     sealing: sealingFromFile(config.sealing),
   };
 }

@@ -1,15 +1,7 @@
 import { z } from 'zod';
 import type { DeepReadonly } from './freeze.js';
-import {
-  identitySchema,
-  kubernetesSchema,
-  listenSchema,
-  logSchema,
-  lxdSchema,
-  platformSchema,
-  sealingSchema,
-  temporalSchema,
-} from './schemas.js';
+import { identitySchema } from './identity.js';
+import { kubernetesSchema, listenSchema, logSchema, lxdSchema, platformSchema, sealingSchema, temporalSchema } from './schemas.js';
 
 export const apiConfigSchema = z.strictObject({
   listen: listenSchema.prefault('127.0.0.1:8080'),

@@ -5,7 +5,7 @@ import { z } from 'zod';
 
 const DNS_LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
 const dnsName = z.string().regex(new RegExp(`^${DNS_LABEL}(?:\\.${DNS_LABEL})*$`), 'must be a DNS name in lower case, e.g. ws.example.org');
-const file = z.string().min(1);
+export const file = z.string().min(1);
 const ipv4 = z.string().refine((text) => ipaddr.IPv4.isValidFourPartDecimal(text), 'must be an IPv4 address');
 const port = z.int().min(1).max(65535);
 
@@ -145,25 +145,6 @@ export const temporalSchema = z.strictObject({
     .describe('Present (also empty): TLS is used'),
 });
 export type TemporalConfig = z.output<typeof temporalSchema>;
-
-const cacheSeconds = z.number().min(0).max(300).default(10).describe('How long a verified token is believed');
-export const identitySchema = z.discriminatedUnion('adapter', [
-  z.strictObject({
-    adapter: z.literal('local'),
-    cacheSeconds,
-    local: z.strictObject({ keyFile: file.describe('HS256 key, at least 32 bytes'), usersFile: file.describe('JSON {"users":[…]}') }),
-  }),
-  z.strictObject({
-    adapter: z.literal('iam'),
-    cacheSeconds,
-    iam: z.strictObject({
-      url: z.url({ protocol: /^https?$/ }).describe('Base URL with version, e.g. https://iam.example.org/v1'),
-      tokenFile: file.describe("The platform's own admin token"),
-      timeoutMs: z.int().min(100).max(30_000).default(3000),
-    }),
-  }),
-]);
-export type IdentityConfig = z.output<typeof identitySchema>;
 
 export const sealingSchema = z.strictObject({
   keyFile: file.describe('JSON {"current":"k1","keys":{"k1":"<base64 of 32 bytes>"}}'),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { defaultHost, isWebspaceName, webspaceNameFor } from './names.js';
+import { defaultHost, isWebspaceName, legacyUserNumber, webspaceNameFor } from './names.js';
 
 describe('the name of a webspace', () => {
   test.each([
@@ -38,6 +38,21 @@ describe('the name of a webspace', () => {
 
   test.each(['ws-u12-copy', 'ws-12', 'c1', 'ws-u', 'xws-u1', 'ws-u01'])('%s is not one of ours', (name) => {
     expect(isWebspaceName('ws-', name)).toBe(false);
+  });
+});
+
+describe('the number of an account in v1', () => {
+  test('is its id when that is one', () => expect(legacyUserNumber('12')).toBe(12));
+
+  test('is a negative 32-bit integer for any other, never the number of an account that has one', () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1 }), (id) => {
+        fc.pre(!/^\d+$/.test(id));
+        const number = legacyUserNumber(id);
+        expect(Number.isInteger(number) && number < 0 && number >= -(2 ** 31)).toBe(true);
+        expect(legacyUserNumber(id)).toBe(number);
+      }),
+    );
   });
 });
 

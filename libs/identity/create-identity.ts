@@ -1,9 +1,10 @@
-import type { IdentityConfig } from '#libs/config/schemas.js';
+import type { IdentityConfig } from '#libs/config/identity.js';
 import { readSecretFile } from '#libs/config/secret-file.js';
-import { PlatformError } from '#libs/errors/platform-error.js';
+import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import { createIamAdapter } from './iam.js';
-import type { AccountInfo, Caller, Identity, IdentityAdapter } from './identity.js';
+import type { AccountInfo, Caller, Directory, Identity, IdentityAdapter } from './identity.js';
 import { createLocalAdapter } from './local.js';
+import { createOidcAdapter } from './oidc.js';
 import { TokenCache } from './token-cache.js';
 
 const MAX_CACHED_TOKENS = 10_000;
@@ -14,18 +15,47 @@ interface Verified {
   readonly expiresAt: number;
 }
 
-/** The identity service that the configuration names. Reads its key and users file, or token file, at once. */
-export function createIdentity(config: Readonly<IdentityConfig>): Identity {
-  const adapter =
-    config.adapter === 'local'
-      ? createLocalAdapter(config.local)
-      : createIamAdapter({ ...config.iam, token: () => readSecretFile(config.iam.tokenFile) });
-  return createIdentityFrom(adapter, { cacheMs: config.cacheSeconds * 1000 });
+export interface IdentityOptions {
+  readonly cacheMs: number;
+  readonly refusedMs?: number;
+  /** Where the accounts named by an admin are looked up when the adapter has no directory: those that the platform knows itself. */
+  readonly known?: Directory;
+  readonly now?: () => number;
 }
 
-export function createIdentityFrom(adapter: IdentityAdapter, options: { readonly cacheMs: number; readonly now?: () => number }): Identity {
+/**
+ * The identity service that the configuration names. Reads its key and users file, or token file, at once; an OpenID Connect issuer is asked when
+ * the first token comes.
+ */
+export function createIdentity(config: IdentityConfig, known?: Directory): Identity {
+  return createIdentityFrom(createAdapter(config), {
+    cacheMs: config.cacheSeconds * 1000,
+    refusedMs: config.refusedSeconds * 1000,
+    ...(known ? { known } : {}),
+  });
+}
+
+function createAdapter(config: IdentityConfig): IdentityAdapter {
+  switch (config.adapter) {
+    case 'local':
+      return createLocalAdapter(config.local);
+    case 'iam':
+      return createIamAdapter({ ...config.iam, token: () => readSecretFile(config.iam.tokenFile) });
+    case 'oidc':
+      return createOidcAdapter(config.oidc);
+  }
+}
+
+export function createIdentityFrom(adapter: IdentityAdapter, options: IdentityOptions): Identity {
   const now = options.now ?? Date.now;
-  const cache = new TokenCache<Verified>({ ttlMs: options.cacheMs, maxEntries: MAX_CACHED_TOKENS, now });
+  const cache = new TokenCache<Verified>({
+    ttlMs: options.cacheMs,
+    refusalTtlMs: options.refusedMs ?? 0,
+    isRefusal: (error) => isPlatformError(error, 'UNAUTHORIZED'),
+    maxEntries: MAX_CACHED_TOKENS,
+    now,
+  });
+  const directory = adapter.directory ?? options.known;
   const own = new WeakMap<Caller, AccountInfo>();
 
   async function verify(token: string): Promise<Verified> {
@@ -44,7 +74,7 @@ export function createIdentityFrom(adapter: IdentityAdapter, options: { readonly
       if (reference === 'self' || reference === caller.username) return own.get(caller) ?? accountOf(caller);
       if (!caller.isAdmin) throw new PlatformError('FORBIDDEN', 'You may only use your own account here: name it "self".');
       const id = /^id:(.+)$/.exec(reference)?.[1];
-      const found = id === undefined ? await adapter.directory?.byName(reference) : await adapter.directory?.byId(id);
+      const found = id === undefined ? await directory?.byName(reference) : await directory?.byId(id);
       if (!found) throw new PlatformError('NOT_FOUND', `There is no account "${reference}".`, { details: { field: 'user' } });
       return found;
     },

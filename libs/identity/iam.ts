@@ -1,8 +1,8 @@
 import { decodeJwt } from 'jose';
-import { Agent, request } from 'undici';
 import { z } from 'zod';
-import { messageOf, PlatformError } from '#libs/errors/platform-error.js';
+import { PlatformError } from '#libs/errors/platform-error.js';
 import { claimsSchema, unauthorized } from './claims.js';
+import { IdentityHttp } from './http.js';
 import type { AccountInfo, IdentityAdapter } from './identity.js';
 
 export interface IamConfig {
@@ -11,6 +11,7 @@ export interface IamConfig {
   /** The platform's own admin token; asked for each time, so that a new one is used at once. */
   readonly token: () => string;
   readonly timeoutMs: number;
+  readonly caFile?: string | undefined;
 }
 
 const userSchema = z
@@ -29,35 +30,14 @@ const userSchema = z
     }),
   );
 
-interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-}
-
 /**
  * The original's identity service. `GET /users/self/token` (204) tells whether a token is good, unexpired and not revoked; `GET /users/self` whose it
  * is. Look-ups use the platform's own admin token: `GET /users/<name>` and `GET /users/id:<id>`.
  */
 export function createIamAdapter(config: IamConfig): IdentityAdapter {
-  const agent = new Agent({ connections: 16, connect: { timeout: config.timeoutMs } });
+  const http = new IdentityHttp(config);
   const base = config.url.replace(/\/+$/, '');
-
-  async function get(path: string, token: string): Promise<Answer> {
-    try {
-      const answer = await request(`${base}${path}`, {
-        dispatcher: agent,
-        headers: { authorization: `Bearer ${token}`, accept: 'application/json' },
-        signal: AbortSignal.timeout(config.timeoutMs),
-      });
-      const text = await answer.body.text();
-      if (answer.statusCode >= 500 || answer.statusCode === 429) throw new Error(`it answered ${answer.statusCode}`);
-      return { status: answer.statusCode, body: parseJson(text) };
-    } catch (error) {
-      throw new PlatformError('UNAVAILABLE', `The identity service cannot be asked: ${messageOf(error)}. Try again shortly.`, {
-        cause: error,
-      });
-    }
-  }
+  const get = (path: string, token: string) => http.get(`${base}${path}`, { authorization: `Bearer ${token}` });
 
   async function lookUp(path: string): Promise<AccountInfo | undefined> {
     const answer = await get(path, config.token());
@@ -109,14 +89,6 @@ function parseUser(body: unknown): AccountInfo {
     'PROTOCOL',
     `The identity service described an account in an unknown form: ${parsed.error.issues[0]?.path.join('.')}.`,
   );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // judged by its status, or refused by its schema
-  }
 }
 
 function refusedUs(status: number): PlatformError {

@@ -11,7 +11,7 @@ import { TokenCache } from './token-cache.js';
 
 const LOCAL_KEY = 'the key of this test, of 32 bytes or more';
 
-identityContract('local', async (initial, cacheMs) => {
+identityContract('local', { revokes: true, directory: true }, async (initial, cacheMs) => {
   const folder = mkdtempSync(join(tmpdir(), 'identity-'));
   const [keyFile, usersFile] = [join(folder, 'key'), join(folder, 'users.json')];
   let users = initial;
@@ -56,7 +56,7 @@ async function startIam(users: readonly ContractUser[], cacheMs: number, timeout
   };
 }
 
-identityContract('iam', startIam);
+identityContract('iam', { revokes: true, directory: true }, startIam);
 
 describe('the iam identity when the service is away', () => {
   test.each(['failing', 'hanging'] as const)('answers UNAVAILABLE when it is %s, within its time-out', async (mode) => {

@@ -40,7 +40,7 @@ export interface Identity {
 export interface IdentityAdapter {
   /** Verifies a token without any cache. `expiresAt` in milliseconds since 1970. */
   verify(token: string): Promise<{ readonly account: AccountInfo; readonly isAdmin: boolean; readonly expiresAt: number }>;
-  /** Without a directory, an admin's look-ups answer NOT_FOUND. */
+  /** Absent: an admin can name only accounts that the platform knows itself. */
   readonly directory?: Directory;
   check(): Promise<void>;
 }

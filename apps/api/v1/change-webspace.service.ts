@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CREATED_UPDATE, STARTED_UPDATE } from '#libs/contracts/operations.js';
+import { legacyUserNumber } from '#libs/domain/names.js';
 import { phaseOf } from '#libs/domain/phase.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
@@ -7,7 +8,6 @@ import type { RequestContext } from '../http/context.js';
 import { Starter, type Wish } from '../operations/starter.service.js';
 import { LxdReads } from '../reads/lxd-reads.js';
 import type { CreateWebspaceBody, Webspace } from './schemas.js';
-import { userOf } from './views.js';
 
 /** Changes of v1: each starts one operation and waits for it. */
 @Injectable()
@@ -27,7 +27,7 @@ export class ChangeWebspace {
     await this.starter.runUntil(context, request, CREATED_UPDATE);
     const { defaults } = this.deps.config.platform;
     return {
-      user: userOf(account.id),
+      user: legacyUserNumber(account.id),
       config: { startupDelay: defaults.startupDelaySeconds, httpPort: defaults.httpPort, sniPassthrough: false },
       domains: [],
       ports: {},

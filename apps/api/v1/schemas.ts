@@ -34,7 +34,7 @@ export const configSchema = z
 
 export const webspaceSchema = z
   .object({
-    user: z.union([z.int(), z.string()]).describe('Account id; a text only where the identity service has such ids'),
+    user: z.int().describe('Account id; a negative number stands for an account whose id is no number'),
     config: configSchema,
     domains: z.array(z.string()).describe('Custom domains'),
     ports: z.record(z.string(), z.int()).describe('Port of the webspace by external port'),

@@ -1,15 +1,11 @@
+import { legacyUserNumber } from '#libs/domain/names.js';
 import type { WebspaceRecord } from '#libs/domain/record.js';
 import { LXD_STATUS, type LxdImage, type LxdInstance, type LxdInstanceState } from '#libs/lxd/types.js';
 import type { Image, State, Webspace } from './schemas.js';
 
-/** Accounts of the original have numbers; others are shown as they are. */
-export function userOf(accountId: string): number | string {
-  return /^\d{1,15}$/.test(accountId) ? Number(accountId) : accountId;
-}
-
 export function webspaceView(record: WebspaceRecord): Webspace {
   return {
-    user: userOf(record.owner.id),
+    user: legacyUserNumber(record.owner.id),
     config: { startupDelay: record.http.startupDelaySeconds, httpPort: record.http.port, sniPassthrough: record.http.sniPassthrough },
     domains: record.domains,
     ports: Object.fromEntries(
