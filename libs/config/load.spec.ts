@@ -54,7 +54,7 @@ describe('reading a configuration', () => {
       log: { level: 'info' },
       platform: { instancePrefix: 'ws-', profiles: ['default'], publicPort: 443, defaults: { httpPort: 80, startupDelaySeconds: 3 } },
       limits: { waitSeconds: 60 },
-      cors: { allowedOrigins: ['*'] },
+      cors: { allowedOrigins: [] },
     });
   });
 

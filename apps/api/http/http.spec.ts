@@ -1,9 +1,10 @@
+import { type AddressInfo, connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startTestApi, type TestApi } from '../testing/test-api.js';
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startTestApi({ allowedOrigins: ['https://good.test'] });
+  api = await startTestApi();
 });
 afterAll(() => api.app.close());
 
@@ -55,25 +56,33 @@ describe('request ids and logs', () => {
   });
 });
 
-describe('pages of other origins', () => {
-  const preflight = (origin: string) =>
-    api.call({
-      method: 'OPTIONS',
-      path: '/v1/webspace/self',
-      headers: { origin, 'access-control-request-method': 'DELETE', 'access-control-request-headers': 'authorization' },
-    });
-
-  test('may call from an allowed origin', async () => {
-    const answer = await preflight('https://good.test');
-    expect(answer.status).toBe(204);
-    expect(answer.headers).toMatchObject({
-      'access-control-allow-origin': 'https://good.test',
-      'access-control-allow-headers': 'authorization',
-    });
+describe('what is not a request', () => {
+  test('a path that cannot be decoded is 400 as a problem', async () => {
+    const answer = await api.call({ path: '/v1/webspace/%zz', token: 'alice' });
+    expect(answer.status).toBe(400);
+    expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
+    expect(answer.json()).toMatchObject({ code: 'INVALID_INPUT', message: expect.any(String) });
   });
 
-  test('may not from another', async () => {
-    expect((await preflight('https://evil.test')).headers['access-control-allow-origin']).toBeUndefined();
+  beforeAll(() => api.app.listen(0, '127.0.0.1'));
+
+  test.each([
+    ['bytes that are no HTTP', 'nonsense\r\n\r\n', 400],
+    ['a head that is too large', `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+  ])('%s get a problem, and the connection ends', async (_case, bytes, status) => {
+    const { port } = api.app.getHttpServer().address() as AddressInfo;
+    const text = await new Promise<string>((resolve, reject) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+      let received = '';
+      socket.on('data', (data) => {
+        received += data.toString();
+      });
+      socket.on('end', () => resolve(received));
+      socket.on('error', reject);
+    });
+    expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(text).toContain('application/problem+json');
+    expect(JSON.parse(text.split('\r\n\r\n')[1] as string)).toMatchObject({ status, message: expect.any(String) });
   });
 });
 

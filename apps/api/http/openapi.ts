@@ -8,6 +8,8 @@ const MEANINGS: Readonly<Record<number, string>> = {
   401: 'No token, or one that is not accepted',
   403: "Somebody else's",
   404: 'There is none',
+  413: 'The request body is too large',
+  429: 'Too many requests; see Retry-After',
   409: 'Conflicts with what exists, or with an operation under way',
   502: 'An upstream system failed, or the record cannot be read',
   503: 'A part of the platform does not answer; see Retry-After',
@@ -50,20 +52,45 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
   const document = SwaggerModule.createDocument(app, builder, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
   });
-  return withProblemType(document);
+  return withProblemType(withCommonProblems(document));
+}
+
+/** What the server itself may answer before a route is asked. */
+function withCommonProblems(document: OpenAPIObject): OpenAPIObject {
+  const problem = (status: number) => ({
+    description: MEANINGS[status] ?? '',
+    content: { 'application/json': { schema: { $ref: '#/components/schemas/Problem' } } },
+  });
+  for (const [path, operations] of Object.entries(document.paths)) {
+    if (path.startsWith('/health')) continue;
+    for (const operation of operationsOf(operations)) {
+      operation.responses['429'] ??= problem(429);
+      if (operation.requestBody) operation.responses['413'] ??= problem(413);
+    }
+  }
+  return document;
 }
 
 /** Answers of 400 and above are of the type application/problem+json. */
 function withProblemType(document: OpenAPIObject): OpenAPIObject {
   for (const path of Object.values(document.paths)) {
-    for (const operation of Object.values(path as Record<string, { responses?: Record<string, { content?: Record<string, unknown> }> }>)) {
-      for (const [status, response] of Object.entries(operation?.responses ?? {})) {
+    for (const { responses } of operationsOf(path)) {
+      for (const [status, response] of Object.entries(responses)) {
         const json = response.content?.['application/json'];
         if (Number(status) >= 400 && json) response.content = { 'application/problem+json': json };
       }
     }
   }
   return document;
+}
+
+interface Operation {
+  readonly requestBody?: unknown;
+  readonly responses: Record<string, { content?: Record<string, unknown> }>;
+}
+
+function operationsOf(path: object): Operation[] {
+  return Object.values(path).filter((operation: Partial<Operation>) => operation.responses !== undefined) as Operation[];
 }
 
 /** Swagger UI at /swagger, the document at /openapi.json. */

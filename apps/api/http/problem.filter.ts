@@ -2,7 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply } from 'fastify';
 import type { Logger } from '#libs/logging/logger.js';
 import type { ApiRequest } from './context.js';
-import { plain, problemOf } from './problem.js';
+import { plain, problemOf, sendProblem } from './problem.js';
 import type { RouteTable } from './route-table.js';
 
 /** Turns whatever was thrown into application/problem+json; also for paths and methods that do not exist. */
@@ -21,10 +21,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (problem.unexpected) this.logger.error(fields, 'a request failed in a way nobody foresaw');
     else if (problem.status >= 500) this.logger.warn(fields, problem.body.detail);
     if (reply.sent) return;
-    reply
-      .code(problem.status)
-      .headers({ ...problem.headers, 'content-type': 'application/problem+json; charset=utf-8' })
-      .send(JSON.stringify({ ...problem.body, requestId: request.id }));
+    sendProblem(reply, request.id, problem);
   }
 
   #noSuchRoute(request: ApiRequest) {

@@ -1,4 +1,5 @@
 import { HttpException } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { ERROR_TABLE } from '#libs/contracts/error-codes.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
@@ -27,6 +28,7 @@ export interface Problem {
   readonly unexpected: boolean;
 }
 
+export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 const DEFAULT_RETRY_SECONDS = 3;
 
 /** Anything thrown while a request was served, as the answer to it. What is not known is a 500 that tells nothing. */
@@ -64,10 +66,22 @@ function fromPlatformError(error: PlatformError): Problem {
   };
 }
 
+/** Sends a problem as application/problem+json. */
+export function sendProblem(reply: FastifyReply, requestId: string, { status, headers, body }: Problem): FastifyReply {
+  return reply
+    .code(status)
+    .headers({ ...headers, 'content-type': PROBLEM_TYPE })
+    .send(JSON.stringify({ ...body, requestId }));
+}
+
 const PLAIN_CODES: Readonly<Record<number, string>> = {
+  401: 'UNAUTHORIZED',
+  403: 'FORBIDDEN',
   404: 'NOT_FOUND',
   405: 'METHOD_NOT_ALLOWED',
   413: 'TOO_LARGE',
+  429: 'RATE_LIMITED',
+  431: 'TOO_LARGE',
   500: 'INTERNAL',
   503: 'UNAVAILABLE',
 };

@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiDependencies } from '../dependencies.js';
+import { refusePreflights } from './browsers.js';
 import type { ApiRequest } from './context.js';
+import { PROBLEM_TYPE, plain, problemOf, sendProblem } from './problem.js';
 
 /** Routes that probes and scrapers call all the time: logged at `debug` only. */
 const QUIET = /^\/(health|metrics)/;
@@ -15,6 +18,9 @@ export function createServer({ config, logger, metrics }: Pick<ApiDependencies, 
     bodyLimit: config.limits.bodyBytes,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
+    trustProxy: [...config.trustedProxies],
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => sendProblem(reply, request.id, problemOf(error)),
+    clientErrorHandler: answerUnreadable,
     genReqId: (request: IncomingMessage) => requestIdOf(request.headers['x-request-id']),
   });
   const server = adapter.getInstance<FastifyInstance>();
@@ -22,9 +28,10 @@ export function createServer({ config, logger, metrics }: Pick<ApiDependencies, 
   server.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
 
   server.addHook('onRequest', (request, reply, done) => {
-    reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' });
+    reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
     done();
   });
+  refusePreflights(server);
   server.addHook('onSend', (request: ApiRequest, reply, _payload, done) => {
     if (request.operationId) reply.header('x-operation-id', request.operationId);
     done();
@@ -47,6 +54,23 @@ export function createServer({ config, logger, metrics }: Pick<ApiDependencies, 
     done();
   });
   return adapter;
+}
+
+/** Bytes that are no HTTP request, or whose head is too large: there is no request yet, only its connection. */
+function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy(error);
+    return;
+  }
+  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const status = late ? 408 : error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
+  const text = JSON.stringify(plain(status, late ? 'The request took too long to arrive.' : 'This is not a valid HTTP request.').body);
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(text)}`,
+  ];
+  socket.end(`${[...head, 'Connection: close'].join('\r\n')}\r\n\r\n${text}`);
 }
 
 function requestIdOf(header: string | string[] | undefined): string {

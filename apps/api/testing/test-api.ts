@@ -7,6 +7,7 @@ import { createLogger } from '#libs/logging/logger.js';
 import { createSealing } from '#libs/sealing/sealing.js';
 import { createApp } from '../app.js';
 import type { ApiDependencies } from '../dependencies.js';
+import { RouteTable } from '../http/route-table.js';
 import { createMetrics } from '../metrics/metrics.js';
 import { createLxdStub, type LxdStub } from './lxd-stub.js';
 import { createOperationsFake, type OperationsFake } from './operations-fake.js';
@@ -24,6 +25,7 @@ export interface TestApi {
   readonly lxd: LxdStub;
   readonly operations: OperationsFake;
   readonly logLines: string[];
+  readonly routes: RouteTable;
   identityFailure: PlatformError | undefined;
   /** `token` is a user name; a body that is a text is sent as it is. */
   call(request: {
@@ -41,10 +43,15 @@ const USERS: readonly AccountInfo[] = [
   { id: '1', username: 'root', isAdmin: true },
 ];
 
+interface TestConfig {
+  readonly allowedOrigins?: readonly string[];
+  readonly trustedProxies?: readonly string[];
+  readonly bodyBytes?: number;
+  readonly rate?: Partial<ApiDependencies['config']['limits']['rate']>;
+}
+
 /** The API with doubles for everything outside; a token is just a user name. */
-export async function startTestApi(
-  config: { readonly allowedOrigins?: readonly string[]; readonly bodyBytes?: number } = {},
-): Promise<TestApi> {
+export async function startTestApi(config: TestConfig = {}): Promise<TestApi> {
   const lxd = createLxdStub();
   const operations = createOperationsFake();
   const logLines: string[] = [];
@@ -57,12 +64,14 @@ export async function startTestApi(
     sealing: createSealing({ current: 'k1', keys: new Map([['k1', randomBytes(32)]]) }),
     metrics: createMetrics({ processMetrics: false }),
   };
-  const app = await createApp(dependencies);
+  const routes = new RouteTable();
+  const app = await createApp(dependencies, routes);
   const api: TestApi = {
     app,
     lxd,
     operations,
     logLines,
+    routes,
     identityFailure: undefined,
     async call({ method = 'GET', path, token, body, headers = {} }) {
       const answer = await app.inject({
@@ -104,22 +113,18 @@ function identityOf(failure: () => PlatformError | undefined): Identity {
   return createIdentityFrom({ verify, directory, check: async () => guard() }, { cacheMs: 0 });
 }
 
-function configOf({
-  allowedOrigins = ['*'],
-  bodyBytes = 4096,
-}: {
-  readonly allowedOrigins?: readonly string[];
-  readonly bodyBytes?: number;
-}): ApiDependencies['config'] {
+function configOf({ allowedOrigins = [], trustedProxies = [], bodyBytes = 4096, rate = {} }: TestConfig): ApiDependencies['config'] {
   return {
     publicUrl: 'http://api.test',
     cors: { allowedOrigins },
+    trustedProxies,
     limits: {
       bodyBytes,
       waitSeconds: 1,
       temporalTimeoutMs: 500,
       queryTimeoutMs: 500,
       lxdTimeoutMs: 500,
+      rate: { windowSeconds: 60, perToken: 0, changesPerToken: 0, perAddress: 0, ...rate },
       eventStreams: 2,
       shutdownSeconds: 1,
     },

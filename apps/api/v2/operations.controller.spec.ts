@@ -11,7 +11,7 @@ const alice = { owner: '12', requestedBy: { subject: '12', username: 'alice' } }
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startTestApi();
+  api = await startTestApi({ allowedOrigins: ['http://dashboard.test'] });
   await api.app.listen(0, '127.0.0.1');
 });
 afterAll(() => api.app.close());
