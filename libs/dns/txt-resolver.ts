@@ -21,6 +21,8 @@ const WHY: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'no resolver can be reached',
 };
 
+const LONGEST_MS = 20_000;
+
 /** Asks configured resolvers for TXT records. */
 export class TxtResolver {
   readonly #options: DnsOptions;
@@ -30,8 +32,8 @@ export class TxtResolver {
   }
 
   /**
-   * The TXT records of a canonical name, following CNAMEs as resolvers do. Nothing is cached here. Never longer than the time-out times
-   * tries times resolvers; what does not come by then is `unanswered`.
+   * The TXT records of a canonical name, following CNAMEs as resolvers do. Nothing is cached here. Each further try waits twice as long
+   * as the one before; what has not come after 20 s is `unanswered` at any rate.
    * @throws the signal's reason when it is aborted.
    */
   async ask(host: string, signal: AbortSignal): Promise<TxtAnswer> {
@@ -41,7 +43,7 @@ export class TxtResolver {
     const resolver = new Resolver({ timeout: timeoutMs, tries });
     if (resolvers.length > 0) resolver.setServers(resolvers);
     const cancel = () => resolver.cancel();
-    const deadline = setTimeout(cancel, timeoutMs * tries * resolver.getServers().length);
+    const deadline = setTimeout(cancel, Math.min(LONGEST_MS, timeoutMs * 2 ** tries * resolver.getServers().length));
     signal.addEventListener('abort', cancel, { once: true });
     try {
       const records = await resolver.resolveTxt(host);
