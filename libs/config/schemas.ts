@@ -97,7 +97,12 @@ function isResolver(text: string): boolean {
 export const dnsSchema = z
   .strictObject({
     resolvers: z.array(resolverAddress).max(8).default([]).describe("Asked in this order; none: the system's"),
-    timeoutMs: z.int().min(50).max(10_000).default(2_000).describe('Wait for the first try at a resolver; each further one waits twice as long'),
+    timeoutMs: z
+      .int()
+      .min(50)
+      .max(10_000)
+      .default(2_000)
+      .describe('Wait for the first try at a resolver; each further one waits twice as long'),
     tries: z.int().min(1).max(5).default(2),
   })
   .prefault({})

@@ -1,0 +1,87 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import type { Lab } from '#lab/harness.js';
+import { type HttpAnswer, http } from '#lab/http.js';
+import { LabProcess } from '#lab/process.js';
+import { projectRoot } from '#lab/project.js';
+import { type IamDouble, type IamDoubleUser, startIamDouble } from '#libs/testing/iam-double/server.js';
+
+/** A second API process beside the lab's, on a port of its own: the same webspaces, another identity service. */
+export interface ApiBeside {
+  readonly url: string;
+  readonly process: LabProcess;
+  ask(token: string | undefined, method: string, path: string, body?: unknown): Promise<HttpAnswer>;
+  close(): Promise<void>;
+}
+
+/** Starts it with the lab's configuration but for what is given. */
+export async function startApiBeside(
+  lab: Lab,
+  changes: { readonly identity: object; readonly [key: string]: unknown },
+): Promise<ApiBeside> {
+  const { paths, ports } = lab.profile;
+  const port = ports.api + 1;
+  const url = `http://127.0.0.1:${port}`;
+  const file = join(paths.apps, 'api-beside.yaml');
+  const common = parse(readFileSync(join(paths.apps, 'api.yaml'), 'utf8')) as object;
+  const text = stringify({ ...common, listen: `127.0.0.1:${port}`, publicUrl: url, ...changes });
+  writeFileSync(file, text, { mode: 0o600 });
+  const root = projectRoot();
+  const beside = new LabProcess(lab.profile, {
+    name: 'api-beside',
+    spec: () => ({
+      command: process.execPath,
+      args: ['--enable-source-maps', join(root, 'dist', 'apps', 'api', 'main.js'), '--config', file],
+      cwd: root,
+      inputs: text,
+    }),
+    healthy: async () => (await http(`${url}/health/ready`, { timeoutMs: 2_000 })).status === 200,
+    readyTimeoutMs: 30_000,
+    stopTimeoutMs: 15_000,
+  });
+  await beside.restart();
+  return {
+    url,
+    process: beside,
+    ask: (token, method, path, body) =>
+      http(`${url}${path}`, {
+        method,
+        headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+        timeoutMs: 90_000,
+        ...(body === undefined ? {} : { body }),
+      }),
+    close: async () => {
+      await beside.stop();
+    },
+  };
+}
+
+export interface IamLab {
+  readonly iam: IamDouble;
+  readonly api: ApiBeside;
+  /** The platform's own admin token, as API and worker read it. */
+  readonly tokenFile: string;
+  close(): Promise<void>;
+}
+
+/** The account whose token the platform itself uses. */
+export const PLATFORM: IamDoubleUser = { id: 1000, username: 'platform', is_admin: true };
+
+/** An identity service as the original's, and an API that asks it; nothing is remembered between requests. */
+export async function startIamLab(lab: Lab, users: readonly IamDoubleUser[]): Promise<IamLab> {
+  const iam = await startIamDouble([PLATFORM, ...users]);
+  const tokenFile = join(lab.profile.paths.apps, 'iam-token');
+  writeFileSync(tokenFile, await iam.issue(PLATFORM.username, { ttlSeconds: 24 * 3600 }), { mode: 0o600 });
+  const iamConfig = { url: iam.url, tokenFile, timeoutMs: 1_000 };
+  const api = await startApiBeside(lab, { identity: { adapter: 'iam', cacheSeconds: 0, refusedSeconds: 0, iam: iamConfig } });
+  return {
+    iam,
+    api,
+    tokenFile,
+    close: async () => {
+      await api.close();
+      await iam.close();
+    },
+  };
+}
