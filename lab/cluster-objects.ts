@@ -4,15 +4,22 @@ import { writeKubeconfig } from './control-plane.js';
 import { run } from './exec.js';
 import { filesBelow, hashFiles, sha256 } from './hash.js';
 import { KubeClient } from './kube-client.js';
-import type { CertificateAuthority } from './pki.js';
-import { NAMESPACE, type Profile } from './profile.js';
+import type { Certificate, CertificateAuthority } from './pki.js';
+import { CERT_MANAGER_NAMESPACE, NAMESPACE, type Profile } from './profile.js';
 import { projectRoot } from './project.js';
 import type { Tools } from './tools/resolve.js';
 import { waitFor } from './wait.js';
 
 /** Who gets a kubeconfig of its own, with a token of that service account. */
-export const SERVICE_ACCOUNTS = ['webspaces-api', 'webspaces-worker', 'webspaces-gateway', 'traefik'] as const;
-export type ServiceAccount = (typeof SERVICE_ACCOUNTS)[number];
+const NAMESPACES = {
+  'webspaces-api': NAMESPACE,
+  'webspaces-worker': NAMESPACE,
+  'webspaces-gateway': NAMESPACE,
+  traefik: NAMESPACE,
+  'cert-manager': CERT_MANAGER_NAMESPACE,
+} as const;
+export type ServiceAccount = keyof typeof NAMESPACES;
+const SERVICE_ACCOUNTS = Object.keys(NAMESPACES) as ServiceAccount[];
 
 const MARKER = `/api/v1/namespaces/${NAMESPACE}/configmaps/lab-applied`;
 const TOKEN_SECONDS = 365 * 24 * 3600;
@@ -35,13 +42,8 @@ export async function ensureClusterObjects(
   const marker = await admin.get<{ data?: { hash?: string } }>(MARKER);
   if (marker?.data?.hash !== wanted) {
     await apply(tools, adminKubeconfig, manifests);
-    await put(admin, `/api/v1/namespaces/${NAMESPACE}/secrets/webspaces-default-tls`, {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      type: 'kubernetes.io/tls',
-      metadata: { name: 'webspaces-default-tls' },
-      data: { 'tls.crt': readFileSync(tls.certFile).toString('base64'), 'tls.key': readFileSync(tls.keyFile).toString('base64') },
-    });
+    await putTls(admin, NAMESPACE, 'webspaces-default-tls', tls);
+    await putTls(admin, CERT_MANAGER_NAMESPACE, 'lab-ca', ca.itself());
     const data = { hash: wanted };
     await put(admin, MARKER, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'lab-applied' }, data });
   }
@@ -50,7 +52,14 @@ export async function ensureClusterObjects(
 
 function manifestFiles(tools: Tools): string[] {
   const yaml = (folder: string) => filesBelow(join(projectRoot(), folder), (name) => /\.ya?ml$/.test(name));
-  return [tools.traefikCrds, ...yaml('lab/manifests'), ...yaml('deploy/crds'), ...yaml('deploy/rbac'), ...yaml('deploy/manifests')];
+  return [
+    tools.traefikCrds,
+    tools.certManagerCrds,
+    ...yaml('lab/manifests'),
+    ...yaml('deploy/crds'),
+    ...yaml('deploy/rbac'),
+    ...yaml('deploy/manifests'),
+  ];
 }
 
 async function apply(tools: Tools, kubeconfig: string, files: readonly string[]): Promise<void> {
@@ -68,6 +77,16 @@ async function apply(tools: Tools, kubeconfig: string, files: readonly string[])
   await waitFor('kinds of the new definitions', async () => (await kubectl(rest)) !== undefined, { timeoutMs: 20_000, intervalMs: 200 });
 }
 
+function putTls(admin: KubeClient, namespace: string, name: string, { certFile, keyFile }: Certificate): Promise<void> {
+  return put(admin, `/api/v1/namespaces/${namespace}/secrets/${name}`, {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    type: 'kubernetes.io/tls',
+    metadata: { name },
+    data: { 'tls.crt': readFileSync(certFile).toString('base64'), 'tls.key': readFileSync(keyFile).toString('base64') },
+  });
+}
+
 async function put(admin: KubeClient, path: string, object: unknown): Promise<void> {
   const { status, body } = await admin.request('PATCH', `${path}?fieldManager=lab&force=true`, object, 'application/apply-patch+yaml');
   if (status >= 300) throw new Error(`Kubernetes answered ${status} to ${path}: ${JSON.stringify(body).slice(0, 300)}`);
@@ -82,7 +101,7 @@ async function ensureKubeconfig(profile: Profile, admin: KubeClient, account: Se
 
 async function requestToken(admin: KubeClient, account: ServiceAccount): Promise<string> {
   const request = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: TOKEN_SECONDS } };
-  const path = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${account}/token`;
+  const path = `/api/v1/namespaces/${NAMESPACES[account]}/serviceaccounts/${account}/token`;
   const { status, body } = await admin.request<{ status?: { token?: string } }>('POST', path, request);
   const token = body.status?.token;
   if (status !== 201 || !token) throw new Error(`Kubernetes answered ${status} to a token request for ${account}`);

@@ -32,6 +32,7 @@ export const PROCESS_NAMES = [
   'sandbox',
   'lxd',
   'traefik',
+  'cert-manager',
   'dns',
   'worker',
   'api',

@@ -38,6 +38,11 @@ export class CertificateAuthority {
     return file;
   }
 
+  /** Its own certificate and key, for another that signs in its name. */
+  itself(): Certificate {
+    return { certFile: this.profile.paths.caFile, keyFile: this.file('ca.key') };
+  }
+
   authority(): string {
     return readFileSync(this.profile.paths.caFile, 'utf8');
   }

@@ -17,6 +17,7 @@ export interface Ports {
   readonly kubernetes: number;
   readonly controllerManager: number;
   readonly dns: number;
+  readonly certManager: number;
 }
 
 export interface Network {
@@ -71,6 +72,10 @@ export interface Profile {
 export const STATE_ROOT = '/var/lib/webspaces-lab';
 /** Every Kubernetes object of the platform is in this namespace. */
 export const NAMESPACE = 'webspaces';
+/** Cert-manager itself, and the authority that signs for it. */
+export const CERT_MANAGER_NAMESPACE = 'cert-manager';
+/** The ClusterIssuer that signs with the lab's own authority. */
+export const ISSUER = { kind: 'ClusterIssuer', name: 'lab' } as const;
 export const BASE_DOMAIN = 'ws.localhost';
 
 export function profileNamed(name: ProfileName): Profile {
@@ -129,6 +134,7 @@ function portsAt(base: number): Ports {
     kubernetes: base + 643,
     controllerManager: base + 257,
     dns: base + 53,
+    certManager: base + 403,
   };
 }
 

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { apiProcess, type Targets, workerProcess, writeAppFiles } from './apps.js';
+import { certManagerProcess } from './cert-manager.js';
 import { ensureClusterObjects, kubeconfigOf } from './cluster-objects.js';
 import { ControlPlane } from './control-plane.js';
 import { dnsAddress, dnsProcess } from './dns.js';
@@ -29,6 +30,7 @@ export class Stack {
   readonly lxd: Lxd;
   readonly temporal: LabProcess;
   readonly traefik: LabProcess;
+  readonly certManager: LabProcess;
   readonly dns: LabProcess;
   readonly api: LabProcess;
   readonly worker: LabProcess;
@@ -45,6 +47,7 @@ export class Stack {
     this.lxd = new Lxd(profile, this.sandbox);
     this.temporal = temporalProcess(profile, tools, { inMemory: options.temporalInMemory ?? false });
     this.traefik = traefikProcess(profile, tools);
+    this.certManager = certManagerProcess(profile, tools);
     this.dns = dnsProcess(profile);
     this.api = apiProcess(profile);
     this.worker = workerProcess(profile);
@@ -54,7 +57,8 @@ export class Stack {
   processes(): LabProcess[] {
     const { etcd, apiServer, controllerManager } = this.controlPlane;
     const kubernetes = [etcd, apiServer, controllerManager];
-    return [this.temporal, ...kubernetes, this.sandbox.process, this.lxd.process, this.traefik, this.dns, this.worker, this.api];
+    const lxd = [this.sandbox.process, this.lxd.process];
+    return [this.temporal, ...kubernetes, ...lxd, this.traefik, this.certManager, this.dns, this.worker, this.api];
   }
 
   targets(): Targets {
@@ -88,7 +92,10 @@ export class Stack {
     await progress.step('Kubernetes: etcd, API server, controller manager', () => this.controlPlane.ensure());
     const objects = () => ensureClusterObjects(this.profile, this.tools, this.ca, this.controlPlane.adminKubeconfig);
     await progress.step('Kubernetes: definitions, roles, certificate', objects);
-    await progress.step('Traefik', () => this.traefik.ensure());
+    await allSettledOrFirstError([
+      progress.step('Traefik', () => this.traefik.ensure()),
+      progress.step('cert-manager', () => this.certManager.ensure()),
+    ]);
   }
 
   private async containers(): Promise<string> {

@@ -61,6 +61,7 @@ function placeOf(profile: Profile, name: string): string {
     sandbox: 'namespaces of LXD; memory of all inside',
     lxd: paths.lxdSocket,
     traefik: `${siteUrl(profile, '<user>')}, http ${ports.web}, ${urls.traefik}`,
+    'cert-manager': `127.0.0.1:${ports.certManager}`,
     dns: `127.0.0.1:${ports.dns}, UDP and TCP; names in ${paths.dnsNames}`,
     worker: `127.0.0.1:${ports.worker}`,
     api: `${urls.api}, ${urls.swagger}`,

