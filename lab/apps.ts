@@ -5,7 +5,7 @@ import { parse, stringify } from 'yaml';
 import { filesBelow, hashFiles } from './hash.js';
 import { http } from './http.js';
 import { LabProcess } from './process.js';
-import { NAMESPACE, type Profile } from './profile.js';
+import { ISSUER, NAMESPACE, type Profile } from './profile.js';
 import { projectRoot } from './project.js';
 
 export const SAMPLE_USERS = {
@@ -138,6 +138,7 @@ function platformOf({ baseDomain, network, ports }: Profile) {
     addressRange: network.staticRange,
     entryPoint: 'websecure',
     defaultTlsSecret: 'webspaces-default-tls',
+    certificateIssuer: ISSUER,
     publicPort: ports.websecure,
   };
 }

@@ -58,6 +58,14 @@ export const platformSchema = z
       .min(1)
       .optional()
       .describe("TLS Secret that covers *.<baseDomain>; without it Traefik's default certificate"),
+    certificateIssuer: z
+      .strictObject({
+        kind: z.string().min(1).default('ClusterIssuer'),
+        name: z.string().min(1),
+        group: z.string().min(1).default('cert-manager.io'),
+      })
+      .optional()
+      .describe("cert-manager's issuer for custom domains; without it they are served with the certificate of the base domain"),
     publicPort: port.default(443).describe('Port of the entry point as visitors see it'),
     defaults: z
       .strictObject({

@@ -1,3 +1,10 @@
+/** An issuer of cert-manager; `group` is another one's for an issuer from outside. */
+export interface CertificateIssuer {
+  readonly kind: string;
+  readonly name: string;
+  readonly group: string;
+}
+
 /** What the installation decides about every webspace; from the configuration. */
 export interface Platform {
   readonly baseDomain: string;
@@ -11,6 +18,8 @@ export interface Platform {
   readonly entryPoint: string;
   /** TLS Secret for the base domain; Traefik's default certificate when absent. */
   readonly defaultTlsSecret?: string | undefined;
+  /** Who signs the certificates of custom domains; without one they are served with the default certificate. */
+  readonly certificateIssuer?: CertificateIssuer | undefined;
   readonly defaults: { readonly httpPort: number; readonly startupDelaySeconds: number };
   /** How long an address rests after its webspace is gone before it is given out again. */
   readonly addressRestSeconds: number;
