@@ -69,12 +69,12 @@ export interface IamLab {
 export const PLATFORM: IamDoubleUser = { id: 1000, username: 'platform', is_admin: true };
 
 /** An identity service as the original's, and an API that asks it; nothing is remembered between requests. */
-export async function startIamLab(lab: Lab, users: readonly IamDoubleUser[]): Promise<IamLab> {
+export async function startIamLab(lab: Lab, users: readonly IamDoubleUser[], changes: object = {}): Promise<IamLab> {
   const iam = await startIamDouble([PLATFORM, ...users]);
   const tokenFile = join(lab.profile.paths.apps, 'iam-token');
   writeFileSync(tokenFile, await iam.issue(PLATFORM.username, { ttlSeconds: 24 * 3600 }), { mode: 0o600 });
   const iamConfig = { url: iam.url, tokenFile, timeoutMs: 1_000 };
-  const api = await startApiBeside(lab, { identity: { adapter: 'iam', cacheSeconds: 0, refusedSeconds: 0, iam: iamConfig } });
+  const api = await startApiBeside(lab, { ...changes, identity: { adapter: 'iam', cacheSeconds: 0, refusedSeconds: 0, iam: iamConfig } });
   return {
     iam,
     api,
