@@ -14,6 +14,8 @@ const healthSchema = z
   })
   .meta({ id: 'Health' });
 
+const liveSchema = z.object({ status: z.literal('live') }).meta({ id: 'Live' });
+
 @Public()
 @ApiTags('health')
 @Controller('health')
@@ -29,7 +31,7 @@ export class HealthController {
   }
 
   @Get('live')
-  @ApiResponse({ status: 200, description: 'The process serves requests' })
+  @ApiResponse({ status: 200, description: 'The process serves requests', standardSchema: liveSchema })
   live(): { status: 'live' } {
     return { status: 'live' };
   }

@@ -3,11 +3,14 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ApiBearerAuth, ApiHeader, ApiResponse, DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { problemSchema } from './problem.js';
 
+const PROBLEM_REF = '#/components/schemas/Problem';
+
 const MEANINGS: Readonly<Record<number, string>> = {
   400: 'The request is not valid; `field` names the field',
   401: 'No token, or one that is not accepted',
   403: "Somebody else's",
   404: 'There is none',
+  414: 'A part of the path is too long',
   413: 'The request body is too large',
   429: 'Too many requests; see Retry-After',
   409: 'Conflicts with what exists, or with an operation under way',
@@ -59,25 +62,27 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
 function withCommonProblems(document: OpenAPIObject): OpenAPIObject {
   const problem = (status: number) => ({
     description: MEANINGS[status] ?? '',
-    content: { 'application/json': { schema: { $ref: '#/components/schemas/Problem' } } },
+    content: { 'application/json': { schema: { $ref: PROBLEM_REF } } },
   });
   for (const [path, operations] of Object.entries(document.paths)) {
     if (path.startsWith('/health')) continue;
     for (const operation of operationsOf(operations)) {
       operation.responses['429'] ??= problem(429);
+      if (operation.parameters?.length || operation.requestBody) operation.responses['400'] ??= problem(400);
+      if (path.includes('{')) operation.responses['414'] ??= problem(414);
       if (operation.requestBody) operation.responses['413'] ??= problem(413);
     }
   }
   return document;
 }
 
-/** Answers of 400 and above are of the type application/problem+json. */
+/** Problems are of the type application/problem+json, whatever the route's other answers are. */
 function withProblemType(document: OpenAPIObject): OpenAPIObject {
   for (const path of Object.values(document.paths)) {
     for (const { responses } of operationsOf(path)) {
-      for (const [status, response] of Object.entries(responses)) {
-        const json = response.content?.['application/json'];
-        if (Number(status) >= 400 && json) response.content = { 'application/problem+json': json };
+      for (const response of Object.values(responses)) {
+        const problem = Object.values(response.content ?? {}).find(({ schema }) => schema?.$ref === PROBLEM_REF);
+        if (problem) response.content = { 'application/problem+json': problem };
       }
     }
   }
@@ -85,8 +90,9 @@ function withProblemType(document: OpenAPIObject): OpenAPIObject {
 }
 
 interface Operation {
+  readonly parameters?: readonly unknown[];
   readonly requestBody?: unknown;
-  readonly responses: Record<string, { content?: Record<string, unknown> }>;
+  readonly responses: Record<string, { content?: Record<string, { readonly schema?: { readonly $ref?: string } }> }>;
 }
 
 function operationsOf(path: object): Operation[] {

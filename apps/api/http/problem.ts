@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
@@ -37,6 +38,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof HttpException) return plain(error.getStatus(), error.message);
   const { statusCode, code } = error as { readonly statusCode?: unknown; readonly code?: unknown };
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return plain(413, 'The request body is too large.');
+  if (code === 'FST_ERR_MAX_PARAM_LENGTH') return plain(414, 'A part of the path is too long.');
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) return plain(statusCode, (error as Error).message);
   return { ...plain(500, 'internal error'), unexpected: true };
 }
@@ -80,6 +82,7 @@ const PLAIN_CODES: Readonly<Record<number, string>> = {
   404: 'NOT_FOUND',
   405: 'METHOD_NOT_ALLOWED',
   413: 'TOO_LARGE',
+  414: 'TOO_LARGE',
   429: 'RATE_LIMITED',
   431: 'TOO_LARGE',
   500: 'INTERNAL',
@@ -92,7 +95,7 @@ export function plain(status: number, message: string, headers: Readonly<Record<
     status,
     headers,
     unexpected: status >= 500 && status !== 503,
-    body: { message, type: typeOf(code), title: message, status, code, detail: message },
+    body: { message, type: typeOf(code), title: STATUS_CODES[status] ?? message, status, code, detail: message },
   };
 }
 

@@ -18,6 +18,8 @@ export function createServer({ config, logger, metrics }: Pick<ApiDependencies, 
     bodyLimit: config.limits.bodyBytes,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
+    // The longest part of a path that means something is a domain.
+    routerOptions: { maxParamLength: 300 },
     trustProxy: [...config.trustedProxies],
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => sendProblem(reply, request.id, problemOf(error)),
     clientErrorHandler: answerUnreadable,
@@ -28,6 +30,8 @@ export function createServer({ config, logger, metrics }: Pick<ApiDependencies, 
   server.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
 
   server.addHook('onRequest', (request, reply, done) => {
+    // Bodies are JSON whatever their type says, also when it is none.
+    if (request.headers['content-type'] !== undefined) request.raw.headers['content-type'] = 'application/json';
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
     done();
   });

@@ -74,8 +74,8 @@ describe('creating a webspace', () => {
     expect(api.operations.started).toHaveLength(0);
   });
 
-  test('reads JSON whatever the content type says', async () => {
-    expect((await create('{"image":"hello"}', { 'content-type': 'application/x-www-form-urlencoded' })).status).toBe(201);
+  test.each(['application/x-www-form-urlencoded', 'x', ''])('reads JSON whatever the content type says, e.g. "%s"', async (type) => {
+    expect((await create('{"image":"hello"}', { 'content-type': type })).status).toBe(201);
   });
 
   test('refuses a body beyond the limit with 413', async () => {
