@@ -16,9 +16,8 @@ export function createWebspaceActivities(deps: Deps): WebspaceActivities {
   const remove = removeSteps(deps);
   const restore = restoreSteps(deps);
   return {
-    prepareCreation: guarded(create.prepareCreation),
-    ensureInstance: guarded(create.ensureInstance),
-    ensureProjection: guarded(create.ensureProjection),
+    makeWebspace: guarded(create.makeWebspace),
+    ensureProjection: guarded(restore.ensureProjection),
     settle: guarded(settleSteps(deps).settle),
     startInstance: guarded(state.startInstance),
     awaitReady: guarded(state.awaitReady),

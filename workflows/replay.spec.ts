@@ -34,7 +34,7 @@ describe('recorded histories', () => {
 
   test('a history that took another way is refused', async () => {
     const recorded = histories.find(({ title }) => title === 'createWebspace/plain');
-    const altered = JSON.parse(JSON.stringify(recorded?.history).replaceAll('ensureInstance', 'someOtherActivity')) as object;
+    const altered = JSON.parse(JSON.stringify(recorded?.history).replaceAll('makeWebspace', 'someOtherActivity')) as object;
     await expect(replay(altered, String(recorded?.workflowId))).rejects.toThrow(/nondeterminism|TMPRL1100/i);
   });
 });

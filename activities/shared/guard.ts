@@ -17,6 +17,8 @@ export interface Call {
   readonly signal: AbortSignal;
   readonly me: Holder;
   readonly attempt: number;
+  /** How long ago the first attempt was asked for, in milliseconds. */
+  sinceMs(): number;
   /** Says in Temporal UI and the API what is waited for, with the next heartbeat. */
   waiting(details: WaitDetails | undefined): void;
 }
@@ -37,6 +39,7 @@ export function guarded<A extends unknown[], R>(run: (call: Call, ...args: A) =>
       signal: context.cancellationSignal,
       me: { workflowId: execution.workflowId, runId: execution.runId },
       attempt: info.attempt,
+      sinceMs: () => Date.now() - info.scheduledTimestampMs,
       waiting(next) {
         details = next ?? {};
       },

@@ -1,19 +1,24 @@
 import type { Acting, Busy, WebspaceFacts } from '#libs/contracts/activities.js';
 import type { CreateWebspaceInput } from '#libs/contracts/operations.js';
-import { claimKey, claimsOf, domainClaim } from '#libs/domain/claims.js';
+import { domainClaim } from '#libs/domain/claims.js';
 import { defaultHost } from '#libs/domain/names.js';
-import type { WebspaceRecord } from '#libs/domain/record.js';
-import { PlatformError } from '#libs/errors/platform-error.js';
+import type { Platform } from '#libs/domain/platform.js';
+import { parseRecord, uidOf, type WebspaceRecord } from '#libs/domain/record.js';
+import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { MayTake } from '../kubernetes/claims.js';
+import { assertNotDeleted } from '../kubernetes/lock.js';
 import { Instances } from '../lxd/instances.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
 import { settleAll } from '../shared/settle-all.js';
-import { factsOf, recordOf } from './facts.js';
+import { factsOf } from './facts.js';
 
 const exists = (name: string) => new PlatformError('CONFLICT', 'already exists', { details: { reason: 'exists', webspace: name } });
 
-/** The steps of a creation. */
+/** Nothing is made yet: while a system stays away the caller gets an answer, not a creation hours later. */
+const CLAIM_PATIENCE_MS = 45_000;
+
+/** The first step of a creation, up to a webspace that is whole and published. */
 export function createSteps(deps: Deps) {
   const { lxd, locks, claims, projection, installation, platform } = deps;
   const instances = new Instances(lxd, platform);
@@ -28,64 +33,71 @@ export function createSteps(deps: Deps) {
     return async ({ spec }) => spec.webspace === name && (await instance) === undefined && (await installation.isPinnedLxd(signal));
   }
 
+  /** The record of a new webspace, or of what a former attempt of this creation has made. */
+  async function claim(call: Call, input: CreateWebspaceInput): Promise<{ readonly record: WebspaceRecord } | Busy> {
+    const { name, uid, operationId, owner } = input;
+    const { signal } = call;
+    const acting: Acting = { kind: 'create', name, operationId, uid };
+    const [acquired, image] = await settleAll([
+      locks.acquire(acting, call.me, signal),
+      resolveImage(input.image, signal),
+      installation.assertClaimsOpen(signal),
+    ]);
+    if ('busy' in acquired) {
+      // One that was terminated is no webspace, and does not become one while its lock is waited for.
+      const creating = acquired.kind === 'create' && !acquired.ended;
+      const taken = creating || (acquired.kind !== 'delete' && (await instances.find(name, signal)));
+      if (taken) throw exists(name);
+      return { busy: acquired.busy };
+    }
+    assertNotDeleted(acquired.lock, uid);
+    const claimant = { name, uid, operationId };
+    // Read under the lock: whatever else acts on this name has ended.
+    const found = instances.find(name, signal);
+    const host = defaultHost(owner.username, platform.baseDomain);
+    const claimed = settleAll([
+      claims.ensureAddress(platform.addressRange, claimant, { retry: call.attempt > 1, signal }),
+      claims.ensure(domainClaim(host), claimant, leftBehind(name, found, signal), signal),
+    ]);
+    // The claims of one that exists are taken, too: that it exists says more.
+    const [instance] = await settleAll([found, claimed.catch(() => undefined)]);
+    if (instance && uidOf(instance.value) !== uid) throw exists(name);
+    const [address] = await claimed;
+    const made = instance && parseRecord(instance.value);
+    return { record: made ?? newRecord(input, image, address, platform) };
+  }
+
   return {
-    async prepareCreation(call: Call, input: CreateWebspaceInput): Promise<WebspaceFacts | Busy> {
-      const { name, uid, operationId, owner } = input;
-      const { signal } = call;
-      const host = defaultHost(owner.username, platform.baseDomain);
-      const acting: Acting = { kind: 'create', name, operationId, uid };
-      const [acquired, image] = await settleAll([
-        locks.acquire(acting, call.me, signal),
-        resolveImage(input.image, signal),
-        installation.assertClaimsOpen(signal),
-      ]);
-      if ('busy' in acquired) {
-        // One that was terminated is no webspace, and does not become one while its lock is waited for.
-        const creating = acquired.kind === 'create' && !acquired.ended;
-        const taken = creating || (acquired.kind !== 'delete' && (await instances.find(name, signal)));
-        if (taken) throw exists(name);
-        return { busy: acquired.busy };
-      }
-      const claimant = { name, uid, operationId };
-      // Read under the lock: whatever else acts on this name has ended.
-      const found = instances.find(name, signal);
-      const claimed = settleAll([
-        claims.ensureAddress(platform.addressRange, claimant, { retry: call.attempt > 1, signal }),
-        claims.ensure(domainClaim(host), claimant, leftBehind(name, found, signal), signal),
-      ]);
-      // The claims of one that exists are taken, too: that it exists says more.
-      const [instance] = await settleAll([found, claimed.catch(() => undefined)]);
-      if (instance) throw exists(name);
-      const [address] = await claimed;
-      const record: WebspaceRecord = {
-        schema: 1,
-        uid,
-        phase: 'ready',
-        createdBy: operationId,
-        owner: { id: owner.id, username: owner.username },
-        http: { port: platform.defaults.httpPort, startupDelaySeconds: platform.defaults.startupDelaySeconds, sniPassthrough: false },
-        domains: [],
-        ports: [],
-        network: { address },
-        policy: { alwaysOn: false },
-        image,
-        createdAt: new Date().toISOString(),
-      };
+    async makeWebspace(call: Call, input: CreateWebspaceInput): Promise<WebspaceFacts | Busy> {
+      const claimed = await claim(call, input).catch((error: unknown) => {
+        throw call.sinceMs() > CLAIM_PATIENCE_MS && isPlatformError(error) ? error.final() : error;
+      });
+      if ('busy' in claimed) return claimed;
+      const { record } = claimed;
+      await settleAll([instances.ensure(call, input.name, record), projection.ensureNew(input.name, record, call.signal)]);
       return factsOf(record, platform);
     },
+  };
+}
 
-    async ensureInstance(call: Call, acting: Acting, facts: WebspaceFacts): Promise<void> {
-      await locks.assertHeld(acting, call.me, call.signal);
-      await instances.ensure(call, acting.name, recordOf(facts));
-    },
-
-    async ensureProjection(call: Call, acting: Acting, facts: WebspaceFacts): Promise<void> {
-      await locks.assertHeld(acting, call.me, call.signal);
-      const record = recordOf(facts);
-      if (acting.kind === 'create') return projection.ensureNew(acting.name, record, call.signal);
-      // A site that is being restored may be running: its route must not lead elsewhere meanwhile.
-      const withheld = await claims.heldByOthers(claimsOf(record, platform.baseDomain), record.uid, call.signal);
-      await projection.ensureWebspace(acting.name, record, withheld.map(claimKey), call.signal);
-    },
+function newRecord(
+  { uid, operationId, owner }: CreateWebspaceInput,
+  image: WebspaceRecord['image'],
+  address: string,
+  { defaults }: Platform,
+): WebspaceRecord {
+  return {
+    schema: 1,
+    uid,
+    phase: 'ready',
+    createdBy: operationId,
+    owner: { id: owner.id, username: owner.username },
+    http: { port: defaults.httpPort, startupDelaySeconds: defaults.startupDelaySeconds, sniPassthrough: false },
+    domains: [],
+    ports: [],
+    network: { address },
+    policy: { alwaysOn: false },
+    image,
+    createdAt: new Date().toISOString(),
   };
 }

@@ -1,19 +1,16 @@
 import type { Acting, Busy, WebspaceFacts } from '#libs/contracts/activities.js';
-import { claimsOf } from '#libs/domain/claims.js';
-import { parseRecord } from '#libs/domain/record.js';
-import { isPlatformError, noWebspace, PlatformError } from '#libs/errors/platform-error.js';
+import { claimKey, claimsOf } from '#libs/domain/claims.js';
+import { isPlatformError } from '#libs/errors/platform-error.js';
 import type { MayTake } from '../kubernetes/claims.js';
-import { assertNotDeleted } from '../kubernetes/lock.js';
-import { Instances } from '../lxd/instances.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
 import { settleAll } from '../shared/settle-all.js';
 import { factsOf, recordOf } from './facts.js';
+import { takeWebspace } from './take.js';
 
 /** The steps that rebuild claims and objects from one record. */
 export function restoreSteps(deps: Deps) {
-  const { locks, claims, observer, platform, lxd } = deps;
-  const instances = new Instances(lxd, platform);
+  const { locks, claims, observer, platform, projection } = deps;
 
   /**
    * An address at rest, a claim of our own name, or one whose webspace does not name it (any more) gives way to a record. Of two records
@@ -32,15 +29,8 @@ export function restoreSteps(deps: Deps) {
 
   return {
     async readForRestore(call: Call, acting: Acting): Promise<WebspaceFacts | Busy> {
-      const acquired = await locks.acquire(acting, call.me, call.signal);
-      if ('busy' in acquired) return { busy: acquired.busy };
-      const found = await instances.find(acting.name, call.signal);
-      const record = found && parseRecord(found.value);
-      if (!record) throw noWebspace(acting.name);
-      assertNotDeleted(acquired.lock, record.uid);
-      if (record.deletedBy !== undefined)
-        throw new PlatformError('CONFLICT', `${acting.name} is being deleted.`, { details: { reason: 'deleted' } });
-      return factsOf(record, platform);
+      const taken = await takeWebspace(deps, call, acting);
+      return 'busy' in taken ? taken : factsOf(taken.record, platform);
     },
 
     async restoreClaims(call: Call, acting: Acting, facts: WebspaceFacts): Promise<void> {
@@ -58,6 +48,14 @@ export function restoreSteps(deps: Deps) {
           }
         }),
       );
+    },
+
+    async ensureProjection(call: Call, acting: Acting, facts: WebspaceFacts): Promise<void> {
+      await locks.assertHeld(acting, call.me, call.signal);
+      const record = recordOf(facts);
+      // Its site may be running: its route must not lead elsewhere meanwhile.
+      const withheld = await claims.heldByOthers(claimsOf(record, platform.baseDomain), record.uid, call.signal);
+      await projection.ensureWebspace(acting.name, record, withheld.map(claimKey), call.signal);
     },
   };
 }

@@ -2,42 +2,22 @@ import { connect, type Socket } from 'node:net';
 import type { Acting, Busy, Started, WebspaceFacts } from '#libs/contracts/activities.js';
 import { phaseOf } from '#libs/domain/phase.js';
 import { uidOfObject } from '#libs/domain/projection.js';
-import { parseRecord, type WebspaceRecord } from '#libs/domain/record.js';
-import { isPlatformError, noWebspace, PlatformError } from '#libs/errors/platform-error.js';
-import type { LxdInstance } from '#libs/lxd/types.js';
-import { assertNotDeleted } from '../kubernetes/lock.js';
+import type { WebspaceRecord } from '#libs/domain/record.js';
+import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import { Instances } from '../lxd/instances.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
 import { settleAll } from '../shared/settle-all.js';
 import { factsOf } from './facts.js';
+import { takeWebspace } from './take.js';
 
 const ATTEMPT_EVERY_MS = 25;
 const ATTEMPT_LIVES_MS = 1_000;
-
-interface Taken {
-  readonly instance: LxdInstance;
-  readonly record: WebspaceRecord;
-}
 
 /** The steps of boot, reboot and shutdown. */
 export function stateSteps(deps: Deps) {
   const { lxd, locks, projection, platform, kube, log } = deps;
   const instances = new Instances(lxd, platform);
-
-  /** Takes the lock, then reads the instance: what is read before may be gone. */
-  async function take(call: Call, acting: Acting): Promise<Taken | Busy> {
-    const acquired = await locks.acquire(acting, call.me, call.signal);
-    if ('busy' in acquired) return acquired;
-    const found = await instances.find(acting.name, call.signal);
-    const record = found && parseRecord(found.value);
-    if (!found || !record) throw noWebspace(acting.name);
-    assertNotDeleted(acquired.lock, record.uid);
-    if (record.deletedBy !== undefined) {
-      throw new PlatformError('CONFLICT', `${acting.name} is being deleted.`, { details: { reason: 'deleted' } });
-    }
-    return { instance: found.value, record };
-  }
 
   /** The phase is for the eye: an operation goes on without it. */
   async function show(name: string, record: WebspaceRecord, phase: 'starting', signal: AbortSignal): Promise<void> {
@@ -52,12 +32,12 @@ export function stateSteps(deps: Deps) {
 
   return {
     async startInstance(call: Call, acting: Acting): Promise<Started | Busy> {
-      const taken = await take(call, acting);
+      const taken = await takeWebspace(deps, call, acting);
       if ('busy' in taken) return taken;
-      const { instance, record } = taken;
-      const running = phaseOf(instance.status_code) === 'running';
+      const { found, record } = taken;
+      const running = phaseOf(found.value.status_code) === 'running';
       const [{ changed }] = await settleAll([
-        instances.start(call, instance),
+        instances.start(call, found.value),
         running ? undefined : show(acting.name, record, 'starting', call.signal),
       ]);
       return { ...factsOf(record, platform), changed };
@@ -72,10 +52,10 @@ export function stateSteps(deps: Deps) {
     },
 
     async beginStop(call: Call, acting: Acting): Promise<WebspaceFacts | Busy> {
-      const taken = await take(call, acting);
+      const taken = await takeWebspace(deps, call, acting);
       if ('busy' in taken) return taken;
-      const { instance, record } = taken;
-      if (phaseOf(instance.status_code) === 'stopped' && call.attempt === 1) {
+      const { found, record } = taken;
+      if (phaseOf(found.value.status_code) === 'stopped' && call.attempt === 1) {
         throw new PlatformError('CONFLICT', 'not running', { details: { reason: 'not-running' } });
       }
       await projection.routeToGateway(acting.name, record, await projection.read(acting.name, call.signal), call.signal);

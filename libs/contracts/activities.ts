@@ -40,11 +40,12 @@ export interface MarkedDeleted {
  * Every activity, by the name under which it is registered and seen in Temporal UI. Each says what it guarantees, and may be run twice.
  */
 export interface WebspaceActivities {
-  /** The lock, the claims of host name and address, and the image are this creation's; nothing else exists under the name. */
-  prepareCreation(input: CreateWebspaceInput): Promise<WebspaceFacts | Busy>;
-  /** The instance exists, whole, with this creation's record. */
-  ensureInstance(acting: Acting, facts: WebspaceFacts): Promise<void>;
-  /** `Webspace` exists; of one that is being made Service, EndpointSlice and route too, which otherwise the last look makes. */
+  /**
+   * The lock, the claims of host name and address, and the instance with this creation's record are this creation's, and the webspace is
+   * published. Nothing else existed under the name.
+   */
+  makeWebspace(input: CreateWebspaceInput): Promise<WebspaceFacts | Busy>;
+  /** `Webspace` exists for the record; what it owns is left to the last look. */
   ensureProjection(acting: Acting, facts: WebspaceFacts): Promise<void>;
   /** Objects say what LXD says, looked at last, and the lock is free. */
   settle(acting: Acting): Promise<{ phase: string }>;

@@ -24,7 +24,12 @@ export class PlatformError extends Error {
   }
 
   get retryable(): boolean {
-    return ERROR_TABLE[this.code].retryable;
+    return ERROR_TABLE[this.code].retryable && this.details['final'] !== true;
+  }
+
+  /** The same error, not to be tried again by an activity. */
+  final(): PlatformError {
+    return new PlatformError(this.code, this.message, { details: { ...this.details, final: true }, cause: this.cause });
   }
 }
 

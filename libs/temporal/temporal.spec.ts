@@ -16,14 +16,7 @@ const ours = (message = 'There is no image "x".') =>
 
 describe('what a workflow ended with', () => {
   test('is our error again, with its details, also through an activity', () => {
-    const activity = new ActivityFailure(
-      'Activity task failed',
-      'prepareCreation',
-      '1',
-      RetryState.NON_RETRYABLE_FAILURE,
-      'worker',
-      ours(),
-    );
+    const activity = new ActivityFailure('Activity task failed', 'makeWebspace', '1', RetryState.NON_RETRYABLE_FAILURE, 'worker', ours());
     for (const cause of [ours(), activity]) {
       expect(fromTemporal(failed(cause))).toMatchObject({
         code: 'NOT_FOUND',

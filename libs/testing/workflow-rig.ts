@@ -101,8 +101,7 @@ function recorded(activities: WebspaceActivities, calls: string[]): Record<strin
 
 const done = async () => undefined;
 const HARMLESS: WebspaceActivities = {
-  prepareCreation: async () => exampleFacts,
-  ensureInstance: done,
+  makeWebspace: async () => exampleFacts,
   ensureProjection: done,
   settle: async () => ({ phase: 'stopped' }),
   startInstance: async () => ({ ...exampleFacts, changed: true }),

@@ -9,7 +9,7 @@ const ROUNDS = times({ short: 8, full: 200 });
 const LANES = 4;
 const TIMEOUT_MS = FULL ? 1_800_000 : 120_000;
 /** What a creation with a boot runs until it is there for good. */
-const STEPS = ['prepareCreation', 'ensureInstance', 'ensureProjection', 'startInstance', 'awaitReady', 'settle'];
+const STEPS = ['makeWebspace', 'startInstance', 'awaitReady', 'settle'];
 
 let races: RaceLab;
 
@@ -79,7 +79,7 @@ test(
       await holds(who, started, seen);
     });
     report('create cancelled step by step', `${counts(seen)}; met in ${[...met].join(', ')}`);
-    expect([...met]).toContain('ensureInstance');
+    expect([...met]).toContain('makeWebspace');
   },
   TIMEOUT_MS,
 );

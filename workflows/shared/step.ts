@@ -81,23 +81,6 @@ export class Operation {
     });
   }
 
-  /** Steps that do not depend on each other. When one fails the others are cancelled, and all have ended before it is thrown. */
-  async together(...runs: readonly (() => Promise<unknown>)[]): Promise<void> {
-    const scope = new CancellationScope({ cancellable: true });
-    await scope.run(async () => {
-      const all = runs.map((run) =>
-        run().catch((error: unknown) => {
-          scope.cancel();
-          throw error;
-        }),
-      );
-      const ended = await Promise.allSettled(all);
-      const errors = ended.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
-      const first = errors.find((error) => !isCancellation(error)) ?? errors[0];
-      if (first !== undefined) throw first;
-    });
-  }
-
   /** Runs the body; on failure or cancellation undoes what was registered, newest first, and fails with our code. */
   async run<T>(body: () => Promise<T>): Promise<T> {
     try {

@@ -1,7 +1,7 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type { Acting, WebspaceFacts } from '../../libs/contracts/activities.js';
 import { CREATED_UPDATE, type CreateWebspaceInput, type CreateWebspaceResult } from '../../libs/contracts/operations.js';
-import { lasting, quick, slow } from '../shared/activities.js';
+import { lasting, slow } from '../shared/activities.js';
 import { Milestone } from '../shared/milestone.js';
 import { Operation } from '../shared/step.js';
 
@@ -15,24 +15,13 @@ export async function createWebspace(input: CreateWebspaceInput): Promise<Create
   const operation = new Operation();
   return created.during(() =>
     operation.run(async () => {
-      // Without an instance there is nothing that could come back, and a webspace that exists already keeps its Lease as it was.
-      let tombstone: 'tombstone' | 'none' = 'none';
-      operation.undoBy('release', `Free the lock of ${name}`, () => lasting(`Free the lock of ${name}`).releaseLock(acting, tombstone));
+      operation.undoBy('release', `Free the lock of ${name}`, () => lasting(`Free the lock of ${name}`).releaseLock(acting, 'tombstone'));
       operation.undoBy('remove-objects', `Remove objects and claims of ${name}`, () =>
         lasting(`Remove objects and claims of ${name}`).removeObjects(acting),
       );
-      const facts = await operation.stepWhenFree('prepare', `Claim ${name}, its host name and an address`, LOCK_DEADLINE_MS, () =>
-        quick(`Claim names for ${name}`).prepareCreation(input),
-      );
-      tombstone = 'tombstone';
       operation.undoBy('remove-instance', `Remove instance ${name}`, () => lasting(`Remove instance ${name}`).removeInstance(acting));
-      await operation.together(
-        () =>
-          operation.step('instance', `Make instance ${name} from ${input.image}`, () =>
-            slow(`Create container ${name}`).ensureInstance(acting, facts),
-          ),
-        () =>
-          operation.step('publish', `Publish https://${facts.host}`, () => slow(`Publish ${facts.host}`).ensureProjection(acting, facts)),
+      const facts = await operation.stepWhenFree('make', `Make ${name} from ${input.image}, and publish it`, LOCK_DEADLINE_MS, () =>
+        slow(`Claim names for ${name}, make its container, publish it`).makeWebspace(input),
       );
       if (input.boot) await bootStep(operation, acting, facts);
       operation.commit();

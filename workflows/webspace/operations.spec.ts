@@ -42,14 +42,12 @@ describe('createWebspace', () => {
   test('claims, makes and publishes, looks last, and tells what it made', async () => {
     await rig.run('createWebspace', create, {}, async ({ result, calls }) => {
       expect(await result()).toMatchObject({ name: 'ws-u1', host: 'alice.ws.example.org', address: '10.77.128.5' });
-      expect(calls[0]).toBe('prepareCreation');
-      expect(new Set(calls.slice(1, 3))).toEqual(new Set(['ensureInstance', 'ensureProjection']));
-      expect(calls.slice(3)).toEqual(['settle']);
+      expect(calls).toEqual(['makeWebspace', 'settle']);
     });
   });
 
   test("undoes in reverse when a step fails, and fails with the step's own code and sentence", async () => {
-    await rig.run('createWebspace', create, { ensureInstance: failing('OPERATION_FAILED', 'no space left') }, async ({ result, calls }) => {
+    await rig.run('createWebspace', create, { makeWebspace: failing('OPERATION_FAILED', 'no space left') }, async ({ result, calls }) => {
       const failure = await failureOf(result());
       expect(failure).toMatchObject({ type: 'OPERATION_FAILED', message: 'no space left' });
       expect(calls.filter((name) => UNDO.includes(name))).toEqual(UNDO);
@@ -57,16 +55,9 @@ describe('createWebspace', () => {
     });
   });
 
-  test('removes no instance when it never came to making one', async () => {
-    await rig.run('createWebspace', create, { prepareCreation: failing('CONFLICT', 'already exists') }, async ({ result, calls }) => {
-      expect(await failureOf(result())).toMatchObject({ type: 'CONFLICT', message: 'already exists' });
-      expect(calls).toEqual(['prepareCreation', 'removeObjects', 'releaseLock']);
-    });
-  });
-
   test('undoes when it is cancelled, and ends as cancelled', async () => {
-    await rig.run('createWebspace', create, { ensureInstance: untilCancelled }, async ({ handle, result, calls }) => {
-      while (!calls.includes('ensureInstance')) await delay(10);
+    await rig.run('createWebspace', create, { makeWebspace: untilCancelled }, async ({ handle, result, calls }) => {
+      while (!calls.includes('makeWebspace')) await delay(10);
       await handle.cancel();
       expect(await failureOf(result())).toBeInstanceOf(CancelledFailure);
       expect(calls.filter((name) => UNDO.includes(name))).toEqual(UNDO);
@@ -92,7 +83,7 @@ describe('createWebspace', () => {
   });
 
   test('says what could not be undone', async () => {
-    const activities = { ensureInstance: failing('UNAVAILABLE', 'LXD is away'), removeObjects: failing('DENIED_UPSTREAM', 'refused') };
+    const activities = { makeWebspace: failing('UNAVAILABLE', 'LXD is away'), removeObjects: failing('DENIED_UPSTREAM', 'refused') };
     await rig.run('createWebspace', create, activities, async ({ result, calls }) => {
       expect(await failureOf(result())).toMatchObject({
         type: 'UNAVAILABLE',
@@ -104,9 +95,9 @@ describe('createWebspace', () => {
 
   test('asks again while a delete holds the lock, and shows whose it is', async () => {
     const answers = [{ busy: 'delete (delete:ws-u1:x) holds the lock' }, { busy: 'delete (delete:ws-u1:x) holds the lock' }];
-    await rig.run('createWebspace', create, { prepareCreation: async () => answers.shift() ?? exampleFacts }, async ({ result, calls }) => {
+    await rig.run('createWebspace', create, { makeWebspace: async () => answers.shift() ?? exampleFacts }, async ({ result, calls }) => {
       expect(await result()).toMatchObject({ name: 'ws-u1' });
-      expect(calls.filter((name) => name === 'prepareCreation')).toHaveLength(3);
+      expect(calls.filter((name) => name === 'makeWebspace')).toHaveLength(3);
     });
   });
 });
