@@ -1,6 +1,7 @@
 import type { WebspaceActivities } from '#libs/contracts/activities.js';
 import type { Deps } from './shared/deps.js';
 import { guarded } from './shared/guard.js';
+import { changeSteps } from './webspace/change.js';
 import { compareSteps } from './webspace/compare.js';
 import { createSteps } from './webspace/create.js';
 import { reconcileSteps } from './webspace/reconcile.js';
@@ -17,6 +18,7 @@ export function createWebspaceActivities(deps: Deps): WebspaceActivities {
   const restore = restoreSteps(deps);
   return {
     makeWebspace: guarded(create.makeWebspace),
+    changeRecord: guarded(changeSteps(deps).changeRecord),
     ensureProjection: guarded(restore.ensureProjection),
     settle: guarded(settleSteps(deps).settle),
     startInstance: guarded(state.startInstance),

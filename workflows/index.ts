@@ -1,5 +1,6 @@
 // The only file the bundler is pointed at: every workflow type, by the name in libs/contracts/operations.ts.
 export { bootWebspace } from './webspace/boot-webspace.js';
+export { changeConfig, changeDomains, changePortForwards, changeWebspace } from './webspace/change-webspace.js';
 export { createWebspace } from './webspace/create-webspace.js';
 export { deleteWebspace } from './webspace/delete-webspace.js';
 export { reconcileWebspace } from './webspace/reconcile-webspace.js';

@@ -1,8 +1,10 @@
 import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
+import type { NewPortForward, PortForward } from '#libs/contracts/operations.js';
 import { LABELS } from '#libs/contracts/webspaces-api.js';
 import { type AddressRange, addressCandidates } from '#libs/domain/addresses.js';
-import { addressClaim, CLAIM_KINDS, type Claim, type ClaimKind } from '#libs/domain/claims.js';
+import { addressClaim, CLAIM_KINDS, type Claim, type ClaimKind, claimKey, portClaim } from '#libs/domain/claims.js';
 import { labelsOf } from '#libs/domain/desired-objects.js';
+import { type PortRange, portCandidates } from '#libs/domain/ports.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
 import { settleAll } from '../shared/settle-all.js';
@@ -31,6 +33,8 @@ export interface ClaimObject {
 export type MayTake = (held: { readonly kind: ClaimKind; readonly object: StoredObject; readonly spec: ClaimSpec }) => Promise<boolean>;
 
 const RACES = 5;
+/** After so many ports that were taken the range is looked at as a whole. */
+const PORT_GUESSES = 8;
 const TAKEN: Record<ClaimKind, string> = {
   domain: 'The host name',
   address: 'The address',
@@ -39,6 +43,12 @@ const TAKEN: Record<ClaimKind, string> = {
 
 export function claimSpec(object: StoredObject): ClaimSpec {
   return (object['spec'] ?? {}) as ClaimSpec;
+}
+
+/** Whether a claim's object says what the claim says. */
+function says(object: StoredObject, claim: Claim): boolean {
+  const spec = object['spec'] as Record<string, unknown>;
+  return Object.entries(claim.spec).every(([key, value]) => spec[key] === value);
 }
 
 /** Claims: the object of a name belongs to whoever managed to create it. Nothing here looks first and writes afterwards. */
@@ -66,7 +76,11 @@ export class Claims {
       const object = await this.#kube.find(claim.kind, claim.name, { signal });
       if (!object) continue;
       const spec = claimSpec(object);
-      if (spec.uid === claimant.uid) return;
+      if (spec.uid === claimant.uid) {
+        if (says(object, claim)) return;
+        await this.#kube.replace(claim.kind, { ...object, spec: { ...(object['spec'] as object), ...claim.spec } }, { signal });
+        return;
+      }
       if (!(await mayTake({ kind: claim.kind, object, spec }))) {
         const heldBy = spec.webspace ?? (spec.until === undefined ? undefined : `nobody, it rests until ${spec.until}`);
         throw new PlatformError('CONFLICT', `${TAKEN[claim.kind]} ${claim.name} is used by a webspace.`, {
@@ -101,6 +115,50 @@ export class Claims {
       }
     }
     throw new PlatformError('UNAVAILABLE', `All addresses from ${range.from} to ${range.to} are taken; make platform.addressRange larger.`);
+  }
+
+  /**
+   * Claims a free port of the range. A retry finds what its former attempt claimed, if `seed` is the same.
+   * @throws UNAVAILABLE when every port of the range is taken.
+   */
+  async ensureAnyPort(
+    range: PortRange,
+    wanted: Omit<NewPortForward, 'external'>,
+    seed: string,
+    claimant: Claimant,
+    signal: AbortSignal,
+  ): Promise<PortForward> {
+    let refused = 0;
+    let taken: ReadonlySet<string> = new Set();
+    for (const external of portCandidates(range, seed)) {
+      const port = { protocol: wanted.protocol, external, internal: wanted.internal };
+      const claim = portClaim(port);
+      if (taken.has(claim.name)) continue;
+      try {
+        await this.#kube.create(claim.kind, this.#object(claim, claimant), { signal });
+        return port;
+      } catch (error) {
+        if (!isPlatformError(error, 'CONFLICT')) throw error;
+      }
+      const object = await this.#kube.find(claim.kind, claim.name, { signal });
+      const spec = object && claimSpec(object);
+      if (object && spec?.uid === claimant.uid && spec.operation === claimant.operationId && says(object, claim)) return port;
+      if (++refused === PORT_GUESSES) taken = new Set((await this.#kube.list(claim.kind, { signal })).map(({ metadata }) => metadata.name));
+    }
+    throw new PlatformError('UNAVAILABLE', `All ${wanted.protocol} ports from ${range.from} to ${range.to} are taken.`);
+  }
+
+  /** Makes the claims of a uid what its record says: releases those it does not name, corrects those that say something else. */
+  async align(uid: string, named: readonly Claim[], signal: AbortSignal): Promise<void> {
+    const wanted = new Map(named.map((claim) => [claimKey(claim), claim]));
+    await settleAll(
+      (await this.of(uid, signal)).map(async ({ kind, object }) => {
+        const claim = wanted.get(claimKey({ kind, name: object.metadata.name }));
+        if (!claim) return this.release(kind, object, signal);
+        if (says(object, claim)) return;
+        await this.#kube.replace(kind, { ...object, spec: { ...(object['spec'] as object), ...claim.spec } }, { signal });
+      }),
+    );
   }
 
   /** Those of the claims that another uid holds. */

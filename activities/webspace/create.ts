@@ -5,13 +5,13 @@ import { defaultHost } from '#libs/domain/names.js';
 import type { Platform } from '#libs/domain/platform.js';
 import { parseRecord, uidOf, type WebspaceRecord } from '#libs/domain/record.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
-import type { MayTake } from '../kubernetes/claims.js';
 import { assertNotDeleted } from '../kubernetes/lock.js';
 import { Instances } from '../lxd/instances.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
 import { settleAll } from '../shared/settle-all.js';
 import { factsOf } from './facts.js';
+import { leftBehind } from './left-behind.js';
 
 const exists = (name: string) => new PlatformError('CONFLICT', 'already exists', { details: { reason: 'exists', webspace: name } });
 
@@ -26,11 +26,6 @@ export function createSteps(deps: Deps) {
   async function resolveImage(image: string, signal: AbortSignal): Promise<WebspaceRecord['image']> {
     if (/^[0-9a-f]{64}$/.test(image)) return { fingerprint: (await lxd.images.get(image, { signal })).fingerprint };
     return { alias: image, fingerprint: await lxd.images.resolveAlias(image, { signal }) };
-  }
-
-  /** A claim that another uid of our own name left behind: we hold the lock, and its instance is gone from the LXD of this installation. */
-  function leftBehind(name: string, instance: Promise<unknown>, signal: AbortSignal): MayTake {
-    return async ({ spec }) => spec.webspace === name && (await instance) === undefined && (await installation.isPinnedLxd(signal));
   }
 
   /** The record of a new webspace, or of what a former attempt of this creation has made. */
@@ -57,7 +52,12 @@ export function createSteps(deps: Deps) {
     const host = defaultHost(owner.username, platform.baseDomain);
     const claimed = settleAll([
       claims.ensureAddress(platform.addressRange, claimant, { retry: call.attempt > 1, signal }),
-      claims.ensure(domainClaim(host), claimant, leftBehind(name, found, signal), signal),
+      claims.ensure(
+        domainClaim(host),
+        claimant,
+        leftBehind(name, async () => (await found) !== undefined, installation, signal),
+        signal,
+      ),
     ]);
     // The claims of one that exists are taken, too: that it exists says more.
     const [instance] = await settleAll([found, claimed.catch(() => undefined)]);

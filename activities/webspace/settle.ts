@@ -1,5 +1,7 @@
 import type { Acting } from '#libs/contracts/activities.js';
-import { planProjection } from '#libs/domain/projection.js';
+import { isChangeKind } from '#libs/contracts/operations.js';
+import { claimsOf } from '#libs/domain/claims.js';
+import { planProjection, uidOfObject, withheldOf } from '#libs/domain/projection.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import { sameHolder } from '../kubernetes/lock.js';
 import type { Deps } from '../shared/deps.js';
@@ -8,7 +10,7 @@ import type { Call } from '../shared/guard.js';
 const MAX_LOOKS = 20;
 
 /** The end of every operation but creation's undo and delete: a last look, then the lock is freed. */
-export function settleSteps({ locks, projection, observer, platform }: Deps) {
+export function settleSteps({ locks, claims, projection, observer, platform }: Deps) {
   return {
     /**
      * Looks last and releases with the resourceVersion it saw: a mark `look-again` set meanwhile refuses the release, and it looks again.
@@ -25,7 +27,14 @@ export function settleSteps({ locks, projection, observer, platform }: Deps) {
             continue;
           }
           const plan = planProjection(acting.name, instance, objects, platform);
+          const changed = isChangeKind(acting.kind) && instance.is === 'present' ? instance.record : undefined;
+          if (changed && plan.verdict === 'restore' && uidOfObject(objects.webspace) === changed.uid) {
+            await projection.ensureWebspace(acting.name, changed, withheldOf(objects.webspace, changed, platform), signal);
+            continue;
+          }
           if (plan.verdict === 'update' || plan.verdict === 'unknown') await projection.apply(plan, objects, signal);
+          // After the routes: a name is free only when nobody is led by it any more.
+          if (changed) await claims.align(changed.uid, claimsOf(changed, platform.baseDomain), signal);
           await locks.release(acting, lock, 'none', signal);
           return { phase: instance.is === 'present' ? instance.phase : 'unknown' };
         } catch (error) {

@@ -66,6 +66,11 @@ export const platformSchema = z
       })
       .optional()
       .describe("cert-manager's issuer for custom domains; without it they are served with the certificate of the base domain"),
+    portRange: z
+      .strictObject({ from: port.default(49152), to: port.default(65535) })
+      .refine(({ from, to }) => from <= to, { path: ['to'], message: 'must not be below `from`' })
+      .prefault({})
+      .describe('External ports that may be forwarded'),
     publicPort: port.default(443).describe('Port of the entry point as visitors see it'),
     defaults: z
       .strictObject({

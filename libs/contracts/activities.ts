@@ -1,4 +1,4 @@
-import type { Account, CreateWebspaceInput, OperationKind, SweepResult } from './operations.js';
+import type { Account, ChangeWebspaceResult, CreateWebspaceInput, OperationKind, SweepResult, WebspaceChange } from './operations.js';
 
 /** The operation on whose behalf an activity acts; with the run id of its workflow it is the holder of the lock. */
 export interface Acting {
@@ -47,8 +47,10 @@ export interface WebspaceActivities {
   makeWebspace(input: CreateWebspaceInput): Promise<WebspaceFacts | Busy>;
   /** `Webspace` exists for the record; what it owns is left to the last look. */
   ensureProjection(acting: Acting, facts: WebspaceFacts): Promise<void>;
-  /** Objects say what LXD says, looked at last, and the lock is free. */
+  /** Objects say what LXD says, looked at last; after a change no claim is left that the record does not name; the lock is free. */
   settle(acting: Acting): Promise<{ phase: string }>;
+  /** The lock is held, everything the change adds is claimed, and the record says what the change asks for. */
+  changeRecord(acting: Acting, change: WebspaceChange): Promise<ChangeWebspaceResult | Busy>;
   /** The lock is held and the container runs. */
   startInstance(acting: Acting): Promise<Started | Busy>;
   /** The container's port answers, or its start-up time is over: `answering` tells. */

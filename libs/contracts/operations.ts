@@ -1,8 +1,28 @@
 import type { ErrorCode } from './error-codes.js';
 
 /** Kinds of operations on one webspace; the first part of their workflow ids. */
-export const OPERATION_KINDS = ['create', 'delete', 'boot', 'shutdown', 'reboot', 'reconcile', 'restore'] as const;
+export const OPERATION_KINDS = [
+  'create',
+  'delete',
+  'boot',
+  'shutdown',
+  'reboot',
+  'config',
+  'domains',
+  'ports',
+  'change',
+  'reconcile',
+  'restore',
+] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
+
+/** Kinds that change a record: of one part of it, or of several at once (`change`). */
+export const CHANGE_KINDS = ['config', 'domains', 'ports', 'change'] as const satisfies readonly OperationKind[];
+export type ChangeKind = (typeof CHANGE_KINDS)[number];
+
+export function isChangeKind(kind: OperationKind): kind is ChangeKind {
+  return (CHANGE_KINDS as readonly OperationKind[]).includes(kind);
+}
 
 /** The workflow function behind each kind, as registered in the worker. */
 export const WORKFLOW_TYPES: Record<OperationKind | 'sweep', string> = {
@@ -11,6 +31,10 @@ export const WORKFLOW_TYPES: Record<OperationKind | 'sweep', string> = {
   boot: 'bootWebspace',
   shutdown: 'shutdownWebspace',
   reboot: 'rebootWebspace',
+  config: 'changeConfig',
+  domains: 'changeDomains',
+  ports: 'changePortForwards',
+  change: 'changeWebspace',
   reconcile: 'reconcileWebspace',
   restore: 'restoreWebspace',
   sweep: 'sweep',
@@ -71,6 +95,57 @@ export interface ShutdownWebspaceInput {
 }
 
 export type RebootWebspaceInput = ShutdownWebspaceInput;
+
+export type Protocol = 'tcp' | 'udp';
+
+/** A forwarded port by the outside: what it is removed by. */
+export interface ExternalPort {
+  readonly protocol: Protocol;
+  readonly external: number;
+}
+
+export interface PortForward extends ExternalPort {
+  readonly internal: number;
+}
+
+/** A forward to be made; without `external` any free port of the range is taken. */
+export interface NewPortForward {
+  readonly protocol: Protocol;
+  readonly external?: number | undefined;
+  readonly internal: number;
+}
+
+export interface WebspaceConfig {
+  readonly startupDelaySeconds: number;
+  readonly httpPort: number;
+  readonly sniPassthrough: boolean;
+}
+
+/**
+ * What is to become different of a webspace, all of it or nothing. Absent parts stay as they are; zero values (`false`, `0`) count. What is
+ * removed makes place for what is added. Domains are in canonical form.
+ */
+export interface WebspaceChange {
+  readonly config?: { readonly [K in keyof WebspaceConfig]?: WebspaceConfig[K] | undefined } | undefined;
+  readonly domains?: { readonly add: readonly string[]; readonly remove: readonly string[] } | undefined;
+  readonly ports?: { readonly add: readonly NewPortForward[]; readonly remove: readonly ExternalPort[] } | undefined;
+}
+
+export interface ChangeWebspaceInput {
+  readonly name: string;
+  readonly operationId: string;
+  readonly requestedBy: Requester;
+  readonly change: WebspaceChange;
+}
+
+export interface ChangeWebspaceResult {
+  readonly name: string;
+  readonly uid: string;
+  /** What the configuration was before. */
+  readonly previous: WebspaceConfig;
+  /** The forwards that were added, in the order in which they were asked for. */
+  readonly added: readonly PortForward[];
+}
 
 export interface ReconcileWebspaceInput {
   readonly name: string;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { candidates } from './candidates.js';
 
 export interface AddressRange {
   readonly from: string;
@@ -18,14 +18,9 @@ export function rangeSize(range: AddressRange): number {
   return toNumber(range.to) - toNumber(range.from) + 1;
 }
 
-/**
- * The order in which a webspace tries the addresses of the range: it begins where the hash of its uid falls, so that creations at once
- * seldom meet, and a retry meets its own claim first.
- */
+/** The order in which a webspace tries the addresses of the range. */
 export function* addressCandidates(range: AddressRange, uid: string): Generator<string> {
-  const size = rangeSize(range);
-  const first = createHash('sha256').update(uid).digest().readUInt32BE(0) % size;
-  for (let i = 0; i < size; i++) yield toAddress(toNumber(range.from) + ((first + i) % size));
+  for (const index of candidates(rangeSize(range), uid)) yield toAddress(toNumber(range.from) + index);
 }
 
 /** Name of the Address object that stands for an address: `10-77-0-12`. */

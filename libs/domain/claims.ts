@@ -35,7 +35,7 @@ export function claimsOf(record: WebspaceRecord, baseDomain: string): Claim[] {
 }
 
 /** How a claim is named in a list of claims: `domain/alice.ws.example.org`. */
-export function claimKey({ kind, name }: Claim): string {
+export function claimKey({ kind, name }: Pick<Claim, 'kind' | 'name'>): string {
   return `${kind}/${name}`;
 }
 

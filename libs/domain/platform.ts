@@ -1,3 +1,5 @@
+import type { PortRange } from './ports.js';
+
 /** An issuer of cert-manager; `group` is another one's for an issuer from outside. */
 export interface CertificateIssuer {
   readonly kind: string;
@@ -20,6 +22,9 @@ export interface Platform {
   readonly defaultTlsSecret?: string | undefined;
   /** Who signs the certificates of custom domains; without one they are served with the default certificate. */
   readonly certificateIssuer?: CertificateIssuer | undefined;
+  /** External ports that may be forwarded, inclusive. */
+  readonly portRange: PortRange;
+  readonly limits: { readonly startupDelaySeconds: number; readonly portForwards: number };
   readonly defaults: { readonly httpPort: number; readonly startupDelaySeconds: number };
   /** How long an address rests after its webspace is gone before it is given out again. */
   readonly addressRestSeconds: number;

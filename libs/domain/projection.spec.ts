@@ -16,6 +16,8 @@ const platform: Platform = {
   entryPoint: 'websecure',
   defaultTlsSecret: 'tls-main',
   defaults: { httpPort: 80, startupDelaySeconds: 3 },
+  portRange: { from: 49152, to: 65535 },
+  limits: { startupDelaySeconds: 60, portForwards: 64 },
   addressRestSeconds: 600,
 };
 

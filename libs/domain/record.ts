@@ -32,6 +32,14 @@ export const recordSchema = z.looseObject({
   ports: z.array(portForward),
   network: z.looseObject({ address: z.ipv4() }),
   policy: z.looseObject({ alwaysOn: z.boolean() }),
+  /** The last change of this record, so that a repeated step knows its own work. */
+  lastChange: z
+    .looseObject({
+      operation: z.string(),
+      previous: z.object({ startupDelaySeconds: z.number(), httpPort: z.int(), sniPassthrough: z.boolean() }),
+      added: z.array(z.object({ protocol: z.enum(['tcp', 'udp']), external: z.int(), internal: z.int() })),
+    })
+    .optional(),
   image: z.looseObject({ alias: z.string().optional(), fingerprint: z.string() }),
   createdAt: z.string(),
 });

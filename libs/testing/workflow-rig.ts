@@ -102,6 +102,12 @@ function recorded(activities: WebspaceActivities, calls: string[]): Record<strin
 const done = async () => undefined;
 const HARMLESS: WebspaceActivities = {
   makeWebspace: async () => exampleFacts,
+  changeRecord: async () => ({
+    name: 'ws-u1',
+    uid: exampleFacts.uid,
+    previous: { startupDelaySeconds: 3, httpPort: 80, sniPassthrough: false },
+    added: [],
+  }),
   ensureProjection: done,
   settle: async () => ({ phase: 'stopped' }),
   startInstance: async () => ({ ...exampleFacts, changed: true }),
