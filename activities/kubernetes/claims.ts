@@ -84,7 +84,7 @@ export class Claims {
       if (!(await mayTake({ kind: claim.kind, object, spec }))) {
         const heldBy = spec.webspace ?? (spec.until === undefined ? undefined : `nobody, it rests until ${spec.until}`);
         throw new PlatformError('CONFLICT', `${TAKEN[claim.kind]} ${claim.name} is used by a webspace.`, {
-          details: { reason: 'claimed', heldBy },
+          details: { reason: 'claimed', heldBy, legacyMessage: 'used by a webspace' },
         });
       }
       await this.#delete(claim.kind, object, signal);

@@ -6,16 +6,20 @@ import { HealthService } from './health/health.service.js';
 import { AuthGuard } from './http/auth.guard.js';
 import { SchemaPipe } from './http/schema.pipe.js';
 import { MetricsController } from './metrics/metrics.controller.js';
+import { Changes } from './operations/changes.service.js';
 import { Starter } from './operations/starter.service.js';
 import { LxdReads } from './reads/lxd-reads.js';
 import { ChangeWebspace } from './v1/change-webspace.service.js';
+import { ConfigController } from './v1/config.controller.js';
 import { ImagesController } from './v1/images.controller.js';
+import { PortsController } from './v1/ports.controller.js';
 import { ReadWebspace } from './v1/read-webspace.service.js';
 import { StateController } from './v1/state.controller.js';
 import { WebspaceController } from './v1/webspace.controller.js';
 import { EventStreams } from './v2/event-streams.service.js';
 import { OperationsController } from './v2/operations.controller.js';
 import { OperationsOfCaller } from './v2/operations.service.js';
+import { PortForwardsController } from './v2/port-forwards.controller.js';
 import { WebspacesController } from './v2/webspaces.controller.js';
 import { Webspaces } from './v2/webspaces.service.js';
 
@@ -29,7 +33,10 @@ export function apiModule(dependencies: ApiDependencies): DynamicModule {
       ImagesController,
       WebspaceController,
       StateController,
+      ConfigController,
+      PortsController,
       WebspacesController,
+      PortForwardsController,
       OperationsController,
       HealthController,
       MetricsController,
@@ -42,6 +49,7 @@ export function apiModule(dependencies: ApiDependencies): DynamicModule {
       Starter,
       ReadWebspace,
       ChangeWebspace,
+      Changes,
       Webspaces,
       OperationsOfCaller,
       EventStreams,

@@ -4,7 +4,13 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { resolveTool } from '#lab/tools/resolve.js';
 import type { Comparison } from '#libs/contracts/activities.js';
-import { CREATED_UPDATE, type CreateWebspaceInput, LOOK_AGAIN_SIGNAL, STARTED_UPDATE } from '#libs/contracts/operations.js';
+import {
+  type ChangeWebspaceInput,
+  CREATED_UPDATE,
+  type CreateWebspaceInput,
+  LOOK_AGAIN_SIGNAL,
+  STARTED_UPDATE,
+} from '#libs/contracts/operations.js';
 import { exampleFacts, failing, WorkflowRig } from '#libs/testing/workflow-rig.js';
 
 const requestedBy = { subject: '1', username: 'alice' };
@@ -127,6 +133,24 @@ describe('bootWebspace', () => {
         expect(calls).toEqual(['startInstance', 'settle']);
       },
     );
+  });
+});
+
+describe.each(['changeConfig', 'changeDomains', 'changePortForwards', 'changeWebspace'])('%s', (workflow) => {
+  const input: ChangeWebspaceInput = { name: 'ws-u1', operationId: 'op', requestedBy, change: { config: { httpPort: 8080 } } };
+
+  test('writes the record, publishes it, and tells what was before', async () => {
+    await rig.run(workflow, input, {}, async ({ result, calls }) => {
+      expect(await result()).toMatchObject({ name: 'ws-u1', previous: { httpPort: 80 } });
+      expect(calls).toEqual(['changeRecord', 'settle']);
+    });
+  });
+
+  test('that fails releases what it claimed, and frees the lock', async () => {
+    await rig.run(workflow, input, { changeRecord: failing('CONFLICT', 'taken') }, async ({ result, calls }) => {
+      expect(await failureOf(result())).toMatchObject({ type: 'CONFLICT', message: 'taken' });
+      expect(calls).toEqual(['changeRecord', 'settle']);
+    });
   });
 });
 

@@ -12,7 +12,7 @@ import { StillRunning } from './still-running.js';
 
 /** What an operation is asked to do, besides who asks. */
 export interface Wish {
-  readonly kind: Extract<OperationKind, 'create' | 'delete' | 'boot' | 'shutdown' | 'reboot' | 'restore'>;
+  readonly kind: Exclude<OperationKind, 'reconcile'>;
   readonly name: string;
   /** Account id of the owner. */
   readonly owner: string;

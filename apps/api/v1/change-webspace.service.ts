@@ -5,9 +5,11 @@ import { phaseOf } from '#libs/domain/phase.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
 import type { RequestContext } from '../http/context.js';
+import { Changes, type Target } from '../operations/changes.service.js';
 import { Starter, type Wish } from '../operations/starter.service.js';
 import { LxdReads } from '../reads/lxd-reads.js';
-import type { CreateWebspaceBody, Webspace } from './schemas.js';
+import type { ChangeConfigBody, Config, CreateWebspaceBody, Webspace } from './schemas.js';
+import { configView } from './views.js';
 
 /** Changes of v1: each starts one operation and waits for it. */
 @Injectable()
@@ -16,6 +18,7 @@ export class ChangeWebspace {
     @Inject(DEPENDENCIES) private readonly deps: ApiDependencies,
     @Inject(LxdReads) private readonly reads: LxdReads,
     @Inject(Starter) private readonly starter: Starter,
+    @Inject(Changes) private readonly changes: Changes,
   ) {}
 
   async create(context: RequestContext, body: CreateWebspaceBody): Promise<Webspace> {
@@ -25,10 +28,9 @@ export class ChangeWebspace {
     // Asked first also for a repeat: an LXD that is away is found out before anything is begun.
     await this.starter.first(this.#mayBeMade(context, request.name));
     await this.starter.runUntil(context, request, CREATED_UPDATE);
-    const { defaults } = this.deps.config.platform;
     return {
       user: legacyUserNumber(account.id),
-      config: { startupDelay: defaults.startupDelaySeconds, httpPort: defaults.httpPort, sniPassthrough: false },
+      config: configView({ ...this.deps.config.platform.defaults, sniPassthrough: false }),
       domains: [],
       ports: {},
     };
@@ -70,6 +72,30 @@ export class ChangeWebspace {
     );
   }
 
+  /** Gives the configuration as it was before, as the original does. */
+  async config(context: RequestContext, { startupDelay, httpPort, sniPassthrough }: ChangeConfigBody): Promise<Config> {
+    const config = { startupDelaySeconds: startupDelay, httpPort, sniPassthrough };
+    const { previous } = await this.changes.run(context, this.#own(context), { config });
+    return configView(previous);
+  }
+
+  /** Forwards a TCP port, from any free external port when none is named; gives the external port. */
+  async addPort(context: RequestContext, iPort: string, ePort?: string): Promise<number> {
+    const external = ePort === undefined ? undefined : portNumber(ePort, 'ePort');
+    const port = { protocol: 'tcp', external, internal: portNumber(iPort, 'iPort') } as const;
+    const { added } = await this.changes.run(context, this.#own(context), { ports: { add: [port], remove: [] } });
+    return added[0]?.external ?? 0;
+  }
+
+  async removePort(context: RequestContext, ePort: string): Promise<void> {
+    const port = { protocol: 'tcp', external: portNumber(ePort, 'ePort') } as const;
+    await this.changes.run(context, this.#own(context), { ports: { add: [], remove: [port] } });
+  }
+
+  #own({ account }: RequestContext): Target {
+    return { name: this.starter.nameFor(account.id), owner: account };
+  }
+
   async #mayBeMade({ idempotencyKey }: RequestContext, name: string): Promise<void> {
     if ((await this.reads.exists(name)) && idempotencyKey === undefined) throw alreadyExists(name);
   }
@@ -101,6 +127,13 @@ export function alreadyExists(name: string): PlatformError {
 function refuseExtras({ password, ssh }: CreateWebspaceBody): void {
   const field = password === undefined ? (ssh ? 'ssh' : undefined) : 'password';
   if (field) throw new PlatformError('INVALID_INPUT', `${field}: not available yet; leave it out.`, { details: { field } });
+}
+
+function portNumber(text: string, field: string): number {
+  if (/^\d{1,10}$/.test(text) && Number(text) <= 65535) return Number(text);
+  throw new PlatformError('INVALID_INPUT', `${field}: must be a port number from 1 to 65535.`, {
+    details: { field, legacyMessage: 'invalid port' },
+  });
 }
 
 function conflict(legacyMessage: string, message: string): PlatformError {

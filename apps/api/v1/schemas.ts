@@ -32,6 +32,26 @@ export const configSchema = z
   .object({ startupDelay: z.number().describe('Seconds'), httpPort: z.int(), sniPassthrough: z.boolean() })
   .meta({ id: 'Config' });
 
+export type Config = z.output<typeof configSchema>;
+
+/** Absent properties stay as they are; `false` and `0` count. Ranges are checked with the webspace's own limits. */
+export const changeConfigBody = z
+  .strictObject({
+    startupDelay: z.number({ error: 'must be a number of seconds' }).optional().describe('Seconds, 0 to 60'),
+    httpPort: z.number({ error: 'must be a port, 1 to 65535' }).optional().describe('1 to 65535'),
+    sniPassthrough: z.boolean({ error: 'must be true or false' }).optional(),
+  })
+  .meta({ id: 'ConfigChange' });
+export type ChangeConfigBody = z.output<typeof changeConfigBody>;
+
+/** Texts: what is no port is answered as the original does, `invalid port`. */
+const portText = z.string().max(100).describe('Port, 1 to 65535');
+export const portParams = z.object({ port: portText });
+export const bothPortsParams = z.object({ ePort: portText, iPort: portText });
+
+export const portsSchema = z.record(z.string(), z.int()).describe('Port of the webspace by external port; TCP').meta({ id: 'Ports' });
+export const randomPortSchema = z.object({ ePort: z.int() }).meta({ id: 'RandomPort' });
+
 export const webspaceSchema = z
   .object({
     user: z.int().describe('Account id; a negative number stands for an account whose id is no number'),

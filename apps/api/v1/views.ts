@@ -1,17 +1,23 @@
+import type { WebspaceConfig } from '#libs/contracts/operations.js';
+import { configOf } from '#libs/domain/change.js';
 import { legacyUserNumber } from '#libs/domain/names.js';
 import type { WebspaceRecord } from '#libs/domain/record.js';
 import { LXD_STATUS, type LxdImage, type LxdInstance, type LxdInstanceState } from '#libs/lxd/types.js';
-import type { Image, State, Webspace } from './schemas.js';
+import type { Config, Image, State, Webspace } from './schemas.js';
 
 export function webspaceView(record: WebspaceRecord): Webspace {
   return {
     user: legacyUserNumber(record.owner.id),
-    config: { startupDelay: record.http.startupDelaySeconds, httpPort: record.http.port, sniPassthrough: record.http.sniPassthrough },
+    config: configView(configOf(record)),
     domains: record.domains,
     ports: Object.fromEntries(
       record.ports.filter(({ protocol }) => protocol === 'tcp').map(({ external, internal }) => [String(external), internal]),
     ),
   };
+}
+
+export function configView({ startupDelaySeconds, httpPort, sniPassthrough }: WebspaceConfig): Config {
+  return { startupDelay: startupDelaySeconds, httpPort, sniPassthrough };
 }
 
 export function imageView(image: LxdImage): Image {

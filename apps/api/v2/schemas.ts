@@ -32,6 +32,72 @@ export const createWebspaceV2Body = z
   .meta({ id: 'CreateWebspace' });
 export type CreateWebspaceV2Body = z.output<typeof createWebspaceV2Body>;
 
+const protocol = z.enum(['tcp', 'udp'], { error: 'must be tcp or udp' });
+const portNumber = z.int({ error: 'must be a port, 1 to 65535' });
+const MAX_CHANGES = 200;
+
+/** Several changes, made all at once or not at all. Ranges and limits are checked with the webspace's own. */
+export const changeWebspaceV2Body = z
+  .strictObject({
+    config: z
+      .strictObject({
+        startupDelaySeconds: z.number({ error: 'must be a number of seconds' }).optional().describe('0 to 60'),
+        httpPort: portNumber.optional(),
+        sniPassthrough: z.boolean({ error: 'must be true or false' }).optional(),
+      })
+      .optional(),
+    ports: z
+      .strictObject({
+        add: z
+          .array(
+            z.strictObject({
+              protocol: protocol.default('tcp'),
+              external: portNumber.optional().describe('Any free port of the range when absent'),
+              internal: portNumber,
+            }),
+          )
+          .max(MAX_CHANGES)
+          .default([]),
+        remove: z
+          .array(z.strictObject({ protocol: protocol.default('tcp'), external: portNumber }))
+          .max(MAX_CHANGES)
+          .default([]),
+      })
+      .optional(),
+  })
+  .refine((body) => Object.values(body).some((part) => part !== undefined), 'it changes nothing; give config, domains or ports')
+  .meta({ id: 'ChangeWebspace' });
+export type ChangeWebspaceV2Body = z.output<typeof changeWebspaceV2Body>;
+
+export const portForwardListQuery = z.strictObject({
+  webspace: webspaceName.optional(),
+  protocol: protocol.optional(),
+  external: z.coerce.number().int().min(1).max(65535).optional(),
+  limit,
+  cursor: z
+    .string()
+    .regex(/^(tcp|udp)-\d{1,5}$/, 'must be the cursor of the page before')
+    .optional()
+    .describe('From the page before'),
+});
+export type PortForwardListQuery = z.output<typeof portForwardListQuery>;
+
+export const portForwardPageSchema = z
+  .object({
+    portForwards: z.array(
+      z.object({
+        protocol,
+        external: z.int(),
+        internal: z.int(),
+        webspace: z.string(),
+        owner: z.object({ id: z.string(), username: z.string() }),
+      }),
+    ),
+    cursor: z.string().optional().describe('Present when there is more'),
+  })
+  .meta({ id: 'PortForwardPage' });
+export type PortForwardPage = z.output<typeof portForwardPageSchema>;
+
 export const webspaceViewSchema = z
   .object({
     name: z.string(),

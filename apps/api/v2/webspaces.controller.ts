@@ -1,10 +1,12 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { OperationSummary } from '#libs/temporal/operations.js';
 import { Context, type RequestContext } from '../http/context.js';
 import { NeedsToken, Problems, Repeatable } from '../http/openapi.js';
 import {
+  type ChangeWebspaceV2Body,
   type CreateWebspaceV2Body,
+  changeWebspaceV2Body,
   createWebspaceV2Body,
   operationSummarySchema,
   type WebspaceListQuery,
@@ -58,6 +60,19 @@ export class WebspacesController {
   @Problems(404, 409)
   delete(@Context() context: RequestContext, @Param({ schema: webspaceParams }) { name }: WebspaceParams): Promise<OperationSummary> {
     return this.webspaces.change(context, name, 'delete');
+  }
+
+  @Patch(':name')
+  @HttpCode(202)
+  @Repeatable()
+  @ApiResponse(ACCEPTED)
+  @Problems(404, 409, 502)
+  patch(
+    @Context() context: RequestContext,
+    @Param({ schema: webspaceParams }) { name }: WebspaceParams,
+    @Body({ schema: changeWebspaceV2Body }) body: ChangeWebspaceV2Body,
+  ): Promise<OperationSummary> {
+    return this.webspaces.patch(context, name, body);
   }
 
   @Post(':name/boot')

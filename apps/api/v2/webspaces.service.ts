@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { portKey } from '#libs/domain/change.js';
 import { isWebspaceName } from '#libs/domain/names.js';
 import { phaseOf } from '#libs/domain/phase.js';
 import { uidOf } from '#libs/domain/record.js';
@@ -7,10 +8,19 @@ import type { LxdInstance } from '#libs/lxd/types.js';
 import type { OperationSummary } from '#libs/temporal/operations.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
 import type { RequestContext } from '../http/context.js';
+import { Changes } from '../operations/changes.service.js';
 import { Starter, type Wish } from '../operations/starter.service.js';
 import { LxdReads } from '../reads/lxd-reads.js';
 import { alreadyExists } from '../v1/change-webspace.service.js';
-import type { CreateWebspaceV2Body, WebspaceListQuery, WebspacePage, WebspaceView } from './schemas.js';
+import type {
+  ChangeWebspaceV2Body,
+  CreateWebspaceV2Body,
+  PortForwardListQuery,
+  PortForwardPage,
+  WebspaceListQuery,
+  WebspacePage,
+  WebspaceView,
+} from './schemas.js';
 import { matchesQuery, webspaceViewOf } from './webspace-view.js';
 
 /** Webspaces of v2: reads straight from LXD; changes answer with the operation they started. */
@@ -20,6 +30,7 @@ export class Webspaces {
     @Inject(DEPENDENCIES) private readonly deps: ApiDependencies,
     @Inject(LxdReads) private readonly reads: LxdReads,
     @Inject(Starter) private readonly starter: Starter,
+    @Inject(Changes) private readonly changes: Changes,
   ) {}
 
   async list(context: RequestContext, { q, limit, cursor }: WebspaceListQuery): Promise<WebspacePage> {
@@ -59,6 +70,34 @@ export class Webspaces {
     return await this.starter.begin(context, this.starter.requestFor(context, wish, kind === 'boot' ? () => ({ name }) : undefined));
   }
 
+  async patch(context: RequestContext, name: string, change: ChangeWebspaceV2Body): Promise<OperationSummary> {
+    const { view } = await this.#authorised(context, name);
+    const owner = view.owner ?? { id: 'unknown', username: 'an unknown owner' };
+    return await this.changes.begin(context, { name, owner }, change);
+  }
+
+  /** Of every webspace whose record can be read. */
+  async portForwards(
+    context: RequestContext,
+    { webspace, protocol, external, limit, cursor }: PortForwardListQuery,
+  ): Promise<PortForwardPage> {
+    if (!context.caller.isAdmin) throw new PlatformError('FORBIDDEN', 'Only admins see the ports of all webspaces.');
+    const all = (await this.reads.instances())
+      .flatMap((instance) => this.#view(instance) ?? [])
+      .flatMap(({ name, owner, ports }) => (owner ? (ports ?? []).map((port) => ({ ...port, webspace: name, owner })) : []))
+      .filter(
+        (port) =>
+          (webspace === undefined || port.webspace === webspace) &&
+          (protocol === undefined || port.protocol === protocol) &&
+          (external === undefined || port.external === external),
+      )
+      .sort((a, b) => (placeOf(portKey(a)) < placeOf(portKey(b)) ? -1 : 1))
+      .filter((port) => cursor === undefined || placeOf(portKey(port)) > placeOf(cursor));
+    const portForwards = all.slice(0, limit);
+    const last = portForwards.at(-1);
+    return { portForwards, ...(all.length > limit && last ? { cursor: portKey(last) } : {}) };
+  }
+
   async #visible(context: RequestContext): Promise<WebspaceView[]> {
     if (context.caller.isAdmin) return (await this.reads.instances()).flatMap((instance) => this.#view(instance) ?? []);
     try {
@@ -91,6 +130,12 @@ export class Webspaces {
   #ownName({ caller }: RequestContext): string {
     return this.starter.nameFor(caller.subject);
   }
+}
+
+/** A port's key, in the order of numbers. */
+function placeOf(key: string): string {
+  const [protocol, external = ''] = key.split('-');
+  return `${external.padStart(5, '0')} ${protocol}`;
 }
 
 function foreign(name: string): PlatformError {
