@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { z } from 'zod';
 import { parseMetadata } from './answer.js';
@@ -5,7 +6,8 @@ import type { CallOptions, LxdOperation } from './client.js';
 import type { TerminalSize } from './client-parts.js';
 import type { Change, Connection } from './connection.js';
 import type { Dialer } from './dial.js';
-import { transportError } from './error-reasons.js';
+import { protocolError, transportError } from './error-reasons.js';
+import { frameStream } from './frame-streams.js';
 import type { Operations } from './operations.js';
 import { apiPath } from './paths.js';
 import { openWebSocket } from './websocket.js';
@@ -21,7 +23,12 @@ export interface Attached {
   readonly operation: LxdOperation;
   /** By the name LXD gives them: `0`, `1`, `2`, `control`. All are open. */
   readonly sockets: ReadonlyMap<string, WebSocket>;
+  /** The data of `0`, `1` and `2`. @throws PlatformError PROTOCOL when LXD gave no such socket. */
+  stream(name: string): Duplex;
 }
+
+/** `terminal`: one socket both ways, which its reader has to close. `pipes`: stdin, stdout and stderr. */
+export type AttachKind = 'terminal' | 'pipes';
 
 const websocketOperation = z.looseObject({ fds: z.record(z.string(), z.string()) });
 
@@ -29,15 +36,22 @@ const websocketOperation = z.looseObject({ fds: z.record(z.string(), z.string())
  * Starts an operation of class websocket and opens all its sockets, each by its own secret, within the 5 s that LXD gives (LXD 5.0.2,
  * tried). The URLs hold the secrets: they appear in no message.
  */
-export async function attach({ connection, operations, dialer }: AttachParts, change: Change, options: CallOptions): Promise<Attached> {
+export async function attach(
+  { connection, operations, dialer }: AttachParts,
+  change: Change & { readonly kind: AttachKind },
+  options: CallOptions,
+): Promise<Attached> {
   const started = await connection.start(change, options);
   const { fds } = parseMetadata(started.metadata, websocketOperation, change.what);
   const sockets = new Map<string, WebSocket>();
+  const streams = new Map<string, Duplex>();
   const open = ([name, secret]: [string, string]): Promise<void> => {
-    const socket = openWebSocket(dialer, apiPath(['operations', started.id, 'websocket'], { secret }));
+    const path = apiPath(['operations', started.id, 'websocket'], { secret });
+    // A pong to a socket that LXD has closed already fails, and loses what is still to be read; LXD expects none (LXD 5.0.2, source, tried).
+    const socket = openWebSocket(dialer, path, { autoPong: name === 'control' });
     sockets.set(name, socket);
-    // The command starts once LXD has seen the data sockets, perhaps before we have: nothing may be read before somebody listens.
-    if (name !== 'control') socket.once('open', () => socket.pause());
+    // A short command may be over before all are known to be open here: its data must find a listener.
+    if (name !== 'control') streams.set(name, streamOf(name, socket, change.kind));
     return isOpen(socket);
   };
   const isControl = ([name]: [string, string]): boolean => name === 'control';
@@ -53,7 +67,18 @@ export async function attach({ connection, operations, dialer }: AttachParts, ch
     for (const socket of sockets.values()) socket.terminate();
     throw transportError(change.what, error);
   }
-  return { operation: operations.adopt(started.id, change.what), sockets };
+  const stream = (name: string): Duplex => {
+    const found = streams.get(name);
+    if (!found) throw protocolError(change.what, `field "fds.${name}" is missing`);
+    return found;
+  };
+  return { operation: operations.adopt(started.id, change.what), sockets, stream };
+}
+
+/** A terminal's operation ends only when the client has closed its socket after the EOF (LXD 5.0.2, tried). */
+function streamOf(name: string, socket: WebSocket, kind: AttachKind): Duplex {
+  if (kind === 'terminal') return frameStream(socket, { sendEof: false, onEof: () => socket.terminate() });
+  return frameStream(socket, { sendEof: name === '0' });
 }
 
 function isOpen(socket: WebSocket): Promise<void> {

@@ -70,12 +70,12 @@ export interface ExecSession {
 }
 
 export interface LxdExec {
-  /** Runs a command with its streams attached; `signal` kills it. `timeoutMs` limits the beginning only. */
-  open(instance: string, request: ExecRequest & { readonly terminal?: TerminalSize }, options?: CallOptions): Promise<ExecSession>;
   /**
-   * Runs a command to its end with `input` on stdin. It is killed when aborted or after `timeoutMs`. Under load LXD 5.0.2 may lose what a
-   * command writes just before its end (tried, 1 in 60; the exit code is right): where the output counts, use `record`.
+   * Runs a command with its streams attached; `signal` kills it. `timeoutMs` limits the beginning only. In a terminal LXD 5.0.2 drops what it has
+   * not read when it notices the end of the command, often all of a short one's output (source, tried): a command whose output counts must outlive it.
    */
+  open(instance: string, request: ExecRequest & { readonly terminal?: TerminalSize }, options?: CallOptions): Promise<ExecSession>;
+  /** Runs a command to its end with `input` on stdin. It is killed when aborted or after `timeoutMs`. */
   run(
     instance: string,
     request: ExecRequest & { readonly input?: string | Buffer; readonly maxOutputBytes?: number },

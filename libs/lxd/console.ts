@@ -3,8 +3,6 @@ import { readBytes } from './answer.js';
 import { type AttachParts, attach, control, resizeCommand } from './attach.js';
 import type { CallOptions } from './client.js';
 import type { ConsoleSession, LxdConsole, TerminalSize } from './client-parts.js';
-import { protocolError } from './error-reasons.js';
-import { frameStream } from './frame-streams.js';
 import { apiPath } from './paths.js';
 
 export class Console implements LxdConsole {
@@ -17,9 +15,9 @@ export class Console implements LxdConsole {
   async attach(instance: string, size: TerminalSize, options: CallOptions = {}): Promise<ConsoleSession> {
     const what = `attach to the console of instance ${instance}`;
     const body = { ...size, type: 'console' };
-    const { operation, sockets } = await attach(this.#parts, { method: 'POST', path: consolePath(instance), body, what }, options);
-    const data = sockets.get('0');
-    if (!data) throw protocolError(what, 'field "fds.0" is missing');
+    const change = { method: 'POST', path: consolePath(instance), body, what, kind: 'terminal' } as const;
+    const { operation, sockets, stream } = await attach(this.#parts, change, options);
+    const data = stream('0').once('end', () => close());
     const close = (): void => {
       for (const socket of sockets.values()) socket.terminate();
     };
@@ -38,7 +36,7 @@ export class Console implements LxdConsole {
         close();
       });
     return {
-      stream: frameStream(data, { sendEof: false, onEof: close }),
+      stream: data,
       resize: (to) => control(sockets, resizeCommand(to)),
       close,
       ended,

@@ -1,11 +1,8 @@
 import { Readable, type Writable } from 'node:stream';
-import type { WebSocket } from 'ws';
 import { z } from 'zod';
 import { parseMetadata } from './answer.js';
 import { type Attached, control, resizeCommand } from './attach.js';
 import type { ExecSession, TerminalSize } from './client-parts.js';
-import { protocolError } from './error-reasons.js';
-import { frameStream } from './frame-streams.js';
 
 const SIGKILL = 9;
 /** An aborted command may stop reading: its sockets are cut when it has not ended by then. */
@@ -21,21 +18,13 @@ export class Session implements ExecSession {
   readonly exitCode: Promise<number>;
   readonly #sockets: Attached['sockets'];
 
-  constructor({ operation, sockets }: Attached, options: { interactive: boolean; what: string }) {
+  constructor({ operation, sockets, stream }: Attached, options: { interactive: boolean; what: string }) {
     this.#sockets = sockets;
     const { interactive, what } = options;
-    const zero = socketOf(sockets, '0', what);
-    if (interactive) {
-      // The operation ends only when the client has closed this socket after the EOF (LXD 5.0.2, tried).
-      const terminal = frameStream(zero, { sendEof: false, onEof: () => zero.terminate() });
-      this.stdin = terminal;
-      this.stdout = terminal;
-      this.stderr = Readable.from([]);
-    } else {
-      this.stdin = frameStream(zero, { sendEof: true }).resume();
-      this.stdout = frameStream(socketOf(sockets, '1', what), { sendEof: false });
-      this.stderr = frameStream(socketOf(sockets, '2', what), { sendEof: false });
-    }
+    const zero = stream('0');
+    this.stdin = interactive ? zero : zero.resume();
+    this.stdout = interactive ? zero : stream('1');
+    this.stderr = interactive ? Readable.from([]) : stream('2');
     this.exitCode = operation.wait().then((metadata) => parseMetadata(metadata, result, what).return);
     // Whoever wants it awaits it; a session that is only killed must not end the process by an unhandled rejection.
     this.exitCode.catch(() => undefined).finally(() => this.#closeControl());
@@ -75,10 +64,4 @@ export class Session implements ExecSession {
   #cut(): void {
     for (const socket of this.#sockets.values()) socket.terminate();
   }
-}
-
-function socketOf(sockets: Attached['sockets'], name: string, what: string): WebSocket {
-  const socket = sockets.get(name);
-  if (!socket) throw protocolError(what, `field "fds.${name}" is missing`);
-  return socket;
 }

@@ -29,7 +29,8 @@ export class Exec implements LxdExec {
 
   async open(instance: string, request: OpenRequest, options: CallOptions = {}): Promise<ExecSession> {
     const change = execChange(instance, request, 'websockets');
-    const attached = await attach(this.#parts, change, options);
+    const kind = request.terminal === undefined ? 'pipes' : 'terminal';
+    const attached = await attach(this.#parts, { ...change, kind }, options);
     const session = new Session(attached, { interactive: request.terminal !== undefined, what: change.what });
     session.killWhenAborted(options.signal);
     return session;
