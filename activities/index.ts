@@ -4,6 +4,7 @@ import { guarded } from './shared/guard.js';
 import { changeSteps } from './webspace/change.js';
 import { compareSteps } from './webspace/compare.js';
 import { createSteps } from './webspace/create.js';
+import { domainSteps } from './webspace/domains.js';
 import { reconcileSteps } from './webspace/reconcile.js';
 import { removeSteps } from './webspace/remove.js';
 import { restoreSteps } from './webspace/restore.js';
@@ -16,6 +17,7 @@ export function createWebspaceActivities(deps: Deps): WebspaceActivities {
   const state = stateSteps(deps);
   const remove = removeSteps(deps);
   const restore = restoreSteps(deps);
+  const domains = domainSteps(deps);
   return {
     makeWebspace: guarded(create.makeWebspace),
     changeRecord: guarded(changeSteps(deps).changeRecord),
@@ -34,6 +36,9 @@ export function createWebspaceActivities(deps: Deps): WebspaceActivities {
     releaseLock: guarded(remove.releaseLock),
     reconcile: guarded(reconcileSteps(deps).reconcile),
     compareAll: guarded(compareSteps(deps).compareAll),
+    proveDomains: guarded(domains.proveDomains),
+    stillUnproved: guarded(domains.stillUnproved),
+    checkDomains: guarded(domains.checkDomains),
     openClaims: guarded(compareSteps(deps).openClaims),
   };
 }

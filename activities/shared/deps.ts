@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { TxtResolver } from '#libs/dns/txt-resolver.js';
 import type { Platform } from '#libs/domain/platform.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
 import type { LxdClient } from '#libs/lxd/client.js';
@@ -20,6 +21,9 @@ export interface Deps {
   readonly observer: Observer;
   readonly installation: Installation;
   readonly platform: Platform;
+  readonly txt: TxtResolver;
+  /** How long a custom domain stays although its proof is missing. */
+  readonly domainGraceSeconds: number;
   readonly log: Logger;
   readonly metrics: SweepMetrics;
 }
@@ -29,4 +33,6 @@ export interface SweepMetrics {
   refused(reason: string): void;
   /** How many webspaces cannot be read now. */
   unreadable(count: number): void;
+  /** What DNS said of the custom domains at the last round. */
+  domains(counts: { readonly proved: number; readonly refuted: number; readonly unanswered: number }): void;
 }

@@ -10,6 +10,7 @@ import { Installation } from '#activities/webspace/installation.js';
 import { Observer } from '#activities/webspace/observe.js';
 import type { WorkerConfig } from '#libs/config/worker.js';
 import type { WebspaceActivities } from '#libs/contracts/activities.js';
+import { TxtResolver } from '#libs/dns/txt-resolver.js';
 import { KubernetesClient } from '#libs/kubernetes/client.js';
 import { createLxdClient } from '#libs/lxd/create-client.js';
 
@@ -36,6 +37,8 @@ export function assemble(
     observer: new Observer(lxd, locks, projection),
     installation: new Installation(kube, lxd),
     platform,
+    txt: new TxtResolver(config.dns),
+    domainGraceSeconds: config.domains.graceSeconds,
     log,
     metrics,
   };

@@ -23,6 +23,12 @@ export function createMetrics(): WorkerMetrics {
     help: 'Webspaces whose instance or record could not be read at the last comparison',
     registers,
   });
+  const domains = new Gauge({
+    name: 'webspaces_custom_domains',
+    help: 'Custom domains by what DNS said of their proof at the last round: proved, refuted, unanswered',
+    labelNames: ['proof'],
+    registers,
+  });
   const events = new Counter({
     name: 'webspaces_lxd_looks_total',
     help: 'Looks at one webspace after LXD events, by outcome',
@@ -32,7 +38,13 @@ export function createMetrics(): WorkerMetrics {
   const connected = new Gauge({ name: 'webspaces_lxd_events_connected', help: 'Whether the stream of LXD events is connected', registers });
   return {
     registry,
-    sweep: { refused: (reason) => refused.inc({ reason }), unreadable: (count) => unreadable.set(count) },
+    sweep: {
+      refused: (reason) => refused.inc({ reason }),
+      unreadable: (count) => unreadable.set(count),
+      domains: (counts) => {
+        for (const [proof, count] of Object.entries(counts)) domains.set({ proof }, count);
+      },
+    },
     events: (outcome) => events.inc({ outcome }),
     eventsConnected: (value) => connected.set(value ? 1 : 0),
   };

@@ -20,6 +20,12 @@ export const workerConfigSchema = z.strictObject({
   temporal: temporalSchema,
   sealing: sealingSchema,
   dns: dnsSchema,
+  domains: z
+    .strictObject({
+      verifyEverySeconds: z.int().min(1).default(21_600).describe('How often the proof of every custom domain is asked for'),
+      graceSeconds: z.int().min(0).default(259_200).describe('How long a custom domain stays although its proof is missing'),
+    })
+    .prefault({}),
   sweep: z.strictObject({ intervalSeconds: z.int().min(1).default(60) }).prefault({}),
 });
 export type WorkerConfig = DeepReadonly<z.output<typeof workerConfigSchema>>;

@@ -77,6 +77,12 @@ export interface WebspaceActivities {
   reconcile(name: string): Promise<{ outcome: string; again: boolean }>;
   /** Compares all of LXD with all of Kubernetes and repairs what may be repaired without an operation. */
   compareAll(): Promise<Comparison>;
+  /** Every one of the names is proved by its TXT record to be the owner's; fails with INVALID_INPUT for the first that is not. */
+  proveDomains(name: string, domains: readonly string[]): Promise<void>;
+  /** Those of the names that the record holds and whose proof DNS plainly says is missing now. */
+  stillUnproved(name: string, domains: readonly string[]): Promise<string[]>;
+  /** Asks for the proof of every custom domain there is, notes since when one is missing, and says which grace times are over. */
+  checkDomains(): Promise<DomainChecks>;
   /** New claims may be made: every claim of every readable record is restored. */
   openClaims(): Promise<void>;
 }
@@ -88,4 +94,15 @@ export interface Comparison extends Omit<SweepResult, 'reconciled' | 'restored'>
   /** Every instance was read without doubt. */
   readonly complete: boolean;
   readonly claimsOpen: boolean;
+}
+
+/** What a round of asking for the proofs of all custom domains found. */
+export interface DomainChecks {
+  readonly proved: number;
+  readonly refuted: number;
+  /** DNS did not tell: as good as not asked. */
+  readonly unanswered: number;
+  readonly toRelease: readonly { readonly name: string; readonly domains: readonly string[] }[];
+  /** Why nothing is released although it should be, empty when there is no reason. */
+  readonly refusals: readonly string[];
 }
