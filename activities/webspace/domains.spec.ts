@@ -27,7 +27,13 @@ import { Observer } from './observe.js';
 
 const HOST = 'shop.example.com';
 const RIGHT = { txt: ['webspace:id:1'] };
-const call: Call = { signal: new AbortController().signal, me: { workflowId: 'w', runId: 'r' }, attempt: 1, waiting: () => undefined };
+const call: Call = {
+  signal: new AbortController().signal,
+  me: { workflowId: 'w', runId: 'r' },
+  attempt: 1,
+  sinceMs: () => 0,
+  waiting: () => undefined,
+};
 
 let folder: string;
 let dns: DnsServer;
