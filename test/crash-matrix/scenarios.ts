@@ -1,10 +1,11 @@
+import type { WebspaceChange } from '#libs/contracts/operations.js';
 import type { Member, Started } from '../support/direct.js';
 import type { Stage } from './stage.js';
 
 /** One operation with a known outcome, to be disturbed. */
 export interface Scenario {
   readonly name: string;
-  readonly kind: 'create' | 'delete';
+  readonly kind: 'create' | 'delete' | 'change';
   /** What the webspace must be when the operation has ended as `result` says. */
   readonly expected: 'whole' | 'nothing';
   readonly result: 'completed' | 'failed';
@@ -63,6 +64,17 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'change',
+    kind: 'change',
+    expected: 'whole',
+    result: 'completed',
+    undoOnly: false,
+    coversItsKind: true,
+    fourTakeMs: 400,
+    prepare: (stage, count) => existing(stage, count, 'stopped'),
+    start: (stage, who, operationId) => stage.direct.change(who, aChange(), operationId),
+  },
+  {
     name: 'delete stopped',
     kind: 'delete',
     expected: 'nothing',
@@ -85,6 +97,23 @@ export const SCENARIOS: readonly Scenario[] = [
     start: (stage, who, operationId) => stage.direct.run('delete', who, operationId),
   },
 ];
+
+let nextPort = 50_000;
+
+/** Something of everything: a port of one's choice, any port, and the configuration. */
+function aChange(): WebspaceChange {
+  const external = nextPort++;
+  return {
+    config: { httpPort: external % 2 === 0 ? 80 : 8080 },
+    ports: {
+      add: [
+        { protocol: 'udp', external, internal: 53 },
+        { protocol: 'tcp', internal: 22 },
+      ],
+      remove: [],
+    },
+  };
+}
 
 /** Webspaces that former rounds left whole, and new ones when these are too few. */
 async function existing(stage: Stage, count: number, state: 'stopped' | 'running'): Promise<Member[]> {

@@ -4,6 +4,7 @@ const NAME = /^ws-(u\d+|x[a-z2-7]{12})$/;
 const LABEL = 'webspaces.netsoc.ie/webspace';
 const UID = 'webspaces.netsoc.ie/uid';
 const DELETED = 'webspaces.netsoc.ie/deleted';
+const CLAIMS = ['Domain', 'Address', 'PortForward'];
 const BASE_DOMAIN = 'ws.localhost';
 
 /** A webspace is there with all that belongs to it, or not at all; anything between is wrong, and the problems say why. */
@@ -19,6 +20,8 @@ interface Record_ {
   readonly phase: string;
   readonly owner: { readonly username: string };
   readonly network: { readonly address: string };
+  readonly domains: readonly string[];
+  readonly ports: readonly { readonly protocol: string; readonly external: number; readonly internal: number }[];
 }
 
 export function verdictOn(world: World, name: string): Verdict {
@@ -64,13 +67,7 @@ function wholeProblems(world: World, instance: Instance, record: Record_, object
   const webspace = find(world, 'Webspace', name);
   expect(webspace?.metadata.labels?.[UID] === record.uid, `Webspace has uid ${webspace?.metadata.labels?.[UID]}`);
   expect(webspace?.status?.['phase'] === (running ? 'running' : 'stopped'), `Webspace says ${String(webspace?.status?.['phase'])}`);
-  for (const [kind, claim] of [
-    ['Domain', `${record.owner.username}.${BASE_DOMAIN}`],
-    ['Address', address.replaceAll('.', '-')],
-  ] as const) {
-    const holder = find(world, kind, claim)?.spec;
-    expect(holder?.['uid'] === record.uid && holder['webspace'] === name, `claim ${kind} ${claim} is held by ${String(holder?.['uid'])}`);
-  }
+  problems.push(...claimProblems(world, name, record));
   const slice = find(world, 'EndpointSlice', name);
   expect(slice?.endpoints?.[0]?.addresses[0] === address, 'EndpointSlice has another address');
   const backend = routeTarget(find(world, 'IngressRoute', name));
@@ -87,6 +84,30 @@ function wholeProblems(world: World, instance: Instance, record: Record_, object
     expect(object.kind === 'Lease' || uid === record.uid, `${object.kind} ${object.metadata.name} of another uid ${uid}`);
   }
   return problems;
+}
+
+/** Every claim that the record names is the webspace's, says the same, and there is no other. */
+function claimProblems(world: World, name: string, record: Record_): string[] {
+  const wanted = new Map<string, object>([
+    ...[`${record.owner.username}.${BASE_DOMAIN}`, ...record.domains].map((host) => [`Domain ${host}`, { host }] as const),
+    [`Address ${record.network.address.replaceAll('.', '-')}`, { address: record.network.address }],
+    ...record.ports.map((port) => [`PortForward ${port.protocol}-${port.external}`, { ...port }] as const),
+  ]);
+  const held = new Map(
+    world.objects
+      .filter(({ kind, spec }) => CLAIMS.includes(kind) && spec?.['webspace'] === name && spec['uid'] === record.uid)
+      .map(({ kind, metadata, spec }) => [`${kind} ${metadata.name}`, spec ?? {}]),
+  );
+  return [
+    ...[...wanted].flatMap(([claim, says]) => {
+      const spec = held.get(claim);
+      if (!spec) return [`claim ${claim} is not held`];
+      return Object.entries(says).flatMap(([key, value]) =>
+        spec[key] === value ? [] : [`claim ${claim} says ${key} ${String(spec[key])}`],
+      );
+    }),
+    ...[...held.keys()].flatMap((claim) => (wanted.has(claim) ? [] : [`claim ${claim} is held, and the record does not name it`])),
+  ];
 }
 
 /** Whether an object of that webspace may not outlive it. Locks that nobody holds and addresses at rest may. */

@@ -4,7 +4,7 @@ import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@tempor
 import type { Lab } from '#lab/harness.js';
 import { waitFor } from '#lab/wait.js';
 import { TASK_QUEUE, workflowIdOf } from '#libs/contracts/ids.js';
-import type { CreateWebspaceInput, OperationKind, SweepResult } from '#libs/contracts/operations.js';
+import type { CreateWebspaceInput, OperationKind, SweepResult, WebspaceChange } from '#libs/contracts/operations.js';
 import { createTemporalClient } from '#libs/temporal/connection.js';
 import { createOperations } from '#libs/temporal/create-operations.js';
 import type { OperationHandle, Operations } from '#libs/temporal/operations.js';
@@ -57,6 +57,10 @@ export class Direct {
   run(kind: Exclude<OperationKind, 'create'>, who: Member, operationId: string = randomUUID()): Promise<Started> {
     const input = { name: who.name, operationId, requestedBy: REQUESTED_BY, reason: 'test' };
     return this.#start(kind, who, operationId, input);
+  }
+
+  change(who: Member, change: WebspaceChange, operationId: string = randomUUID()): Promise<Started> {
+    return this.#start('change', who, operationId, { name: who.name, operationId, requestedBy: REQUESTED_BY, change });
   }
 
   async #start(kind: OperationKind, who: Member, operationId: string, input: object, uid?: string): Promise<Started> {
