@@ -41,10 +41,8 @@ function allowed(): string[] {
     .sort();
 }
 
-/** Changes a record as its owner's operations will, and has the objects follow. */
-async function withRecord(member: Member, change: object): Promise<void> {
-  await session.members.writeRecord(member, { ...(await session.members.record(member)), ...change });
-  await session.members.expect(204, member, 'PATCH', '/state');
+async function internalOf(claim: string): Promise<unknown> {
+  return ((await session.cluster.find('portForward', claim))?.['spec'] as { internal?: number } | undefined)?.internal;
 }
 
 describe('the Role of the worker', () => {
@@ -55,12 +53,17 @@ describe('the Role of the worker', () => {
     await members.expect(204, one, 'PUT', '/state');
     await members.expect(204, one, 'DELETE', '/state');
     await members.expect(204, one, 'POST', '/state');
-    const { http } = await members.record(two);
-    await withRecord(two, { http: { ...http, sniPassthrough: true }, ports: [{ protocol: 'tcp', external: 60_022, internal: 22 }] });
-    await waitFor('a route by SNI', () => cluster.has('ingressRouteTcp', two.webspace), { timeoutMs: 10_000 });
+    await members.expect(200, two, 'PATCH', '/config', { sniPassthrough: true });
+    expect(await cluster.has('ingressRouteTcp', two.webspace)).toBe(true);
+    await members.expect(201, two, 'POST', '/ports/60022/22');
     expect(await cluster.has('portForward', 'tcp-60022')).toBe(true);
-    await withRecord(two, { http, ports: [] });
-    await waitFor('a route by host again', () => cluster.has('ingressRoute', two.webspace), { timeoutMs: 10_000 });
+    const again = { ports: { remove: [{ external: 60_022 }], add: [{ external: 60_022, internal: 2_222 }] } };
+    expect((await lab.api({ id: two.id }, 'PATCH', `/v2/webspaces/${two.webspace}`, again)).status).toBe(202);
+    await waitFor('the claim to say so', async () => (await internalOf('tcp-60022')) === 2_222, { timeoutMs: 10_000 });
+    await members.expect(200, two, 'PATCH', '/config', { sniPassthrough: false });
+    expect(await cluster.has('ingressRoute', two.webspace)).toBe(true);
+    await members.writeRecord(two, { ...(await members.record(two)), ports: [] });
+    await members.expect(204, two, 'PATCH', '/state');
     await sweeps.run();
     expect(await cluster.has('portForward', 'tcp-60022')).toBe(false);
     await cluster.removeEverything();
