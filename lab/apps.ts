@@ -52,13 +52,13 @@ export function writeAppFiles(profile: Profile, targets: Targets): void {
     lxd: targets.lxd,
     temporal: { ...targets.temporal, namespace: 'default' },
     sealing: { keyFile: sealing },
+    identity: { adapter: 'local', local: { keyFile: identityKey, usersFile: users } },
   };
   const api = {
     ...common,
     listen: `127.0.0.1:${profile.ports.api}`,
     publicUrl: profile.urls.api,
     kubernetes: { kubeconfig: targets.kubeconfigs.api, namespace: NAMESPACE },
-    identity: { adapter: 'local', local: { keyFile: identityKey, usersFile: users } },
   };
   const worker = {
     ...common,

@@ -149,12 +149,17 @@ export class Claims {
   }
 
   /** Makes the claims of a uid what its record says: releases those it does not name, corrects those that say something else. */
-  async align(uid: string, named: readonly Claim[], signal: AbortSignal): Promise<void> {
+  async align(
+    uid: string,
+    named: readonly Claim[],
+    mayRelease: (claim: Pick<Claim, 'kind' | 'name'>) => boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
     const wanted = new Map(named.map((claim) => [claimKey(claim), claim]));
     await settleAll(
       (await this.of(uid, signal)).map(async ({ kind, object }) => {
         const claim = wanted.get(claimKey({ kind, name: object.metadata.name }));
-        if (!claim) return this.release(kind, object, signal);
+        if (!claim) return mayRelease({ kind, name: object.metadata.name }) ? this.release(kind, object, signal) : undefined;
         if (says(object, claim)) return;
         await this.#kube.replace(kind, { ...object, spec: { ...(object['spec'] as object), ...claim.spec } }, { signal });
       }),

@@ -77,6 +77,13 @@ export class Projection {
     return this.#kube.create('webspace', fresh, { signal });
   }
 
+  /** Shows the address that a webspace of the original has been given. */
+  async writeAddress(webspace: StoredObject, address: string, signal: AbortSignal): Promise<void> {
+    const { name, labels, uid, resourceVersion } = webspace.metadata;
+    const spec = { ...(webspace['spec'] as object), address };
+    await this.#kube.apply('webspace', { metadata: { name, ...(labels ? { labels } : {}), uid, resourceVersion }, spec }, { signal });
+  }
+
   /** Applies a plan under the preconditions of what was read. @throws STALE when something changed since. */
   async apply(
     plan: Extract<ProjectionPlan, { verdict: 'update' | 'unknown' }>,

@@ -1,11 +1,12 @@
 import { RECORD_KEY } from '#libs/contracts/webspaces-api.js';
 import { phaseOf } from '#libs/domain/phase.js';
 import type { Platform } from '#libs/domain/platform.js';
-import { isComplete, isUnreadable, serialiseRecord, uidOf, type WebspaceRecord } from '#libs/domain/record.js';
+import { hasRecord, isComplete, isUnreadable, parseRecord, serialiseRecord, uidOf, type WebspaceRecord } from '#libs/domain/record.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { LxdClient, StateAction } from '#libs/lxd/client.js';
 import type { LxdInstance, Versioned } from '#libs/lxd/types.js';
 import type { Call } from '../shared/guard.js';
+import { ownNic } from './nic.js';
 import { waitFor, waitForOperationsOn } from './operations-on.js';
 
 const RACES = 5;
@@ -32,7 +33,7 @@ export class Instances {
       if (isPlatformError(error, 'NOT_FOUND')) return undefined;
       throw error;
     }
-    if (phaseOf(found.value.status_code) === 'unknown' && !(RECORD_KEY in found.value.config)) throw unreadable(name);
+    if (phaseOf(found.value.status_code) === 'unknown' && !hasRecord(found.value)) throw unreadable(name);
     return found;
   }
 
@@ -68,14 +69,15 @@ export class Instances {
   }
 
   #create(call: Call, name: string, record: WebspaceRecord) {
-    const nic = { type: 'nic', network: this.#platform.network, name: 'eth0', 'ipv4.address': record.network.address };
+    const { address } = record.network;
+    if (address === undefined) throw new Error(`a new webspace has an address: ${name}`);
     return this.#lxd.instances.create(
       {
         name,
         fingerprint: record.image.fingerprint,
         profiles: this.#platform.profiles,
         config: { [RECORD_KEY]: serialiseRecord(record) },
-        devices: { eth0: nic },
+        devices: { eth0: ownNic(this.#platform, address) },
       },
       { signal: call.signal },
     );
@@ -167,8 +169,8 @@ export class Instances {
     for (let race = 0; race < RACES; race++) {
       const found = await this.find(name, call.signal);
       if (!found || uidOf(found.value) !== uid) return;
-      const record = JSON.parse(found.value.config[RECORD_KEY] ?? '{}') as WebspaceRecord;
-      if (record.deletedBy !== undefined) return;
+      const record = parseRecord(found.value);
+      if (!record || record.deletedBy !== undefined) return;
       const text = serialiseRecord({ ...record, deletedBy: operationId });
       try {
         await this.#lxd.instances.patchConfig(name, { [RECORD_KEY]: text }, { etag: found.etag, signal: call.signal });

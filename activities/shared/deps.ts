@@ -8,6 +8,7 @@ import type { Locks } from '../kubernetes/lock.js';
 import type { Projection } from '../kubernetes/projection.js';
 import type { Installation } from '../webspace/installation.js';
 import type { Observer } from '../webspace/observe.js';
+import type { Owners } from '../webspace/owners.js';
 import type { WorkflowRuns } from './workflow-runs.js';
 
 /** What the activities of webspaces work with; assembled once in apps/worker. */
@@ -19,6 +20,7 @@ export interface Deps {
   readonly claims: Claims;
   readonly projection: Projection;
   readonly observer: Observer;
+  readonly owners: Owners;
   readonly installation: Installation;
   readonly platform: Platform;
   readonly txt: TxtResolver;

@@ -8,9 +8,13 @@ import { claimSpec } from '../kubernetes/claims.js';
 import type { Lock } from '../kubernetes/lock.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
+import { inLanes } from '../shared/in-lanes.js';
 import { readInstance } from './observe.js';
 import { orphanSteps, removableAlone } from './orphans.js';
 import { markUnknown, settledUids, type World } from './world.js';
+
+/** Requests at once for what the list of instances does not tell. */
+const LANES = 8;
 
 /** The comparison of all of LXD with all of Kubernetes. */
 export function compareSteps(deps: Deps) {
@@ -32,13 +36,12 @@ export function compareSteps(deps: Deps) {
 
   async function readInstances(signal: AbortSignal): Promise<Map<string, ObservedInstance>> {
     const list = await lxd.instances.list({ signal });
+    const webspaces = list.flatMap((instance) => {
+      const observed = isWebspaceName(platform.instancePrefix, instance.name) ? readInstance(instance) : { is: 'not-a-webspace' as const };
+      return observed.is === 'not-a-webspace' ? [] : [{ name: instance.name, observed }];
+    });
     return new Map(
-      list.flatMap((instance) => {
-        const observed = isWebspaceName(platform.instancePrefix, instance.name)
-          ? readInstance(instance)
-          : { is: 'not-a-webspace' as const };
-        return observed.is === 'not-a-webspace' ? [] : [[instance.name, observed] as const];
-      }),
+      await inLanes(webspaces, LANES, async ({ name, observed }) => [name, await observer.complete(name, observed, signal)] as const),
     );
   }
 
@@ -73,11 +76,20 @@ export function compareSteps(deps: Deps) {
   /** What to do about the instances: restore, reconcile, or finish a delete. */
   async function repairsOf(world: World, claimsOpen: boolean, signal: AbortSignal) {
     const holders = new Map(world.claims.map(({ kind, object }) => [`${kind}/${object.metadata.name}`, claimSpec(object).uid]));
-    const repairs = { toReconcile: [] as string[], toRestore: [] as string[], toDelete: [] as string[], missingClaims: 0, unreadable: 0 };
+    const repairs = {
+      toReconcile: [] as string[],
+      toRestore: [] as string[],
+      toDelete: [] as string[],
+      missingClaims: 0,
+      unreadable: 0,
+      damaged: 0,
+    };
     for (const [name, instance] of world.instances) {
       const lock = world.locks.get(name);
       if (instance.is === 'unknown') {
         repairs.unreadable++;
+        // What a damaged record names nobody can restore until somebody corrects it: it must not stop the others' claims.
+        if (instance.reason === 'RecordUnreadable') repairs.damaged++;
         await markUnknown(projection, world.objects.get(name)?.webspace, instance, signal);
         continue;
       }
@@ -95,7 +107,7 @@ export function compareSteps(deps: Deps) {
       const missing = unseen.length > 0 && claimsOpen ? await stillMissing(name, record, unseen, signal) : unseen;
       repairs.missingClaims += missing.length;
       const plan = planProjection(name, instance, world.objects.get(name) ?? {}, platform);
-      if (plan.verdict === 'unknown') repairs.unreadable++;
+      if (plan.verdict === 'unknown' && instance.phase === 'unknown') repairs.unreadable++;
       if (plan.verdict === 'restore' || missing.length > 0) repairs.toRestore.push(name);
       else if (plan.verdict !== 'nothing') repairs.toReconcile.push(name);
     }
@@ -156,7 +168,7 @@ export function compareSteps(deps: Deps) {
         toReconcile: [...repairs.toReconcile, ...removals.toReconcile],
         toRestore: repairs.toRestore,
         toDelete: repairs.toDelete,
-        complete: unreadable === 0,
+        complete: unreadable === repairs.damaged,
         claimsOpen: claimsOpen && repairs.missingClaims === 0,
       };
     },

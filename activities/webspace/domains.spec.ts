@@ -24,6 +24,7 @@ import type { WorkflowRuns } from '../shared/workflow-runs.js';
 import { domainSteps } from './domains.js';
 import { Installation } from './installation.js';
 import { Observer } from './observe.js';
+import { Owners } from './owners.js';
 
 const HOST = 'shop.example.com';
 const RIGHT = { txt: ['webspace:id:1'] };
@@ -71,7 +72,7 @@ function steps(domainGraceSeconds: number) {
     lxd,
     kube,
     projection,
-    observer: new Observer(lxd, new Locks(kube, {} as WorkflowRuns), projection),
+    observer: new Observer(lxd, new Locks(kube, {} as WorkflowRuns), projection, new Owners(undefined, { warn: () => undefined })),
     installation: new Installation(kube, lxd),
     metrics: { refused: (reason) => refusals.push(reason), unreadable: () => undefined, domains: () => undefined },
   });

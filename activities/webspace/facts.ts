@@ -7,9 +7,9 @@ import { recordSchema, serialiseRecord, type WebspaceRecord } from '#libs/domain
 export function factsOf(record: WebspaceRecord, platform: Platform): WebspaceFacts {
   return {
     uid: record.uid,
-    owner: { id: record.owner.id, username: record.owner.username },
+    owner: { id: record.owner.id, username: record.owner.username ?? '' },
     host: hostsOf(record, platform.baseDomain)[0] ?? '',
-    address: record.network.address,
+    address: record.network.address ?? '',
     port: record.http.port,
     startupDelaySeconds: record.http.startupDelaySeconds,
     fingerprint: record.image.fingerprint,

@@ -6,6 +6,10 @@ import type { LxdClient } from '#libs/lxd/client.js';
 import type { LxdInstance } from '#libs/lxd/types.js';
 import type { Lock, Locks } from '../kubernetes/lock.js';
 import type { Projection } from '../kubernetes/projection.js';
+import { reportedAddressOf } from '../lxd/nic.js';
+import type { Owners } from './owners.js';
+
+const ADDRESS_POLL_MS = 200;
 
 export interface Observation {
   readonly lock: Lock | undefined;
@@ -18,8 +22,10 @@ export class Observer {
   readonly #lxd: LxdClient;
   readonly #locks: Locks;
   readonly #projection: Projection;
+  readonly #owners: Owners;
 
-  constructor(lxd: LxdClient, locks: Locks, projection: Projection) {
+  constructor(lxd: LxdClient, locks: Locks, projection: Projection, owners: Owners) {
+    this.#owners = owners;
     this.#lxd = lxd;
     this.#locks = locks;
     this.#projection = projection;
@@ -35,16 +41,49 @@ export class Observer {
     return { lock, objects, instance: await this.instance(name, signal) };
   }
 
+  /** What the record of a webspace of the original does not hold: the owner's user name, and the address of a running container. */
+  async complete(name: string, instance: ObservedInstance, signal: AbortSignal): Promise<ObservedInstance> {
+    if (instance.is !== 'present') return instance;
+    const record = await this.#owners.named(instance.record);
+    if (!usesDhcp({ ...instance, record })) return { ...instance, record };
+    try {
+      const reportedAddress = await this.#reportedAddress(name, signal);
+      return { ...instance, record, ...(reportedAddress === undefined ? {} : { reportedAddress }) };
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      return { is: 'unknown', reason: 'LxdUnavailable', message: error.message };
+    }
+  }
+
+  /** The address that DHCP gives a container which has just been started; undefined when it has none in time. */
+  async awaitAddress(name: string, deadline: number, signal: AbortSignal): Promise<string | undefined> {
+    for (;;) {
+      const address = await this.#reportedAddress(name, signal);
+      if (address !== undefined || Date.now() >= deadline) return address;
+      await new Promise((resolve) => setTimeout(resolve, ADDRESS_POLL_MS));
+      signal.throwIfAborted();
+    }
+  }
+
+  async #reportedAddress(name: string, signal: AbortSignal): Promise<string | undefined> {
+    return reportedAddressOf(await this.#lxd.instances.state(name, { signal }));
+  }
+
   /** What LXD says of one name, by a single GET: only its own 404 is absence. */
   async instance(name: string, signal: AbortSignal): Promise<ObservedInstance> {
     try {
-      return readInstance((await this.#lxd.instances.get(name, { signal })).value);
+      return await this.complete(name, readInstance((await this.#lxd.instances.get(name, { signal })).value), signal);
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
       if (error.code === 'NOT_FOUND') return { is: 'absent' };
       return { is: 'unknown', reason: 'LxdUnavailable', message: error.message };
     }
   }
+}
+
+/** Whether only LXD can tell the address at which it is to be met. */
+export function usesDhcp(instance: ObservedInstance): boolean {
+  return instance.is === 'present' && instance.phase === 'running' && instance.record.network.address === undefined;
 }
 
 /** Reads an instance that LXD gave. */

@@ -1,5 +1,5 @@
 import { workflowIdOf } from '#libs/contracts/ids.js';
-import { claimsOf } from '#libs/domain/claims.js';
+import { holdsOn } from '#libs/domain/claims.js';
 import { type ObservedInstance, uidOfObject } from '#libs/domain/projection.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
 import { type ClaimObject, claimSpec } from '../kubernetes/claims.js';
@@ -39,7 +39,7 @@ export function orphanSteps({ locks, claims, projection, observer, platform, run
       instance?.is === 'unknown' ||
       (instance?.is === 'present' &&
         instance.record.uid === spec.uid &&
-        claimsOf(instance.record, platform.baseDomain).some((claim) => claim.kind === kind && claim.name === object.metadata.name));
+        holdsOn(instance.record, { kind, name: object.metadata.name }, platform.baseDomain));
     if (names(world.instances.get(spec.webspace))) return false;
     if (spec.operation && (await runs.isOpen(workflowIdOf('create', spec.webspace, spec.operation)))) return false;
     if (await isHeld(await locks.read(spec.webspace, signal))) return false;

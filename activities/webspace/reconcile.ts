@@ -2,7 +2,10 @@ import { planProjection, statusChange, unknownStatus } from '#libs/domain/projec
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
-import type { Observation } from './observe.js';
+import { type Observation, usesDhcp } from './observe.js';
+
+/** As long as the original waited for an address. */
+const DHCP_MS = 15_000;
 
 export interface Round {
   readonly outcome: string;
@@ -25,6 +28,15 @@ export function reconcileSteps(deps: Deps) {
     await projection.removeAll(uid, signal);
     for (const { kind, object } of await claims.of(uid, signal)) await claims.release(kind, object, signal);
     return true;
+  }
+
+  /** A container that has just been started without us gets its address by DHCP some time later, which LXD sends no event for. */
+  async function observe(name: string, signal: AbortSignal): Promise<Observation> {
+    const observed = await observer.observe(name, signal);
+    const { instance, lock } = observed;
+    if (lock?.holder || !usesDhcp(instance) || (instance.is === 'present' && instance.reportedAddress !== undefined)) return observed;
+    await observer.awaitAddress(name, Date.now() + DHCP_MS, signal);
+    return observer.observe(name, signal);
   }
 
   async function round(call: Call, name: string, observed: Observation): Promise<Round> {
@@ -68,7 +80,7 @@ export function reconcileSteps(deps: Deps) {
   return {
     async reconcile(call: Call, name: string): Promise<Round> {
       try {
-        return await round(call, name, await observer.observe(name, call.signal));
+        return await round(call, name, await observe(name, call.signal));
       } catch (error) {
         if (isPlatformError(error, 'STALE') || isPlatformError(error, 'NOT_FOUND')) return { outcome: 'changed meanwhile', again: true };
         throw error;

@@ -1,5 +1,5 @@
 import type { Acting, Busy, WebspaceFacts } from '#libs/contracts/activities.js';
-import { claimKey, claimsOf } from '#libs/domain/claims.js';
+import { claimKey, claimsOf, holdsOn } from '#libs/domain/claims.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
 import type { MayTake } from '../kubernetes/claims.js';
 import type { Deps } from '../shared/deps.js';
@@ -22,7 +22,7 @@ export function restoreSteps(deps: Deps) {
       const other = await observer.instance(spec.webspace, signal);
       if (other.is === 'unknown') return false;
       if (other.is !== 'present' || other.record.uid !== spec.uid) return (await locks.read(spec.webspace, signal))?.holder === undefined;
-      const named = claimsOf(other.record, platform.baseDomain).some((claim) => claim.kind === kind && claim.name === object.metadata.name);
+      const named = holdsOn(other.record, { kind, name: object.metadata.name }, platform.baseDomain);
       return !named || createdAt < other.record.createdAt;
     };
   }

@@ -1,6 +1,6 @@
 import type { Acting } from '#libs/contracts/activities.js';
 import { isChangeKind } from '#libs/contracts/operations.js';
-import { claimsOf } from '#libs/domain/claims.js';
+import { claimsOf, holdsOn } from '#libs/domain/claims.js';
 import { planProjection, uidOfObject, withheldOf } from '#libs/domain/projection.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import { sameHolder } from '../kubernetes/lock.js';
@@ -34,7 +34,10 @@ export function settleSteps({ locks, claims, projection, observer, platform }: D
           }
           if (plan.verdict === 'update' || plan.verdict === 'unknown') await projection.apply(plan, objects, signal);
           // After the routes: a name is free only when nobody is led by it any more.
-          if (changed) await claims.align(changed.uid, claimsOf(changed, platform.baseDomain), signal);
+          if (changed) {
+            const { baseDomain } = platform;
+            await claims.align(changed.uid, claimsOf(changed, baseDomain), (claim) => !holdsOn(changed, claim, baseDomain), signal);
+          }
           await locks.release(acting, lock, 'none', signal);
           return { phase: instance.is === 'present' ? instance.phase : 'unknown' };
         } catch (error) {

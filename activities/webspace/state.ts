@@ -9,6 +9,7 @@ import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
 import { settleAll } from '../shared/settle-all.js';
 import { factsOf } from './facts.js';
+import { giveAddress } from './give-address.js';
 import { takeWebspace } from './take.js';
 
 const ATTEMPT_EVERY_MS = 25;
@@ -16,7 +17,7 @@ const ATTEMPT_LIVES_MS = 1_000;
 
 /** The steps of boot, reboot and shutdown. */
 export function stateSteps(deps: Deps) {
-  const { lxd, locks, projection, platform, kube, log } = deps;
+  const { lxd, locks, observer, projection, platform, kube, log } = deps;
   const instances = new Instances(lxd, platform);
 
   /** The phase is for the eye: an operation goes on without it. */
@@ -34,7 +35,8 @@ export function stateSteps(deps: Deps) {
     async startInstance(call: Call, acting: Acting): Promise<Started | Busy> {
       const taken = await takeWebspace(deps, call, acting);
       if ('busy' in taken) return taken;
-      const { found, record } = taken;
+      const { found } = taken;
+      const record = await giveAddress(deps, call, acting, taken);
       const running = phaseOf(found.value.status_code) === 'running';
       const [{ changed }] = await settleAll([
         instances.start(call, found.value),
@@ -43,11 +45,15 @@ export function stateSteps(deps: Deps) {
       return { ...factsOf(record, platform), changed };
     },
 
-    async awaitReady(call: Call, _acting: Acting, facts: WebspaceFacts): Promise<{ answering: boolean; waitedMs: number }> {
+    async awaitReady(call: Call, acting: Acting, facts: WebspaceFacts): Promise<{ answering: boolean; waitedMs: number }> {
       const begun = Date.now();
       const deadline = begun + facts.startupDelaySeconds * 1000;
-      call.waiting({ waitingFor: `${facts.address}:${facts.port} to accept a connection`, deadline: new Date(deadline).toISOString() });
-      const answering = await accepts(facts, deadline, call.signal);
+      const wait = (waitingFor: string) => call.waiting({ waitingFor, deadline: new Date(deadline).toISOString() });
+      if (facts.address === '') wait(`${acting.name} to get an address by DHCP`);
+      const address = facts.address || (await observer.awaitAddress(acting.name, deadline, call.signal));
+      if (address === undefined) return { answering: false, waitedMs: Date.now() - begun };
+      wait(`${address}:${facts.port} to accept a connection`);
+      const answering = await accepts({ address, port: facts.port }, deadline, call.signal);
       return { answering, waitedMs: Date.now() - begun };
     },
 
@@ -73,7 +79,7 @@ export function stateSteps(deps: Deps) {
  * Whether the port accepts a connection before the deadline. Attempts overlap: one whose first packet was lost while the address came up
  * would itself try again only after a second.
  */
-function accepts({ address, port }: WebspaceFacts, deadline: number, signal: AbortSignal): Promise<boolean> {
+function accepts({ address, port }: Pick<WebspaceFacts, 'address' | 'port'>, deadline: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const sockets = new Set<Socket>();
     const end = (answer: boolean) => {

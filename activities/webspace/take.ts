@@ -17,12 +17,13 @@ export interface Taken {
  * Takes the lock, then reads the webspace.
  * @throws NOT_FOUND when there is none, CONFLICT `deleted` when it is being deleted, PROTOCOL when its record cannot be read.
  */
-export async function takeWebspace({ lxd, locks, platform }: Deps, call: Call, acting: Acting): Promise<Taken | Busy> {
+export async function takeWebspace({ lxd, locks, owners, platform }: Deps, call: Call, acting: Acting): Promise<Taken | Busy> {
   const acquired = await locks.acquire(acting, call.me, call.signal);
   if ('busy' in acquired) return { busy: acquired.busy };
   const found = await new Instances(lxd, platform).find(acting.name, call.signal);
-  const record = found && parseRecord(found.value);
-  if (!found || !record) throw noWebspace(acting.name);
+  const parsed = found && parseRecord(found.value);
+  if (!found || !parsed) throw noWebspace(acting.name);
+  const record = await owners.named(parsed);
   assertNotDeleted(acquired.lock, record.uid);
   if (record.deletedBy !== undefined) {
     throw new PlatformError('CONFLICT', `${acting.name} is being deleted.`, { details: { reason: 'deleted' } });

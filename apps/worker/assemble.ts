@@ -8,9 +8,11 @@ import type { Deps, SweepMetrics } from '#activities/shared/deps.js';
 import { WorkflowRuns } from '#activities/shared/workflow-runs.js';
 import { Installation } from '#activities/webspace/installation.js';
 import { Observer } from '#activities/webspace/observe.js';
+import { Owners } from '#activities/webspace/owners.js';
 import type { WorkerConfig } from '#libs/config/worker.js';
 import type { WebspaceActivities } from '#libs/contracts/activities.js';
 import { TxtResolver } from '#libs/dns/txt-resolver.js';
+import { createIdentity } from '#libs/identity/create-identity.js';
 import { KubernetesClient } from '#libs/kubernetes/client.js';
 import { createLxdClient } from '#libs/lxd/create-client.js';
 
@@ -27,6 +29,7 @@ export function assemble(
   const runs = new WorkflowRuns(client);
   const locks = new Locks(kube, runs);
   const projection = new Projection(kube, platform);
+  const owners = new Owners(config.identity && createIdentity(config.identity).directory, log);
   const deps: Deps = {
     lxd,
     kube,
@@ -34,7 +37,8 @@ export function assemble(
     locks,
     claims: new Claims(kube, platform),
     projection,
-    observer: new Observer(lxd, locks, projection),
+    observer: new Observer(lxd, locks, projection, owners),
+    owners,
     installation: new Installation(kube, lxd),
     platform,
     txt: new TxtResolver(config.dns),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { DeepReadonly } from './freeze.js';
+import { identitySchema } from './identity.js';
 import {
   dnsSchema,
   kubernetesSchema,
@@ -19,6 +20,9 @@ export const workerConfigSchema = z.strictObject({
   kubernetes: kubernetesSchema,
   temporal: temporalSchema,
   sealing: sealingSchema,
+  identity: identitySchema
+    .optional()
+    .describe('Where the user names of webspaces are looked up that the original made; without it nobody knows them'),
   dns: dnsSchema,
   domains: z
     .strictObject({

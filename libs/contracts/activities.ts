@@ -12,8 +12,11 @@ export interface Acting {
 /** What a workflow needs to know of a webspace; a part of its record. */
 export interface WebspaceFacts {
   readonly uid: string;
+  /** Without a user name while nobody knows it. */
   readonly owner: Account;
+  /** Empty while nothing is published. */
   readonly host: string;
+  /** Empty for a webspace of the original that has no address of its own yet. */
   readonly address: string;
   readonly port: number;
   readonly startupDelaySeconds: number;

@@ -12,6 +12,8 @@ export const FIELD_MANAGER = 'webspaces';
 
 /** Key of the record in an LXD instance's config. */
 export const RECORD_KEY = 'user.webspaces.record';
+/** Key of the original's record. An instance that has only this one is a webspace, too; it is left as it is when ours is written. */
+export const LEGACY_RECORD_KEY = 'user._webspaced';
 /** The Service a stopped webspace's route names. */
 export const GATEWAY_SERVICE = 'webspaces-gateway';
 

@@ -31,7 +31,21 @@ export function portClaim(port: WebspaceRecord['ports'][number]): Claim {
 
 /** Every claim a record stands for: its host names, its address, its forwarded ports. */
 export function claimsOf(record: WebspaceRecord, baseDomain: string): Claim[] {
-  return [...hostsOf(record, baseDomain).map(domainClaim), addressClaim(record.network.address), ...record.ports.map(portClaim)];
+  const { address } = record.network;
+  return [
+    ...hostsOf(record, baseDomain).map(domainClaim),
+    ...(address === undefined ? [] : [addressClaim(address)]),
+    ...record.ports.map(portClaim),
+  ];
+}
+
+/**
+ * Whether a claim may not be taken from the webspace of this record: it names it, or whether it does cannot be told, as the default host name's while
+ * nobody knows the owner's user name.
+ */
+export function holdsOn(record: WebspaceRecord, claim: Pick<Claim, 'kind' | 'name'>, baseDomain: string): boolean {
+  if (record.owner.username === undefined && claim.kind === 'domain' && claim.name.endsWith(`.${baseDomain}`)) return true;
+  return claimsOf(record, baseDomain).some(({ kind, name }) => kind === claim.kind && name === claim.name);
 }
 
 /** How a claim is named in a list of claims: `domain/alice.ws.example.org`. */
@@ -39,7 +53,7 @@ export function claimKey({ kind, name }: Pick<Claim, 'kind' | 'name'>): string {
   return `${kind}/${name}`;
 }
 
-/** Every host name of a webspace, the default one first. */
-export function hostsOf(record: WebspaceRecord, baseDomain: string): string[] {
-  return [defaultHost(record.owner.username, baseDomain), ...record.domains];
+/** Every host name of a webspace, the default one first if the owner's user name is known. */
+export function hostsOf({ owner, domains }: Pick<WebspaceRecord, 'owner' | 'domains'>, baseDomain: string): string[] {
+  return [...(owner.username === undefined ? [] : [defaultHost(owner.username, baseDomain)]), ...domains];
 }

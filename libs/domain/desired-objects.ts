@@ -27,9 +27,9 @@ export function webspaceSpec(record: WebspaceRecord, platform: Platform, withhel
   return {
     uid: record.uid,
     createdBy: record.createdBy,
-    owner: { id: record.owner.id, username: record.owner.username },
+    owner: { id: record.owner.id, ...(record.owner.username === undefined ? {} : { username: record.owner.username }) },
     image: { ...(record.image.alias === undefined ? {} : { alias: record.image.alias }), fingerprint: record.image.fingerprint },
-    address: record.network.address,
+    ...(record.network.address === undefined ? {} : { address: record.network.address }),
     hosts: heldHosts(record, platform, withheld),
     http: { port: record.http.port, startupDelaySeconds: record.http.startupDelaySeconds, sniPassthrough: record.http.sniPassthrough },
     ports: record.ports
@@ -50,7 +50,8 @@ export function ownedBy(webspace: { readonly name: string; readonly uid: string 
 
 /**
  * Every rebuildable object of a webspace, from its record and the place its route leads to. Pure: the same input gives the same objects.
- * Service and EndpointSlice hold the container's address always; only the route's target changes when a container starts or stops.
+ * Service and EndpointSlice hold the container's address always; only the route's target changes when a container starts or stops. A record
+ * without an address has what LXD reports of its container, if anything.
  */
 export function desiredObjects(
   name: string,
@@ -58,7 +59,9 @@ export function desiredObjects(
   target: RouteTarget,
   platform: Platform,
   withheld: Withheld = [],
+  reportedAddress?: string,
 ): DesiredObject[] {
+  const address = record.network.address ?? reportedAddress;
   const labels = labelsOf(name, record.uid);
   const service: DesiredObject = {
     kind: 'service',
@@ -71,12 +74,12 @@ export function desiredObjects(
     addressType: 'IPv4',
     ports: [{ name: HTTP_PORT_NAME, port: record.http.port, protocol: 'TCP' }],
     // Traefik takes a missing `ready` as not ready for TCP routes.
-    endpoints: [{ addresses: [record.network.address], conditions: { ready: true } }],
+    endpoints: address === undefined ? [] : [{ addresses: [address], conditions: { ready: true } }],
   };
   const hosts = heldHosts(record, platform, withheld);
   if (hosts.length === 0) return [service, slice];
   // At an address that is another webspace's its visitors would meet that one.
-  const toContainer = target === 'container' && !withheld.includes(claimKey(addressClaim(record.network.address)));
+  const toContainer = target === 'container' && address !== undefined && !withheld.includes(claimKey(addressClaim(address)));
   const backend = {
     name: toContainer ? name : GATEWAY_SERVICE,
     port: toContainer || !record.http.sniPassthrough ? 80 : 443,

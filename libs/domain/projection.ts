@@ -10,7 +10,14 @@ import type { WebspaceRecord } from './record.js';
 
 /** What LXD said of one name. */
 export type ObservedInstance =
-  | { readonly is: 'present'; readonly record: WebspaceRecord; readonly phase: InstancePhase; readonly lastUsedAt: string }
+  | {
+      readonly is: 'present';
+      readonly record: WebspaceRecord;
+      readonly phase: InstancePhase;
+      readonly lastUsedAt: string;
+      /** Of a running container whose record has none. */
+      readonly reportedAddress?: string;
+    }
   | { readonly is: 'absent' }
   | { readonly is: 'not-a-webspace' }
   | { readonly is: 'unknown'; readonly reason: string; readonly message: string };
@@ -85,8 +92,14 @@ export function planProjection(name: string, instance: ObservedInstance, objects
     const message = 'LXD shows the instance in state ERROR: its member may be away. Its route stays as it is.';
     return { verdict: 'unknown', status: statusChange(webspace, unknownStatus('InstanceUnreadable', message)) };
   }
+  if (record.owner.username === undefined) {
+    const status = statusChange(webspace, ownerUnknown(record, instance));
+    return status ? { verdict: 'unknown', status } : { verdict: 'nothing' };
+  }
   const withheld = withheldOf(webspace, record, platform);
-  const desired = desiredObjects(name, record, targetOf(phase), platform, withheld).map((object) => adopted(object, webspace));
+  const desired = desiredObjects(name, record, targetOf(phase), platform, withheld, instance.reportedAddress).map((object) =>
+    adopted(object, webspace),
+  );
   const apply = desired.filter((object) => !inStep(objects[object.kind], object));
   const wanted = new Set(desired.map((object) => object.kind));
   const remove = (['ingressRoute', 'ingressRouteTcp'] as const).flatMap((kind) => {
@@ -121,6 +134,14 @@ export function adopted(object: DesiredObject, webspace: StoredObject): DesiredO
 function inStep(actual: StoredObject | undefined, desired: DesiredObject): boolean {
   const { kind: _kind, ...content } = desired;
   return actual !== undefined && matches(actual, content);
+}
+
+function ownerUnknown(
+  { owner }: WebspaceRecord,
+  { phase, lastUsedAt }: { readonly phase: InstancePhase; readonly lastUsedAt: string },
+): StatusChange {
+  const message = `The identity service names no account ${owner.id} whose user name can be a host name. The routes stay as they are until it does.`;
+  return { phase, lastUsed: lastUsedAt, condition: { type: 'Synced', status: 'False', reason: 'OwnerUnknown', message } };
 }
 
 export function unknownStatus(reason: string, message: string): StatusChange {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { RECORD_KEY } from '#libs/contracts/webspaces-api.js';
-import { PlatformError } from '#libs/errors/platform-error.js';
+import { LEGACY_RECORD_KEY, RECORD_KEY } from '#libs/contracts/webspaces-api.js';
+import { messageOf, PlatformError } from '#libs/errors/platform-error.js';
+import { type Converted, convertLegacy } from './legacy-record.js';
 
 const portForward = z.looseObject({
   protocol: z.enum(['tcp', 'udp']),
@@ -22,7 +23,8 @@ export const recordSchema = z.looseObject({
   phase: z.enum(['creating', 'ready']),
   createdBy: z.string().min(1),
   deletedBy: z.string().optional(),
-  owner: z.looseObject({ id: z.string().min(1), username }),
+  /** Without a user name while the identity service knows no account of that id: the original kept none. */
+  owner: z.looseObject({ id: z.string().min(1), username: username.optional() }),
   http: z.looseObject({
     port: z.int().min(1).max(65535),
     startupDelaySeconds: z.number().min(0).max(60),
@@ -30,7 +32,8 @@ export const recordSchema = z.looseObject({
   }),
   domains: z.array(domain),
   ports: z.array(portForward),
-  network: z.looseObject({ address: z.ipv4() }),
+  /** Without an address until the next planned start of a webspace that the original made, which used DHCP. */
+  network: z.looseObject({ address: z.ipv4().optional() }),
   policy: z.looseObject({ alwaysOn: z.boolean() }),
   /** The last change of this record, so that a repeated step knows its own work. */
   lastChange: z
@@ -46,41 +49,71 @@ export const recordSchema = z.looseObject({
 
 export type WebspaceRecord = z.infer<typeof recordSchema>;
 
-/**
- * The record of an instance; undefined when the instance is not a webspace (has no record).
- * @throws PlatformError PROTOCOL naming the field when there is a record that does not fit: that one webspace is unhealthy, no other.
- */
-export function parseRecord(instance: {
+/** What is read of an instance to know its record. */
+export interface RecordHolder {
   readonly name: string;
   readonly config: Readonly<Record<string, string>>;
-}): WebspaceRecord | undefined {
-  const text = instance.config[RECORD_KEY];
-  if (text === undefined || text === '') return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw unreadable(instance.name, 'it is not JSON', cause);
-  }
-  const parsed = recordSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw unreadable(instance.name, `${issue?.path.join('.') || 'record'}: ${issue?.message ?? 'not valid'}`, parsed.error);
+  /** As LXD tells it. */
+  readonly created_at?: string;
 }
 
-function unreadable(name: string, why: string, cause: unknown): PlatformError {
+/** Whether the instance is a webspace, with a record that can be read or not: ours, or the original's. */
+export function hasRecord({ config }: Pick<RecordHolder, 'config'>): boolean {
+  return Boolean(config[RECORD_KEY] || config[LEGACY_RECORD_KEY]);
+}
+
+/** Whether the original made the webspace and nothing of ours has written to it yet. */
+export function isLegacy(instance: Pick<RecordHolder, 'config'>): boolean {
+  return hasRecord(instance) && !instance.config[RECORD_KEY];
+}
+
+/**
+ * The record of an instance, converted when it is one of the original's; undefined when the instance is not a webspace (has no record).
+ * @throws PlatformError PROTOCOL naming the field when there is a record that does not fit: that one webspace is unhealthy, no other.
+ */
+export function parseRecord(instance: RecordHolder): WebspaceRecord | undefined {
+  if (!hasRecord(instance)) return undefined;
+  return isLegacy(instance) ? parseLegacy(instance).record : parseOurs(instance);
+}
+
+/** The original's record of an instance, converted, and what is not taken over as it stands. @throws as {@link parseRecord}. */
+export function parseLegacy(instance: RecordHolder): Converted {
+  const value = jsonOf(instance, LEGACY_RECORD_KEY);
+  try {
+    return convertLegacy(instance, value);
+  } catch (error) {
+    throw unreadable(instance.name, LEGACY_RECORD_KEY, error instanceof z.ZodError ? placeOf(error) : messageOf(error), error);
+  }
+}
+
+function parseOurs(instance: RecordHolder): WebspaceRecord {
+  const parsed = recordSchema.safeParse(jsonOf(instance, RECORD_KEY));
+  if (parsed.success) return parsed.data;
+  throw unreadable(instance.name, RECORD_KEY, placeOf(parsed.error), parsed.error);
+}
+
+function jsonOf({ name, config }: RecordHolder, key: string): unknown {
+  try {
+    return JSON.parse(config[key] ?? '');
+  } catch (cause) {
+    throw unreadable(name, key, 'it is not JSON', cause);
+  }
+}
+
+function placeOf({ issues: [issue] }: z.ZodError): string {
+  return `${issue?.path.join('.') || 'record'}: ${issue?.message ?? 'not valid'}`;
+}
+
+function unreadable(name: string, key: string, why: string, cause: unknown): PlatformError {
   return new PlatformError(
     'PROTOCOL',
-    `The record of ${name} (LXD config key ${RECORD_KEY}) cannot be read: ${why}. Correct the key with "lxc config edit ${name}".`,
-    {
-      details: { field: RECORD_KEY },
-      cause,
-    },
+    `The record of ${name} (LXD config key ${key}) cannot be read: ${why}. Correct the key with "lxc config edit ${name}".`,
+    { details: { field: key }, cause },
   );
 }
 
 /** The uid of an instance's record, or undefined when it has none or it cannot be read: then it is nobody's that we know. */
-export function uidOf(instance: { readonly name: string; readonly config: Readonly<Record<string, string>> }): string | undefined {
+export function uidOf(instance: RecordHolder): string | undefined {
   try {
     return parseRecord(instance)?.uid;
   } catch (error) {
@@ -90,8 +123,8 @@ export function uidOf(instance: { readonly name: string; readonly config: Readon
 }
 
 /** Whether there is a record that cannot be read. */
-export function isUnreadable(instance: { readonly name: string; readonly config: Readonly<Record<string, string>> }): boolean {
-  return Boolean(instance.config[RECORD_KEY]) && uidOf(instance) === undefined;
+export function isUnreadable(instance: RecordHolder): boolean {
+  return hasRecord(instance) && uidOf(instance) === undefined;
 }
 
 /** The config value of a record. */

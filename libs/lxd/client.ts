@@ -38,13 +38,18 @@ export interface CreateInstanceRequest {
 
 export type StateAction = 'start' | 'stop' | 'restart' | 'freeze' | 'unfreeze';
 
+export interface PatchOptions extends CallOptions {
+  readonly etag?: string;
+  readonly devices?: Readonly<Record<string, LxdDevice>>;
+}
+
 export interface LxdInstances {
   get(name: string, options?: CallOptions): Promise<Versioned<LxdInstance>>;
   /** All instances of the project with their config; `state` is not included. */
   list(options?: CallOptions): Promise<LxdInstance[]>;
   create(request: CreateInstanceRequest, options?: CallOptions): Promise<LxdOperation>;
-  /** Changes only the given config keys. With `etag`, STALE when the instance changed since it was read. */
-  patchConfig(name: string, config: Readonly<Record<string, string>>, options?: CallOptions & { readonly etag?: string }): Promise<void>;
+  /** Changes only the given config keys, and devices. With `etag`, STALE when the instance changed since it was read. */
+  patchConfig(name: string, config: Readonly<Record<string, string>>, options?: PatchOptions): Promise<void>;
   state(name: string, options?: CallOptions): Promise<LxdInstanceState>;
   changeState(
     name: string,

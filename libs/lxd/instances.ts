@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { CallOptions, CreateInstanceRequest, LxdInstances, LxdOperation, StateAction } from './client.js';
+import type { CallOptions, CreateInstanceRequest, LxdInstances, LxdOperation, PatchOptions, StateAction } from './client.js';
 import type { Change, Connection } from './connection.js';
 import { protocolError } from './error-reasons.js';
 import type { Operations } from './operations.js';
@@ -42,11 +42,14 @@ export class Instances implements LxdInstances {
   async patchConfig(
     name: string,
     config: Readonly<Record<string, string>>,
-    { etag, ...options }: CallOptions & { readonly etag?: string } = {},
+    { etag, devices, ...options }: PatchOptions = {},
   ): Promise<void> {
     const headers = etag === undefined ? {} : { headers: { 'if-match': etag } };
     const path = apiPath(['instances', name]);
-    await this.#connection.change({ method: 'PATCH', path, body: { config }, what: `change instance ${name}`, ...headers }, options);
+    await this.#connection.change(
+      { method: 'PATCH', path, body: { config, ...(devices ? { devices } : {}) }, what: `change instance ${name}`, ...headers },
+      options,
+    );
   }
 
   /** `network` is null while it is stopped. */

@@ -72,8 +72,11 @@ export class Members {
     return answer.status === 200 && answer.body.includes(member.webspace) ? answer : undefined;
   }
 
-  async record(member: Member): Promise<WebspaceRecord> {
-    return JSON.parse(await this.lab.lxc(['config', 'get', member.webspace, RECORD_KEY])) as WebspaceRecord;
+  /** The record of a webspace that was made here, which always has an address. */
+  async record(member: Member): Promise<WebspaceRecord & { network: { address: string } }> {
+    return JSON.parse(await this.lab.lxc(['config', 'get', member.webspace, RECORD_KEY])) as WebspaceRecord & {
+      network: { address: string };
+    };
   }
 
   writeRecord(member: Member, record: unknown): Promise<string> {

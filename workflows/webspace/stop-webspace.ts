@@ -31,11 +31,12 @@ async function stop(kind: Extract<OperationKind, 'shutdown' | 'reboot'>, input: 
       slow(`Stop container ${name}`).stopInstance(acting, GRACEFUL_STOP_SECONDS),
     );
     if (kind === 'reboot') {
-      await operation.stepWhenFree('start', `Start container ${name}`, LOCK_DEADLINE_MS, () =>
+      // One of the original has an address of its own from its start on.
+      const started = await operation.stepWhenFree('start', `Start container ${name}`, LOCK_DEADLINE_MS, () =>
         slow(`Start container ${name}`).startInstance(acting),
       );
-      await operation.step('ready', `Wait for ${facts.address}:${facts.port}`, () =>
-        slow(`Wait for ${facts.address}:${facts.port}`).awaitReady(acting, facts),
+      await operation.step('ready', `Wait for ${started.address}:${started.port}`, () =>
+        slow(`Wait for ${started.address}:${started.port}`).awaitReady(acting, started),
       );
     }
     const { phase } = await operation.step('settle', `Look last and free the lock of ${name}`, () =>

@@ -69,7 +69,10 @@ function withCommonProblems(document: OpenAPIObject): OpenAPIObject {
     for (const operation of operationsOf(operations)) {
       operation.responses['429'] ??= problem(429);
       if (operation.parameters?.length || operation.requestBody) operation.responses['400'] ??= problem(400);
-      if (path.includes('{')) operation.responses['414'] ??= problem(414);
+      if (path.includes('{')) {
+        operation.responses['404'] ??= problem(404);
+        operation.responses['414'] ??= problem(414);
+      }
       if (operation.requestBody) operation.responses['413'] ??= problem(413);
     }
   }

@@ -8,7 +8,7 @@ export class RouteTable {
   watch(server: FastifyInstance): void {
     server.addHook('onRoute', ({ url, method }) => {
       if (url.includes('*')) return;
-      const pattern = new RegExp(`^${url.replace(/[.]/g, '\\.').replace(/:[A-Za-z]+/g, '[^/]+')}/?$`);
+      const pattern = new RegExp(`^${url.replace(/[.]/g, '\\.').replace(/:[A-Za-z]+/g, '[^/]+')}$`);
       this.#routes.push({ url, pattern, methods: [method].flat() });
     });
   }

@@ -1,4 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { formatUuid, uuidOf } from '#libs/domain/uuid.js';
 import type { BodyMark } from '#libs/temporal/operations.js';
 
 /** A UUID of version 7: sorts by the time it was made. */
@@ -18,12 +19,12 @@ export function operationIdFor({
   readonly route: string;
   readonly key: string;
 }): string {
-  return formatUuid(hash(['operation', subject, route, key]), 8);
+  return uuidOf(['operation', subject, route, key]);
 }
 
 /** The uid of the webspace that an operation creates. Follows from the operation, so that a repeated request has the same input. */
 export function uidFor(operationId: string): string {
-  return formatUuid(hash(['uid', operationId]), 8);
+  return uuidOf(['uid', operationId]);
 }
 
 /** The same text for bodies that mean the same, whatever the order of their keys. */
@@ -42,16 +43,4 @@ export function bodyMarkOf(
 ): BodyMark {
   const text = canonicalJson(body ?? null);
   return { fingerprint: sealing.fingerprint(text), matches: (fingerprint) => sealing.matches(text, fingerprint) };
-}
-
-function hash(parts: readonly string[]): Buffer {
-  return createHash('sha256').update(JSON.stringify(parts)).digest().subarray(0, 16);
-}
-
-function formatUuid(source: Buffer, version: 7 | 8): string {
-  const bytes = Buffer.from(source);
-  bytes[6] = ((bytes[6] as number) & 0x0f) | (version << 4);
-  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
-  const hex = bytes.toString('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }

@@ -30,7 +30,7 @@ export function knownAccounts(
 function ownerOf(instance: LxdInstance): AccountInfo[] {
   try {
     const owner = parseRecord(instance)?.owner;
-    return owner ? [{ id: owner.id, username: owner.username, isAdmin: false }] : [];
+    return owner?.username === undefined ? [] : [{ id: owner.id, username: owner.username, isAdmin: false }];
   } catch (error) {
     if (isPlatformError(error, 'PROTOCOL')) return [];
     throw error;

@@ -9,6 +9,8 @@ const MAX_PAGE = 200;
 const limit = z.coerce.number().int().min(1).max(MAX_PAGE).default(50).describe(`Entries per page, at most ${MAX_PAGE}`);
 const webspaceName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be a webspace name such as ws-u12');
 
+const ownerView = z.object({ id: z.string(), username: z.string().optional().describe('Absent while nobody knows it') });
+
 export const webspaceParams = z.strictObject({ name: webspaceName });
 export type WebspaceParams = z.output<typeof webspaceParams>;
 
@@ -90,7 +92,7 @@ export const portForwardPageSchema = z
         external: z.int(),
         internal: z.int(),
         webspace: z.string(),
-        owner: z.object({ id: z.string(), username: z.string() }),
+        owner: ownerView,
       }),
     ),
     cursor: z.string().optional().describe('Present when there is more'),
@@ -103,12 +105,12 @@ export const webspaceViewSchema = z
     name: z.string(),
     phase: z.enum(PHASES),
     uid: z.string().optional(),
-    owner: z.object({ id: z.string(), username: z.string() }).optional(),
+    owner: ownerView.optional(),
     url: z.string().optional(),
     domains: z.array(z.string()).optional().describe('Custom domains'),
     http: z.object({ port: z.int(), startupDelaySeconds: z.number(), sniPassthrough: z.boolean() }).optional(),
     ports: z.array(z.object({ protocol: z.enum(['tcp', 'udp']), external: z.int(), internal: z.int() })).optional(),
-    address: z.string().optional(),
+    address: z.string().optional().describe('Its own; absent for one of the original until its next planned start'),
     image: z.object({ alias: z.string().optional(), fingerprint: z.string() }).optional(),
     createdAt: z.string().optional(),
     lastUsedAt: z.string().optional(),

@@ -26,19 +26,20 @@ export function webspaceViewOf(instance: LxdInstance, options: ViewOptions): Web
 }
 
 function fullView(instance: LxdInstance, record: WebspaceRecord, { baseDomain, publicPort }: ViewOptions): WebspaceView {
-  const host = defaultHost(record.owner.username, baseDomain);
+  const { id, username } = record.owner;
+  const port = publicPort === 443 ? '' : `:${publicPort}`;
   const { alias, fingerprint } = record.image;
   const lastUsed = Date.parse(instance.last_used_at);
   return {
     name: instance.name,
     phase: record.phase === 'creating' ? 'creating' : phaseOf(instance.status_code),
     uid: record.uid,
-    owner: { id: record.owner.id, username: record.owner.username },
-    url: `https://${host}${publicPort === 443 ? '' : `:${publicPort}`}/`,
+    owner: { id, ...(username === undefined ? {} : { username }) },
+    ...(username === undefined ? {} : { url: `https://${defaultHost(username, baseDomain)}${port}/` }),
     domains: record.domains,
     http: { port: record.http.port, startupDelaySeconds: record.http.startupDelaySeconds, sniPassthrough: record.http.sniPassthrough },
     ports: record.ports.map(({ protocol, external, internal }) => ({ protocol, external, internal })),
-    address: record.network.address,
+    ...(record.network.address === undefined ? {} : { address: record.network.address }),
     image: { ...(alias === undefined ? {} : { alias }), fingerprint },
     createdAt: record.createdAt,
     ...(lastUsed > 0 ? { lastUsedAt: new Date(lastUsed).toISOString() } : {}),

@@ -65,15 +65,16 @@ export class Webspaces {
     const unborn = kind === 'delete' && name === this.#ownName(context) && !(await this.reads.exists(name));
     const { view, instance } = unborn ? {} : await this.#authorised(context, name);
     if (instance && context.idempotencyKey === undefined) assertSensible(kind, instance);
-    const owner = view?.owner ?? { id: name === this.#ownName(context) ? context.caller.subject : 'unknown', username: 'an unknown owner' };
+    const owner = view
+      ? ownerOf(view)
+      : { id: name === this.#ownName(context) ? context.caller.subject : 'unknown', username: UNKNOWN_OWNER };
     const wish: Wish = { kind, name, owner: owner.id, ownerName: owner.username };
     return await this.starter.begin(context, this.starter.requestFor(context, wish, kind === 'boot' ? () => ({ name }) : undefined));
   }
 
   async patch(context: RequestContext, name: string, change: ChangeWebspaceV2Body): Promise<OperationSummary> {
     const { view } = await this.#authorised(context, name);
-    const owner = view.owner ?? { id: 'unknown', username: 'an unknown owner' };
-    return await this.changes.begin(context, { name, owner }, change);
+    return await this.changes.begin(context, { name, owner: ownerOf(view) }, change);
   }
 
   /** Of every webspace whose record can be read. */
@@ -136,6 +137,12 @@ export class Webspaces {
 function placeOf(key: string): string {
   const [protocol, external = ''] = key.split('-');
   return `${external.padStart(5, '0')} ${protocol}`;
+}
+
+const UNKNOWN_OWNER = 'an unknown owner';
+
+function ownerOf({ owner }: WebspaceView): { readonly id: string; readonly username: string } {
+  return { id: owner?.id ?? 'unknown', username: owner?.username ?? UNKNOWN_OWNER };
 }
 
 function foreign(name: string): PlatformError {
