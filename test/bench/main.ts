@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { dim, red, seconds } from '#lab/progress.js';
 import { benchBoot } from './boot.js';
+import { benchChanges } from './changes.js';
 import { benchCreate } from './create.js';
 import { BadOption, type Options, optionsOf, USAGE } from './options.js';
 import { benchReads } from './reads.js';
@@ -40,6 +41,7 @@ async function onStage(storage: Options['storages'][number], options: Options, r
   try {
     if (benches.includes('create')) await create(stage, storage, options, report);
     if (first && benches.includes('reads')) await noted('reads', () => benchReads(stage, options, report));
+    if (first && benches.includes('changes')) await noted('changes', () => benchChanges(stage, options, report));
     if (first && benches.includes('restart')) await noted('restart', () => benchRestart(stage, options, report));
   } finally {
     note('removing what was made');

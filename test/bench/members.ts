@@ -55,7 +55,13 @@ export class Members {
   }
 
   /** @throws Error for another status than the one expected. */
-  async ask(status: number, member: Member, method: 'GET' | 'POST' | 'PUT' | 'DELETE', path = '', body?: unknown): Promise<Asked> {
+  async ask(
+    status: number,
+    member: Member,
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    path = '',
+    body?: unknown,
+  ): Promise<Asked> {
     const begun = wallClock();
     const answer = await this.#agent.request({
       origin: this.lab.profile.urls.api,
