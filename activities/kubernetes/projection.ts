@@ -1,11 +1,13 @@
-import type { KindName, StoredObject } from '#libs/contracts/kubernetes-objects.js';
+import { KINDS, type KindName, type StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import { LABELS } from '#libs/contracts/webspaces-api.js';
+import { certifiedDomains } from '#libs/domain/certificates.js';
 import { CLAIM_KINDS } from '#libs/domain/claims.js';
-import { desiredObjects, labelsOf, type Withheld, webspaceSpec } from '#libs/domain/desired-objects.js';
+import { desiredObjects, type Withheld, webspaceLabels, webspaceSpec } from '#libs/domain/desired-objects.js';
 import type { Platform } from '#libs/domain/platform.js';
 import {
   adopted,
   type Condition,
+  finderIn,
   type ObservedObjects,
   type ProjectionPlan,
   type StatusChange,
@@ -36,17 +38,45 @@ export class Projection {
         this.#kube.find(kind, name, { signal }),
       ),
     );
-    return { webspace, service, endpointSlice, ingressRoute, ingressRouteTcp };
+    const domainObjects = webspace?.metadata.labels?.[LABELS.domains] ? await this.#domainObjects(name, signal) : [];
+    return { webspace, service, endpointSlice, ingressRoute, ingressRouteTcp, domainObjects };
+  }
+
+  /** Kinds that go with their `Webspace`; without an issuer there may be no cert-manager, and no Certificates. */
+  #owned(): readonly KindName[] {
+    return this.#platform.certificateIssuer ? [...REBUILDABLE, 'certificate'] : REBUILDABLE;
+  }
+
+  /** Cert-manager makes them and leaves them behind, so it is for us to remove them. */
+  #secrets(): readonly KindName[] {
+    return this.#platform.certificateIssuer ? ['secret'] : [];
+  }
+
+  #ofDomains(): readonly KindName[] {
+    return this.#platform.certificateIssuer ? ['ingressRoute', 'certificate', 'secret'] : ['ingressRoute'];
+  }
+
+  async #domainObjects(name: string, signal: AbortSignal): Promise<StoredObject[]> {
+    const labelSelector = `${LABELS.webspace}=${name}`;
+    const lists = await Promise.all(this.#ofDomains().map((kind) => this.#kube.list(kind, { labelSelector, signal })));
+    return lists.flat().filter(({ metadata }) => metadata.name !== name);
   }
 
   /** Everything of ours at once, by webspace name. */
   async readAll(signal: AbortSignal): Promise<Map<string, ObservedObjects>> {
-    const kinds = ['webspace', ...REBUILDABLE] as const;
-    const lists = await Promise.all(kinds.map((kind) => this.#kube.list(kind, { labelSelector: LABELS.webspace, signal })));
-    const all = new Map<string, Partial<Record<KindName, StoredObject>>>();
-    kinds.forEach((kind, i) => {
-      for (const object of lists[i] ?? []) all.set(object.metadata.name, { ...all.get(object.metadata.name), [kind]: object });
-    });
+    const kinds: readonly KindName[] = ['webspace', ...this.#owned(), ...this.#secrets()];
+    const lists = await Promise.all(
+      kinds.map(async (kind) => ({ kind, objects: await this.#kube.list(kind, { labelSelector: LABELS.webspace, signal }) })),
+    );
+    const all = new Map<string, ObservedObjects>();
+    for (const { kind, objects } of lists) {
+      for (const object of objects) {
+        const name = object.metadata.labels?.[LABELS.webspace] ?? object.metadata.name;
+        const others = all.get(name) ?? {};
+        const own = object.metadata.name === name;
+        all.set(name, { ...others, ...(own ? { [kind]: object } : { domainObjects: [...(others.domainObjects ?? []), object] }) });
+      }
+    }
     return all;
   }
 
@@ -62,7 +92,7 @@ export class Projection {
    * the lock and knows that no other webspace of this name lives: a `Webspace` of another uid is a left-over.
    */
   async ensureWebspace(name: string, record: WebspaceRecord, withheld: Withheld, signal: AbortSignal): Promise<StoredObject> {
-    const fresh = { metadata: { name, labels: labelsOf(name, record.uid) }, spec: webspaceSpec(record, this.#platform, withheld) };
+    const fresh = { metadata: { name, labels: webspaceLabels(name, record) }, spec: webspaceSpec(record, this.#platform, withheld) };
     try {
       return await this.#kube.create('webspace', fresh, { signal });
     } catch (error) {
@@ -71,7 +101,8 @@ export class Projection {
     const found = await this.#kube.get('webspace', name, { signal });
     if (uidOfObject(found) === record.uid) {
       const { uid, resourceVersion } = found.metadata;
-      return this.#kube.apply('webspace', { ...fresh, metadata: { ...fresh.metadata, uid, resourceVersion } }, { signal });
+      const labels = webspaceLabels(name, record, LABELS.domains in (found.metadata.labels ?? {}));
+      return this.#kube.apply('webspace', { ...fresh, metadata: { name, labels, uid, resourceVersion } }, { signal });
     }
     await this.#kube.delete('webspace', name, { uid: found.metadata.uid, resourceVersion: found.metadata.resourceVersion }, { signal });
     return this.#kube.create('webspace', fresh, { signal });
@@ -96,13 +127,16 @@ export class Projection {
       // The Webspace's own uid as a precondition refuses a late write after a delete.
       await settleAll([
         ...plan.apply.map(({ kind, ...object }) => {
-          const found = objects[kind];
+          const found = finderIn(objects)(kind, object.metadata.name);
           const mine = found && uidOfObject(found) === uidOfObject(webspace);
           const resourceVersion = mine ? { resourceVersion: found.metadata.resourceVersion } : {};
           return this.#kube.apply(kind, { ...object, metadata: { ...object.metadata, ...resourceVersion } }, { signal });
         }),
-        ...plan.remove.map((object) => this.#deleteObject(object, signal)),
+        ...plan.remove.filter(({ kind }) => kind !== KINDS.secret.kind).map((object) => this.#deleteObject(object, signal)),
       ]);
+      // With its Certificate still there, cert-manager would make it again.
+      const secrets = plan.remove.filter(({ kind }) => kind === KINDS.secret.kind);
+      await settleAll(secrets.map((object) => this.#deleteObject(object, signal)));
     }
     if (plan.status) await this.writeStatus(webspace, plan.status, signal);
   }
@@ -111,16 +145,23 @@ export class Projection {
     const message = `An operation is under way.`;
     await this.writeStatus(
       webspace,
-      { phase, condition: { type: 'Synced', status: 'Unknown', reason: 'OperationUnderWay', message } },
+      { phase, conditions: [{ type: 'Synced', status: 'Unknown', reason: 'OperationUnderWay', message }] },
       signal,
     );
   }
 
   async writeStatus(webspace: StoredObject, change: StatusChange, signal: AbortSignal): Promise<void> {
     const status = (webspace['status'] ?? {}) as { lastUsed?: string; conditions?: Condition[] };
-    const before = status.conditions?.find(({ type }) => type === change.condition.type);
-    const lastTransitionTime = before?.status === change.condition.status ? before.lastTransitionTime : new Date().toISOString();
-    const others = (status.conditions ?? []).filter(({ type }) => type !== change.condition.type);
+    const before = new Map((status.conditions ?? []).map((condition) => [condition.type, condition]));
+    const now = new Date().toISOString();
+    const conditions = new Map(before);
+    for (const condition of change.conditions) {
+      const known = before.get(condition.type);
+      conditions.set(condition.type, {
+        ...condition,
+        lastTransitionTime: known?.status === condition.status ? known.lastTransitionTime : now,
+      });
+    }
     const lastUsed = change.lastUsed ?? status.lastUsed;
     // The version, since the status subresource takes a write with any uid: it must not reach a later Webspace of the same name.
     const { name, uid, resourceVersion } = webspace.metadata;
@@ -131,7 +172,7 @@ export class Projection {
         status: {
           phase: change.phase,
           ...(lastUsed === undefined ? {} : { lastUsed }),
-          conditions: [...others, { ...change.condition, lastTransitionTime }],
+          conditions: [...conditions.values()],
         },
       },
       { subresource: 'status', signal },
@@ -143,11 +184,12 @@ export class Projection {
     const { webspace } = objects;
     if (!webspace || uidOfObject(webspace) !== record.uid) return;
     const withheld = withheldOf(webspace, record, this.#platform);
-    const route = desiredObjects(name, record, 'gateway', this.#platform, withheld).filter(
+    const certified = certifiedDomains(name, record, finderIn(objects));
+    const routes = desiredObjects(name, record, 'gateway', this.#platform, { withheld, certified }).filter(
       ({ kind }) => kind === 'ingressRoute' || kind === 'ingressRouteTcp',
     );
     await settleAll([
-      ...route.map((object) => {
+      ...routes.map((object) => {
         const { kind, ...content } = adopted(object, webspace);
         return this.#kube.apply(kind, content, { signal });
       }),
@@ -156,28 +198,27 @@ export class Projection {
   }
 
   /** Takes a webspace's routes away. */
-  async removeRoutes(name: string, uid: string, signal: AbortSignal): Promise<void> {
-    await settleAll(
-      (['ingressRoute', 'ingressRouteTcp'] as const).map(async (kind) => {
-        const object = await this.#kube.find(kind, name, { signal });
-        if (object && uidOfObject(object) === uid) await this.#deleteObject(object, signal);
-      }),
-    );
+  async removeRoutes(uid: string, signal: AbortSignal): Promise<void> {
+    const lists = await settleAll((['ingressRoute', 'ingressRouteTcp'] as const).map((kind) => this.#listOf(kind, uid, signal)));
+    await settleAll(lists.flat().map((object) => this.#deleteObject(object, signal)));
   }
 
   /** Removes every object of the uid but claims; gives how many it found. */
   async removeAll(uid: string, signal: AbortSignal): Promise<number> {
-    const lists = await Promise.all(REBUILDABLE.map((kind) => this.#listOf(kind, uid, signal)));
-    const webspaces = await this.#listOf('webspace', uid, signal);
-    const owned = lists.flat();
-    await settleAll(owned.map((object) => this.#deleteObject(object, signal)));
-    await settleAll(webspaces.map((object) => this.#deleteObject(object, signal)));
-    return owned.length + webspaces.length;
+    let found = 0;
+    // A Secret whose Certificate is still there would be made again.
+    for (const kinds of [this.#owned(), ['webspace'], this.#secrets()] as const) {
+      const objects = (await settleAll(kinds.map((kind) => this.#listOf(kind, uid, signal)))).flat();
+      await settleAll(objects.map((object) => this.#deleteObject(object, signal)));
+      found += objects.length;
+    }
+    return found;
   }
 
   /** Names of all objects that carry the uid, claims included. */
   async search(uid: string, signal: AbortSignal): Promise<string[]> {
-    const lists = await settleAll(['webspace' as const, ...REBUILDABLE, ...CLAIM_KINDS].map((kind) => this.#listOf(kind, uid, signal)));
+    const kinds = ['webspace' as const, ...this.#owned(), ...this.#secrets(), ...CLAIM_KINDS];
+    const lists = await settleAll(kinds.map((kind) => this.#listOf(kind, uid, signal)));
     return lists.flat().map((object) => `${object.kind} ${object.metadata.name}`);
   }
 
@@ -197,6 +238,8 @@ const KIND_NAMES: Readonly<Record<string, KindName>> = {
   EndpointSlice: 'endpointSlice',
   IngressRoute: 'ingressRoute',
   IngressRouteTCP: 'ingressRouteTcp',
+  Certificate: 'certificate',
+  Secret: 'secret',
 };
 
 function kindNameOf(object: StoredObject): KindName {

@@ -157,6 +157,7 @@ export function compareSteps(deps: Deps) {
       const repairs = await repairsOf(world, claimsOpen, signal);
       if (repairs.missingClaims > 0 && claimsOpen) await installation.closeClaims(signal);
       const removals = await removeOrphans(world, doubt ?? 'not yet', signal);
+      await orphans.removeSecrets(world, signal);
       const unreadable = repairs.unreadable + removals.unreadable;
       metrics.unreadable(unreadable);
       for (const { kind, object } of world.claims) if (kind === 'address') await claims.endRest(object, signal);

@@ -63,7 +63,7 @@ export function domainSteps(deps: Pick<Deps, Needed>) {
     const before = conditions?.find(({ type }) => type === DOMAINS_PROVED);
     const condition = domainsCondition(doubts, before, graceMs);
     if (!condition || phase === undefined) return;
-    const change = statusChange(webspace, { phase, condition });
+    const change = statusChange(webspace, { phase, conditions: [condition] });
     if (change) await unlessChanged(projection.writeStatus(webspace, change, signal));
   }
 

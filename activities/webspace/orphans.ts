@@ -1,4 +1,5 @@
 import { workflowIdOf } from '#libs/contracts/ids.js';
+import { KINDS } from '#libs/contracts/kubernetes-objects.js';
 import { holdsOn } from '#libs/domain/claims.js';
 import { type ObservedInstance, uidOfObject } from '#libs/domain/projection.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
@@ -26,7 +27,7 @@ export function removableAlone(world: World): number {
 }
 
 /** What nobody owns any more. LXD's list is not enough for that: it may lack what a member that is away holds. */
-export function orphanSteps({ locks, claims, projection, observer, platform, runs }: Deps) {
+export function orphanSteps({ kube, locks, claims, projection, observer, platform, runs }: Deps) {
   async function isHeld(lock: Lock | undefined): Promise<boolean> {
     return lock !== undefined && (await locks.busyReason(lock)) !== undefined;
   }
@@ -72,6 +73,25 @@ export function orphanSteps({ locks, claims, projection, observer, platform, run
         uids.add(String(claimSpec(claim.object).uid));
       }
       return { webspaces, claims: orphanClaims, count: uids.size, unreadable };
+    },
+
+    /**
+     * Removes Secrets of certificates whose webspace is gone: cert-manager may write one while its Certificate is being removed. What is
+     * lost by mistake is issued anew.
+     */
+    async removeSecrets(world: World, signal: AbortSignal): Promise<void> {
+      for (const [name, { webspace, domainObjects = [] }] of world.objects) {
+        const instance = world.instances.get(name);
+        if (instance?.is === 'unknown' || world.locks.get(name)?.holder) continue;
+        const known = [uidOfObject(webspace), instance?.is === 'present' ? instance.record.uid : undefined];
+        for (const object of domainObjects) {
+          if (object.kind !== KINDS.secret.kind || known.includes(uidOfObject(object))) continue;
+          const { name: secret, uid, resourceVersion } = object.metadata;
+          await kube.delete('secret', secret, { uid, resourceVersion }, { signal }).catch((error: unknown) => {
+            if (!isPlatformError(error, 'STALE')) throw error;
+          });
+        }
+      }
     },
 
     /** Releases the claims as they were read; one that was written since is left to the next sweep. */

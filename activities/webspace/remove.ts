@@ -83,7 +83,7 @@ export function removeSteps(deps: Deps) {
 
     async removeInstance(call: Call, acting: Acting): Promise<void> {
       if (!(await mayAct(call, acting))) return;
-      await projection.removeRoutes(acting.name, acting.uid, call.signal);
+      await projection.removeRoutes(acting.uid, call.signal);
       const removal = acting.kind === 'delete' ? ({ gracefulSeconds: GRACEFUL_STOP_SECONDS, unreadable: 'too' } as const) : UNDO;
       await instances.remove(call, acting.name, acting.uid, removal);
     },

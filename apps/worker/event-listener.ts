@@ -49,7 +49,7 @@ export class EventListener {
     this.#subscription = this.#parts.lxd.events(['lifecycle'], {
       onEvent: (event) => {
         const name = instanceOf(event);
-        if (name && isWebspaceName(this.#parts.platform.instancePrefix, name)) this.#lookSoon(name, DEBOUNCE_MS);
+        if (name && isWebspaceName(this.#parts.platform.instancePrefix, name)) this.look(name);
       },
       onConnected: () => {
         this.#setConnected(true);
@@ -69,6 +69,11 @@ export class EventListener {
     this.#pending.clear();
   }
 
+  /** Something may have changed: looks at the webspace, once for all that say so within a moment. */
+  look(name: string): void {
+    this.#lookSoon(name, DEBOUNCE_MS);
+  }
+
   #setConnected(connected: boolean): void {
     this.#connected = connected;
     this.#parts.onConnected(connected);
@@ -86,7 +91,7 @@ export class EventListener {
     if (this.#stop.signal.aborted || this.#pending.has(name)) return;
     const timer = setTimeout(() => {
       this.#pending.delete(name);
-      this.#look(name).catch((error: unknown) => {
+      this.#lookNow(name).catch((error: unknown) => {
         if (this.#stop.signal.aborted) return;
         this.#parts.onLook('failed');
         this.#parts.log.warn({ webspace: name, error: messageOf(error) }, 'look failed, looking again');
@@ -96,7 +101,7 @@ export class EventListener {
     this.#pending.set(name, timer);
   }
 
-  async #look(name: string): Promise<void> {
+  async #lookNow(name: string): Promise<void> {
     const { observer, platform, reconcile, onLook } = this.#parts;
     const { signal } = this.#stop;
     const patience = Date.now() + LOCK_PATIENCE_MS;

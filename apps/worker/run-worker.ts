@@ -8,6 +8,7 @@ import { messageOf } from '#libs/errors/platform-error.js';
 import { sealingFromFile } from '#libs/sealing/sealing.js';
 import { createTemporalClient, temporalTls } from '#libs/temporal/connection.js';
 import { assemble } from './assemble.js';
+import { CertificateWatch } from './certificate-watch.js';
 import { EventListener } from './event-listener.js';
 import { startHealthServer } from './health-server.js';
 import { createMetrics } from './metrics.js';
@@ -54,6 +55,12 @@ export async function runWorker(
     onLook: metrics.events,
     onConnected: metrics.eventsConnected,
   });
+  const certificates = new CertificateWatch({
+    kube: deps.kube,
+    log,
+    look: (name) => listener.look(name),
+    resync: () => tasks.sweepNow(),
+  });
   let worker: Worker | undefined;
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
@@ -67,6 +74,7 @@ export async function runWorker(
     metrics.registry,
   );
   listener.start();
+  if (deps.platform.certificateIssuer) certificates.start();
   /** Looked after for as long as the process lives: Temporal may lose its database. */
   const keepInstalled = () =>
     tasks.ensureInstalled().catch((error: unknown) => {
@@ -103,6 +111,7 @@ export async function runWorker(
   }
 
   clearInterval(installTimer);
+  certificates.stop();
   listener.stop();
   server.close();
   await Promise.allSettled([deps.lxd.close(), deps.kube.close(), client.connection.close()]);

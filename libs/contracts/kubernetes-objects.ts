@@ -4,6 +4,8 @@ export interface KindInfo {
   readonly apiVersion: string;
   readonly kind: string;
   readonly plural: string;
+  /** Only the metadata is ever read. */
+  readonly metadataOnly?: true;
 }
 
 const ours = (kind: string, plural: string): KindInfo => ({ apiVersion: `${API_GROUP}/${API_VERSION}`, kind, plural });
@@ -20,6 +22,8 @@ export const KINDS = {
   endpointSlice: { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', plural: 'endpointslices' },
   ingressRoute: { apiVersion: 'traefik.io/v1alpha1', kind: 'IngressRoute', plural: 'ingressroutes' },
   ingressRouteTcp: { apiVersion: 'traefik.io/v1alpha1', kind: 'IngressRouteTCP', plural: 'ingressroutetcps' },
+  certificate: { apiVersion: 'cert-manager.io/v1', kind: 'Certificate', plural: 'certificates' },
+  secret: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', metadataOnly: true },
 } as const satisfies Record<string, KindInfo>;
 
 export type KindName = keyof typeof KINDS;
@@ -38,6 +42,8 @@ export interface ObjectMeta {
   readonly namespace?: string;
   readonly uid?: string;
   readonly resourceVersion?: string;
+  /** Counts changes of the spec. */
+  readonly generation?: number;
   readonly creationTimestamp?: string;
   readonly deletionTimestamp?: string;
   readonly labels?: Readonly<Record<string, string>>;

@@ -6,6 +6,8 @@ export const LABELS = {
   managedBy: 'app.kubernetes.io/managed-by',
   webspace: `${API_GROUP}/webspace`,
   uid: `${API_GROUP}/uid`,
+  /** On a `Webspace` that has or had custom domains: there may be objects of theirs. */
+  domains: `${API_GROUP}/domains`,
 } as const;
 export const MANAGED_BY = 'webspaces';
 export const FIELD_MANAGER = 'webspaces';

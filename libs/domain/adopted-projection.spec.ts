@@ -33,7 +33,7 @@ const backendOf = (objects: readonly DesiredObject[]) =>
 
 describe('a webspace that still uses DHCP', () => {
   test('is published at the address that LXD reports', () => {
-    const objects = desiredObjects(NAME, DHCP, 'container', platform, [], '10.77.0.9');
+    const objects = desiredObjects(NAME, DHCP, 'container', platform, { reportedAddress: '10.77.0.9' });
     expect(endpointsOf(objects)).toEqual([{ addresses: ['10.77.0.9'], conditions: { ready: true } }]);
     expect(backendOf(objects)).toBe(NAME);
   });
@@ -45,7 +45,7 @@ describe('a webspace that still uses DHCP', () => {
   });
 
   test('has the address of its record once there is one, whatever LXD reports', () => {
-    const objects = desiredObjects(NAME, exampleRecord(), 'container', platform, [], '10.77.0.9');
+    const objects = desiredObjects(NAME, exampleRecord(), 'container', platform, { reportedAddress: '10.77.0.9' });
     expect(endpointsOf(objects)).toEqual([{ addresses: ['10.77.128.5'], conditions: { ready: true } }]);
   });
 
@@ -64,7 +64,7 @@ describe('a webspace whose owner nobody knows', () => {
     const named = webspaceOf({ ...NAMELESS, owner: { id: '1', username: 'alice' } });
     expect(planProjection(NAME, present(NAMELESS, 'stopped'), { webspace: named }, platform)).toMatchObject({
       verdict: 'unknown',
-      status: { phase: 'stopped', condition: { type: 'Synced', status: 'False', reason: 'OwnerUnknown' } },
+      status: { phase: 'stopped', conditions: [{ type: 'Synced', status: 'False', reason: 'OwnerUnknown' }] },
     });
   });
 
@@ -72,8 +72,11 @@ describe('a webspace whose owner nobody knows', () => {
     const webspace = webspaceOf(NAMELESS);
     const plan = planProjection(NAME, present(NAMELESS, 'stopped'), { webspace }, platform);
     if (plan.verdict !== 'unknown' || !plan.status) throw new Error('no status');
-    const { phase, lastUsed, condition } = plan.status;
-    const told = { ...webspace, status: { phase, lastUsed, conditions: [{ ...condition, lastTransitionTime: 'then' }] } };
+    const { phase, lastUsed, conditions } = plan.status;
+    const told = {
+      ...webspace,
+      status: { phase, lastUsed, conditions: conditions.map((condition) => ({ ...condition, lastTransitionTime: 'then' })) },
+    };
     expect(planProjection(NAME, present(NAMELESS, 'stopped'), { webspace: told }, platform)).toEqual({ verdict: 'nothing' });
   });
 

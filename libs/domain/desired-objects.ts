@@ -1,4 +1,5 @@
 import { API_GROUP, API_VERSION, GATEWAY_SERVICE, LABELS, MANAGED_BY } from '#libs/contracts/webspaces-api.js';
+import { type Certified, certificateSpec, domainObjectName } from './certificates.js';
 import { addressClaim, claimKey, domainClaim, hostsOf, portClaim } from './claims.js';
 import type { Platform } from './platform.js';
 import type { WebspaceRecord } from './record.js';
@@ -7,7 +8,7 @@ import type { WebspaceRecord } from './record.js';
 export type RouteTarget = 'container' | 'gateway';
 
 export interface DesiredObject {
-  readonly kind: 'service' | 'endpointSlice' | 'ingressRoute' | 'ingressRouteTcp';
+  readonly kind: 'service' | 'endpointSlice' | 'ingressRoute' | 'ingressRouteTcp' | 'certificate';
   readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
   readonly [field: string]: unknown;
 }
@@ -48,18 +49,31 @@ export function ownedBy(webspace: { readonly name: string; readonly uid: string 
   return { apiVersion: `${API_GROUP}/${API_VERSION}`, kind: 'Webspace', name: webspace.name, uid: webspace.uid, controller: true };
 }
 
+/** Labels of the `Webspace` itself. `marked` keeps the mark of one that had custom domains. */
+export function webspaceLabels(name: string, { uid, domains }: WebspaceRecord, marked = false): Record<string, string> {
+  return { ...labelsOf(name, uid), ...(marked || domains.length > 0 ? { [LABELS.domains]: 'true' } : {}) };
+}
+
+/** What beside record and platform decides about a webspace's objects. */
+export interface Circumstances {
+  readonly withheld?: Withheld;
+  /** What LXD says of the container's address. */
+  readonly reportedAddress?: string | undefined;
+  readonly certified?: Certified;
+}
+
 /**
- * Every rebuildable object of a webspace, from its record and the place its route leads to. Pure: the same input gives the same objects.
- * Service and EndpointSlice hold the container's address always; only the route's target changes when a container starts or stops. A record
- * without an address has what LXD reports of its container, if anything.
+ * Every rebuildable object of a webspace, from its record and the place its routes lead to. Pure: the same input gives the same objects.
+ * Service and EndpointSlice hold the container's address always; only the routes' target changes when a container starts or stops. Each
+ * custom domain has a route and a Certificate of its own, so that nothing that happens to one name touches another. A
+ * record without an address has what LXD reports of its container, if anything.
  */
 export function desiredObjects(
   name: string,
   record: WebspaceRecord,
   target: RouteTarget,
   platform: Platform,
-  withheld: Withheld = [],
-  reportedAddress?: string,
+  { withheld = [], reportedAddress, certified = new Set() }: Circumstances = {},
 ): DesiredObject[] {
   const address = record.network.address ?? reportedAddress;
   const labels = labelsOf(name, record.uid);
@@ -77,35 +91,46 @@ export function desiredObjects(
     endpoints: address === undefined ? [] : [{ addresses: [address], conditions: { ready: true } }],
   };
   const hosts = heldHosts(record, platform, withheld);
-  if (hosts.length === 0) return [service, slice];
   // At an address that is another webspace's its visitors would meet that one.
   const toContainer = target === 'container' && address !== undefined && !withheld.includes(claimKey(addressClaim(address)));
-  const backend = {
-    name: toContainer ? name : GATEWAY_SERVICE,
-    port: toContainer || !record.http.sniPassthrough ? 80 : 443,
-  };
-  return [service, slice, route(name, labels, hosts, backend, record, platform)];
+  const place = { name, labels, record, platform, toContainer };
+  if (record.http.sniPassthrough) return [service, slice, ...routeBySni(place, hosts)];
+  return [service, slice, ...hosts.map((host) => routeByHost(place, host, certified)), ...certificates(place, hosts)];
 }
 
-function route(
-  name: string,
-  labels: Record<string, string>,
-  hosts: readonly string[],
-  backend: { readonly name: string; readonly port: number },
-  { http }: WebspaceRecord,
-  platform: Platform,
-): DesiredObject {
-  const metadata = { name, labels };
-  const entryPoints = [platform.entryPoint];
-  if (http.sniPassthrough) {
-    const match = hosts.map((host) => `HostSNI(\`${host}\`)`).join(' || ');
-    return {
-      kind: 'ingressRouteTcp',
-      metadata,
-      spec: { entryPoints, routes: [{ match, services: [backend] }], tls: { passthrough: true } },
-    };
-  }
-  const match = hosts.map((host) => `Host(\`${host}\`)`).join(' || ');
-  const tls = platform.defaultTlsSecret === undefined ? {} : { secretName: platform.defaultTlsSecret };
-  return { kind: 'ingressRoute', metadata, spec: { entryPoints, routes: [{ kind: 'Rule', match, services: [backend] }], tls } };
+interface Place {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly record: WebspaceRecord;
+  readonly platform: Platform;
+  readonly toContainer: boolean;
+}
+
+/** One route for all names: the webspace's own server shows its certificates. */
+function routeBySni({ name, labels, platform, toContainer }: Place, hosts: readonly string[]): DesiredObject[] {
+  if (hosts.length === 0) return [];
+  const match = hosts.map((host) => `HostSNI(\`${host}\`)`).join(' || ');
+  const service = toContainer ? { name, port: 80 } : { name: GATEWAY_SERVICE, port: 443 };
+  const spec = { entryPoints: [platform.entryPoint], routes: [{ match, services: [service] }], tls: { passthrough: true } };
+  return [{ kind: 'ingressRouteTcp', metadata: { name, labels }, spec }];
+}
+
+function routeByHost({ name, labels, record, platform, toContainer }: Place, host: string, certified: Certified): DesiredObject {
+  const own = record.domains.includes(host) ? domainObjectName(name, host) : undefined;
+  const secretName = own !== undefined && certified.has(host) ? own : platform.defaultTlsSecret;
+  const service = { name: toContainer ? name : GATEWAY_SERVICE, port: 80 };
+  const routes = [{ kind: 'Rule', match: `Host(\`${host}\`)`, services: [service] }];
+  const tls = secretName === undefined ? {} : { secretName };
+  return { kind: 'ingressRoute', metadata: { name: own ?? name, labels }, spec: { entryPoints: [platform.entryPoint], routes, tls } };
+}
+
+function certificates({ name, labels, record, platform }: Place, hosts: readonly string[]): DesiredObject[] {
+  const { certificateIssuer } = platform;
+  if (!certificateIssuer) return [];
+  return record.domains
+    .filter((domain) => hosts.includes(domain))
+    .map((domain) => {
+      const own = domainObjectName(name, domain);
+      return { kind: 'certificate', metadata: { name: own, labels }, spec: certificateSpec(own, domain, certificateIssuer, labels) };
+    });
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { KINDS, type StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import { exampleRecord } from '#libs/testing/example-record.js';
-import { type DesiredObject, desiredObjects, labelsOf, type RouteTarget, webspaceSpec } from './desired-objects.js';
+import { type DesiredObject, desiredObjects, labelsOf, type RouteTarget, webspaceLabels, webspaceSpec } from './desired-objects.js';
 import type { Platform } from './platform.js';
 import { adopted, type ObservedInstance, type ObservedObjects, planProjection } from './projection.js';
 import type { WebspaceRecord } from './record.js';
@@ -20,6 +20,11 @@ const platform: Platform = {
   limits: { startupDelaySeconds: 60, portForwards: 64 },
   addressRestSeconds: 600,
 };
+
+const ISSUER = { group: 'cert-manager.io', kind: 'ClusterIssuer', name: 'lab' };
+
+const matchOf = (spec: unknown) => (spec as { routes: { match: string }[] }).routes[0]?.match;
+const tlsOf = (spec: unknown) => (spec as { tls: object }).tls;
 
 function stored(object: Record<string, unknown> & { metadata: object }, kind: string): StoredObject {
   return {
@@ -82,7 +87,7 @@ describe('the plan of a projection', () => {
     const unknown: ObservedInstance = { is: 'unknown', reason: 'LxdUnavailable', message: 'no answer' };
     for (const instance of [unknown, present(record, 'unknown')]) {
       const result = plan(instance, objectsOf(record, 'container'));
-      expect(result).toMatchObject({ verdict: 'unknown', status: { phase: 'unknown', condition: { status: 'False' } } });
+      expect(result).toMatchObject({ verdict: 'unknown', status: { phase: 'unknown', conditions: [{ status: 'False' }] } });
       expect(Object.keys(result).sort()).toEqual(['status', 'verdict']);
     }
   });
@@ -131,24 +136,42 @@ describe('desired objects', () => {
     expect(slice).toMatchObject({ kind: 'endpointSlice', endpoints: [{ addresses: ['10.77.128.5'], conditions: { ready: true } }] });
   });
 
-  test('name the default host first and every domain', () => {
-    const objects = desiredObjects(NAME, exampleRecord({ domains: ['a.example', 'b.example'] }), 'container', platform);
-    expect(objects[2]).toMatchObject({
-      spec: {
-        routes: [{ match: 'Host(`alice.ws.example.org`) || Host(`a.example`) || Host(`b.example`)' }],
-        tls: { secretName: 'tls-main' },
-      },
+  test('give every host a route of its own, the default one under the name of the webspace', () => {
+    const [, , ...routes] = desiredObjects(NAME, exampleRecord({ domains: ['a.example', 'b.example'] }), 'container', platform);
+    expect(routes.map(({ metadata, spec }) => [metadata.name, matchOf(spec), tlsOf(spec)])).toEqual([
+      [NAME, 'Host(`alice.ws.example.org`)', { secretName: 'tls-main' }],
+      [`${NAME}.a.example`, 'Host(`a.example`)', { secretName: 'tls-main' }],
+      [`${NAME}.b.example`, 'Host(`b.example`)', { secretName: 'tls-main' }],
+    ]);
+  });
+
+  test('name every host in one route with SNI passthrough, and no Certificate', () => {
+    const record = exampleRecord({ domains: ['a.example'], http: { port: 8443, startupDelaySeconds: 3, sniPassthrough: true } });
+    const [, , route, ...more] = desiredObjects(NAME, record, 'container', { ...platform, certificateIssuer: ISSUER });
+    expect(route).toMatchObject({
+      kind: 'ingressRouteTcp',
+      spec: { routes: [{ match: 'HostSNI(`alice.ws.example.org`) || HostSNI(`a.example`)' }] },
     });
+    expect(more).toEqual([]);
   });
 
   test('publish nothing of what another webspace holds: a host, the address, every host', () => {
     const record = exampleRecord({ domains: ['a.example', 'b.example'] });
-    const routeWithout = (...withheld: string[]) => desiredObjects(NAME, record, 'container', platform, withheld)[2];
-    expect(routeWithout('domain/a.example')).toMatchObject({
-      spec: { routes: [{ match: 'Host(`alice.ws.example.org`) || Host(`b.example`)', services: [{ name: NAME }] }] },
-    });
-    expect(routeWithout('address/10-77-128-5')).toMatchObject({ spec: { routes: [{ services: [{ name: 'webspaces-gateway' }] }] } });
-    expect(routeWithout('domain/alice.ws.example.org', 'domain/a.example', 'domain/b.example')).toBeUndefined();
+    const issuing = { ...platform, certificateIssuer: ISSUER };
+    const namesWithout = (...withheld: string[]) =>
+      desiredObjects(NAME, record, 'container', issuing, { withheld }).map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+    expect(namesWithout('domain/a.example').slice(2)).toEqual([
+      `ingressRoute ${NAME}`,
+      `ingressRoute ${NAME}.b.example`,
+      `certificate ${NAME}.b.example`,
+    ]);
+    for (const route of desiredObjects(NAME, record, 'container', platform, { withheld: ['address/10-77-128-5'] }).slice(2)) {
+      expect(route).toMatchObject({ spec: { routes: [{ services: [{ name: 'webspaces-gateway' }] }] } });
+    }
+    expect(namesWithout('domain/alice.ws.example.org', 'domain/a.example', 'domain/b.example')).toEqual([
+      `service ${NAME}`,
+      `endpointSlice ${NAME}`,
+    ]);
   });
 });
 
@@ -156,12 +179,18 @@ describe('what another webspace holds', () => {
   const record = exampleRecord({ domains: ['a.example'] });
   const withheld = ['domain/a.example'];
   const webspace = (status?: object) =>
-    stored({ metadata: { labels: labelsOf(NAME, record.uid) }, spec: webspaceSpec(record, platform, withheld), ...status }, 'Webspace');
+    stored({ metadata: { labels: webspaceLabels(NAME, record) }, spec: webspaceSpec(record, platform, withheld), ...status }, 'Webspace');
 
   test('is said in the condition', () => {
     expect(plan(present(record, 'running'), { webspace: webspace() })).toMatchObject({
       verdict: 'update',
-      status: { phase: 'running', condition: { status: 'False', reason: 'HeldByAnother', message: expect.stringContaining('a.example') } },
+      status: {
+        phase: 'running',
+        conditions: [
+          { status: 'False', reason: 'HeldByAnother', message: expect.stringContaining('a.example') },
+          { type: 'Certificates', reason: 'NoCustomDomains' },
+        ],
+      },
     });
   });
 

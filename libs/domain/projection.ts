@@ -1,8 +1,17 @@
-import type { KubeObject, StoredObject } from '#libs/contracts/kubernetes-objects.js';
+import { KINDS, type KindName, type KubeObject, type StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import type { Phase } from '#libs/contracts/webspaces-api.js';
 import { LABELS } from '#libs/contracts/webspaces-api.js';
-import { claimKey, claimsOf } from './claims.js';
-import { type DesiredObject, desiredObjects, ownedBy, type RouteTarget, type Withheld, webspaceSpec } from './desired-objects.js';
+import { certificatesCondition, certifiedDomains } from './certificates.js';
+import { claimKey, claimsOf, domainClaim } from './claims.js';
+import {
+  type DesiredObject,
+  desiredObjects,
+  ownedBy,
+  type RouteTarget,
+  type Withheld,
+  webspaceLabels,
+  webspaceSpec,
+} from './desired-objects.js';
 import { matches } from './matches.js';
 import type { InstancePhase } from './phase.js';
 import type { Platform } from './platform.js';
@@ -29,6 +38,17 @@ export interface ObservedObjects {
   readonly endpointSlice?: StoredObject | undefined;
   readonly ingressRoute?: StoredObject | undefined;
   readonly ingressRouteTcp?: StoredObject | undefined;
+  /** Routes, Certificates and Secrets (their metadata) of custom domains. */
+  readonly domainObjects?: readonly StoredObject[] | undefined;
+}
+
+/** Gives the object of a kind and name, if it was read. */
+export function finderIn(objects: ObservedObjects): (kind: KindName, name: string) => StoredObject | undefined {
+  return (kind, name) => {
+    const single = (objects as Partial<Record<KindName, StoredObject>>)[kind];
+    if (single?.metadata.name === name) return single;
+    return objects.domainObjects?.find((object) => object.kind === KINDS[kind].kind && object.metadata.name === name);
+  };
 }
 
 export interface Condition {
@@ -42,7 +62,8 @@ export interface Condition {
 export interface StatusChange {
   readonly phase: Phase;
   readonly lastUsed?: string;
-  readonly condition: Omit<Condition, 'lastTransitionTime'>;
+  /** Those that are said anew; others stay as they are. */
+  readonly conditions: readonly Omit<Condition, 'lastTransitionTime'>[];
 }
 
 /** The difference between what LXD says and what our objects say of one webspace; each action carries its reason in the plan's. */
@@ -97,18 +118,42 @@ export function planProjection(name: string, instance: ObservedInstance, objects
     return status ? { verdict: 'unknown', status } : { verdict: 'nothing' };
   }
   const withheld = withheldOf(webspace, record, platform);
-  const desired = desiredObjects(name, record, targetOf(phase), platform, withheld, instance.reportedAddress).map((object) =>
-    adopted(object, webspace),
-  );
-  const apply = desired.filter((object) => !inStep(objects[object.kind], object));
-  const wanted = new Set(desired.map((object) => object.kind));
-  const remove = (['ingressRoute', 'ingressRouteTcp'] as const).flatMap((kind) => {
-    const object = objects[kind];
-    return object && !wanted.has(kind) && uidOfObject(object) === record.uid ? [object] : [];
-  });
-  if (!matches(webspace['spec'], webspaceSpec(record, platform, withheld))) return { verdict: 'restore', stale: undefined };
-  const status = statusChange(webspace, { phase, lastUsed: instance.lastUsedAt, condition: inStepBut(withheld) });
+  const describes = { labels: webspaceLabels(name, record), spec: webspaceSpec(record, platform, withheld) };
+  if (!matches({ labels: webspace.metadata.labels, spec: webspace['spec'] }, describes)) return { verdict: 'restore', stale: undefined };
+  const circumstances = {
+    withheld,
+    reportedAddress: instance.reportedAddress,
+    certified: certifiedDomains(name, record, finderIn(objects)),
+  };
+  const desired = desiredObjects(name, record, targetOf(phase), platform, circumstances).map((object) => adopted(object, webspace));
+  const apply = desired.filter((object) => !inStep(finderIn(objects)(object.kind, object.metadata.name), object));
+  const remove = superfluous(desired, objects, record.uid);
+  const conditions = [inStepBut(withheld), ...aboutCertificates(name, record, platform, withheld, objects)];
+  const status = statusChange(webspace, { phase, lastUsed: instance.lastUsedAt, conditions });
   return apply.length + remove.length === 0 && !status ? { verdict: 'nothing' } : { verdict: 'update', apply, remove, status };
+}
+
+function aboutCertificates(
+  name: string,
+  record: WebspaceRecord,
+  { certificateIssuer }: Platform,
+  withheld: Withheld,
+  objects: ObservedObjects,
+): StatusChange['conditions'] {
+  if (!objects.webspace?.metadata.labels?.[LABELS.domains]) return [];
+  const domains = record.domains.filter((domain) => !withheld.includes(claimKey(domainClaim(domain))));
+  return [certificatesCondition(name, domains, record.http, certificateIssuer, finderIn(objects))];
+}
+
+/** Routes, Certificates and Secrets of this uid that are not wanted any more; a Secret is wanted with its Certificate. */
+function superfluous(desired: readonly DesiredObject[], objects: ObservedObjects, uid: string): StoredObject[] {
+  const key = (kind: string, name: string) => `${kind} ${name}`;
+  const wanted = new Set(desired.map(({ kind, metadata }) => key(KINDS[kind].kind, metadata.name)));
+  for (const { kind, metadata } of desired) if (kind === 'certificate') wanted.add(key(KINDS.secret.kind, metadata.name));
+  const found = [objects.ingressRoute, objects.ingressRouteTcp, ...(objects.domainObjects ?? [])];
+  return found.filter(
+    (object) => object !== undefined && uidOfObject(object) === uid && !wanted.has(key(object.kind, object.metadata.name)),
+  ) as StoredObject[];
 }
 
 /** What the record names and a restore found in another webspace's hands. */
@@ -119,7 +164,7 @@ export function withheldOf(webspace: KubeObject | undefined, record: WebspaceRec
   return withheld.filter((claim) => named.has(claim));
 }
 
-function inStepBut(withheld: Withheld): StatusChange['condition'] {
+function inStepBut(withheld: Withheld): StatusChange['conditions'][number] {
   if (withheld.length === 0) return IN_STEP;
   const message = `The record names what an older webspace holds: ${withheld.join(', ')}. Nothing of that is published; change this record or that one.`;
   return { type: IN_STEP.type, status: 'False', reason: 'HeldByAnother', message };
@@ -141,23 +186,25 @@ function ownerUnknown(
   { phase, lastUsedAt }: { readonly phase: InstancePhase; readonly lastUsedAt: string },
 ): StatusChange {
   const message = `The identity service names no account ${owner.id} whose user name can be a host name. The routes stay as they are until it does.`;
-  return { phase, lastUsed: lastUsedAt, condition: { type: 'Synced', status: 'False', reason: 'OwnerUnknown', message } };
+  return { phase, lastUsed: lastUsedAt, conditions: [{ type: 'Synced', status: 'False', reason: 'OwnerUnknown', message }] };
 }
 
 export function unknownStatus(reason: string, message: string): StatusChange {
-  return { phase: 'unknown', condition: { type: 'Synced', status: 'False', reason, message } };
+  return { phase: 'unknown', conditions: [{ type: 'Synced', status: 'False', reason, message }] };
 }
 
 /** The status to write, or undefined when the object says it already. */
 export function statusChange(webspace: StoredObject | undefined, wanted: StatusChange): StatusChange | undefined {
   if (!webspace) return undefined;
   const status = (webspace['status'] ?? {}) as { phase?: string; lastUsed?: string; conditions?: Condition[] };
-  const condition = status.conditions?.find(({ type }) => type === wanted.condition.type);
+  const said = (condition: StatusChange['conditions'][number]) =>
+    matches(
+      status.conditions?.find(({ type }) => type === condition.type),
+      condition,
+    );
   const same =
     status.phase === wanted.phase &&
     (wanted.lastUsed === undefined || status.lastUsed === wanted.lastUsed) &&
-    condition?.status === wanted.condition.status &&
-    condition.reason === wanted.condition.reason &&
-    condition.message === wanted.condition.message;
+    wanted.conditions.every(said);
   return same ? undefined : wanted;
 }

@@ -1,3 +1,4 @@
+import { createInterface } from 'node:readline';
 import { Agent, type Dispatcher } from 'undici';
 import {
   KINDS,
@@ -28,6 +29,16 @@ export interface KubernetesOptions {
   /** Deadline of one request, 10 s unless told. No request of ours waits on the server's side. */
   readonly timeoutMs?: number;
 }
+
+export interface WatchChange {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly object: StoredObject;
+}
+
+const METADATA_ONLY = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
+/** The server sends a bookmark about every minute when nothing changes. */
+const WATCH_SILENCE_MS = 120_000;
+const NEVER = new AbortController().signal;
 
 /**
  * The verbs this project uses on the objects of one namespace, over kept-alive connections (the generated client makes a new TLS
@@ -62,7 +73,7 @@ export class KubernetesClient {
     }
   }
 
-  /** All objects that fit the selector, read page by page. */
+  /** All objects that fit the selector, read page by page; of kinds marked so only the metadata. */
   async list(kind: KindName, options: CallOptions & { readonly labelSelector?: string } = {}): Promise<StoredObject[]> {
     const objects: StoredObject[] = [];
     let continuation = '';
@@ -70,12 +81,18 @@ export class KubernetesClient {
       const query = new URLSearchParams({ limit: '500' });
       if (options.labelSelector) query.set('labelSelector', options.labelSelector);
       if (continuation) query.set('continue', continuation);
-      const page = await this.#call<{ items: KubeObject[]; metadata: { continue?: string } }>('GET', `${this.#path(kind)}?${query}`, {
-        ...options,
-        about: KINDS[kind].plural,
-      });
+      const page = await this.#call<{ items: KubeObject[] | null; metadata: { continue?: string } }>(
+        'GET',
+        `${this.#path(kind)}?${query}`,
+        {
+          ...options,
+          ...((KINDS[kind] as KindInfo).metadataOnly ? { accept: METADATA_ONLY } : {}),
+          about: KINDS[kind].plural,
+        },
+      );
       const { apiVersion, kind: kindName } = KINDS[kind];
-      for (const item of page.items) objects.push({ ...item, apiVersion, kind: kindName } as StoredObject);
+      // Of metadata alone an empty list is null.
+      for (const item of page.items ?? []) objects.push({ ...item, apiVersion, kind: kindName } as StoredObject);
       continuation = page.metadata.continue ?? '';
     } while (continuation);
     return objects;
@@ -130,6 +147,50 @@ export class KubernetesClient {
     }
   }
 
+  /** The version of a collection now, to {@link watch} from. */
+  async versionOf(kind: KindName, options: CallOptions = {}): Promise<string> {
+    const path = `${this.#path(kind)}?limit=1`;
+    const page = await this.#call<{ metadata: { resourceVersion: string } }>('GET', path, { ...options, about: KINDS[kind].plural });
+    return page.metadata.resourceVersion;
+  }
+
+  /**
+   * Says what changes from that version on, until the server ends the stream, which it does every few minutes; gives the version to go on
+   * from. @throws PlatformError when the stream breaks, falls silent for two minutes, or the version is too old: then everything may have
+   * changed.
+   */
+  async watch(
+    kind: KindName,
+    options: { readonly from: string; readonly labelSelector: string; readonly signal: AbortSignal },
+    onChange: (change: WatchChange) => void,
+  ): Promise<string> {
+    const { from, labelSelector, signal } = options;
+    const query = new URLSearchParams({ watch: 'true', allowWatchBookmarks: 'true', resourceVersion: from, labelSelector });
+    const about = `changes of ${KINDS[kind].plural}`;
+    let version = from;
+    try {
+      const answer = await this.#agent.request({
+        origin: this.#credentials.server,
+        path: `${this.#path(kind)}?${query}`,
+        method: 'GET',
+        headers: { accept: 'application/json', ...(await this.#credentials.headers()) },
+        signal,
+        bodyTimeout: WATCH_SILENCE_MS,
+      });
+      if (answer.statusCode >= 400) throw errorOfAnswer(answer.statusCode, await answer.body.text(), { about, retryAfter: undefined });
+      for await (const line of createInterface({ input: answer.body })) {
+        const { type, object } = JSON.parse(line) as { type: string; object: KubeObject & { code?: number } };
+        if (type === 'ERROR') throw errorOfAnswer(object.code ?? 500, JSON.stringify(object), { about, retryAfter: undefined });
+        version = object.metadata.resourceVersion ?? version;
+        if (type !== 'BOOKMARK') onChange({ type: type as WatchChange['type'], object: object as StoredObject });
+      }
+      return version;
+    } catch (cause) {
+      if (cause instanceof PlatformError) throw cause;
+      throw errorOfTransport(cause, { about, caller: signal, timeout: NEVER });
+    }
+  }
+
   /** Whether the API server says it is ready. */
   async ready(options: CallOptions = {}): Promise<void> {
     await this.#call('GET', '/readyz', { ...options, about: 'the API server' });
@@ -153,7 +214,7 @@ export class KubernetesClient {
   async #call<T>(
     method: Dispatcher.HttpMethod,
     path: string,
-    options: CallOptions & { readonly body?: unknown; readonly contentType?: string; readonly about: string },
+    options: CallOptions & { readonly body?: unknown; readonly contentType?: string; readonly accept?: string; readonly about: string },
   ): Promise<T> {
     options.signal?.throwIfAborted();
     const timeout = AbortSignal.timeout(this.#timeoutMs);
@@ -168,7 +229,7 @@ export class KubernetesClient {
         path,
         method,
         headers: {
-          accept: 'application/json',
+          accept: options.accept ?? 'application/json',
           ...(await this.#credentials.headers()),
           ...(options.body === undefined ? {} : { 'content-type': options.contentType ?? 'application/json' }),
         },

@@ -103,6 +103,37 @@ export function kubernetesContract(name: string, setup: () => Promise<Kubernetes
       expect(found).toMatchObject({ apiVersion: 'v1', kind: 'ConfigMap' });
     });
 
+    test('a list of Secrets gives nothing of them but their metadata', async () => {
+      expect(await client.list('secret', { labelSelector: `${LABEL}=${run}` })).toEqual([]);
+      const at = nextName();
+      await client.create('secret', { metadata: { name: at, labels: { [LABEL]: run } }, data: { key: 'c2VjcmV0' } });
+      const [secret] = await client.list('secret', { labelSelector: `${LABEL}=${run}` });
+      expect(secret).toMatchObject({ apiVersion: 'v1', kind: 'Secret', metadata: { name: at, uid: expect.any(String) } });
+      expect(secret).not.toHaveProperty('data');
+      expect(
+        await client.delete('secret', at, { uid: secret?.metadata.uid ?? '', resourceVersion: secret?.metadata.resourceVersion ?? '' }),
+      ).toBe(true);
+    });
+
+    test('a watch tells what changes after its version, of what fits the selector, until it is aborted', async () => {
+      const stop = new AbortController();
+      const [early, late, other] = [nextName(), nextName(), nextName()];
+      await client.create('configMap', configMap({}, early));
+      const from = await client.versionOf('configMap');
+      const seen: string[] = [];
+      const watching = client.watch('configMap', { from, labelSelector: `${LABEL}=${run}`, signal: stop.signal }, ({ type, object }) => {
+        seen.push(`${type} ${object.metadata.name}`);
+        if (type === 'DELETED') stop.abort();
+      });
+      const made = await client.create('configMap', configMap({ step: '1' }, late));
+      await client.create('configMap', { metadata: { name: other } });
+      await client.replace('configMap', { ...made, data: { step: '2' } });
+      await client.delete('configMap', late, {});
+      await expect(watching).rejects.toMatchObject({ name: 'AbortError' });
+      expect(seen).toEqual([`ADDED ${late}`, `MODIFIED ${late}`, `DELETED ${late}`]);
+      await client.delete('configMap', other, {});
+    });
+
     test('apply makes what is missing, changes nothing twice, and drops what it says no more', async () => {
       const at = nextName();
       const first = await client.apply('configMap', configMap({ a: '1', b: '2' }, at));

@@ -146,6 +146,8 @@ describe('a record that somebody changed by hand', () => {
     await Promise.all([members.served(older), members.served(younger)]);
     expect(await cluster.has('configMap', 'claims-epoch')).toBe(true);
 
+    const issued = async () => (await cluster.condition(older.webspace, 'Certificates'))?.reason === 'Issued';
+    await waitFor('its certificate', issued, { timeoutMs: 20_000 });
     // Neither is restored again and again.
     const before = await cluster.versions();
     expect(await sweeps.run()).toMatchObject({ restored: 0, reconciled: 0 });

@@ -9,7 +9,7 @@ export const CLAIMS = ['domain', 'address', 'portForward'] as const satisfies re
 const ROUTES = ['ingressRoute', 'ingressRouteTcp', 'service', 'endpointSlice'] as const satisfies readonly KindName[];
 /** By its creation an admin says yes to a removal that is too large for a sweep alone. */
 export const REMOVALS_APPROVED = 'sweep-removals-approved';
-const OF_A_WEBSPACE = ['webspace', ...ROUTES, ...CLAIMS] as const;
+const OF_A_WEBSPACE = ['webspace', ...ROUTES, 'certificate', 'secret', ...CLAIMS] as const;
 
 interface Condition {
   readonly type: string;
@@ -77,10 +77,11 @@ export class Cluster {
     return spec?.routes[0]?.services[0]?.name;
   }
 
-  /** The host names that the webspace's route answers to. */
+  /** The host names that the webspace's routes answer to. */
   async hosts(name: string): Promise<string[]> {
-    const spec = (await this.find('ingressRoute', name))?.['spec'] as { routes: { match: string }[] } | undefined;
-    return [...(spec?.routes[0]?.match ?? '').matchAll(/`([^`]+)`/g)].map(([, host]) => host ?? '');
+    const routes = await this.list('ingressRoute', `${LABELS.webspace}=${name}`);
+    const matches = routes.map((route) => (route['spec'] as { routes: { match: string }[] }).routes[0]?.match ?? '');
+    return matches.flatMap((match) => [...match.matchAll(/`([^`]+)`/g)].map(([, host]) => host ?? ''));
   }
 
   /** `kind/name` → resourceVersion of every route and claim: of these webspaces only when some are named. */

@@ -70,6 +70,6 @@ function permissionsOf(method: string, url: string, status: number): string[] {
   if (!match || status === 403) return [];
   const [, group = '', resource, name, subresource] = match;
   const what = `${group}/${resource}${subresource ? `/${subresource}` : ''}`;
-  const verb = method === 'GET' ? (name ? 'get' : 'list') : VERBS[method];
+  const verb = method === 'GET' ? (name ? 'get' : /[?&]watch=true/.test(url) ? 'watch' : 'list') : VERBS[method];
   return [`${what} ${verb}`, ...(method === 'PATCH' && status === 201 ? [`${what} create`] : [])];
 }

@@ -39,6 +39,8 @@ const PATHS: Readonly<Record<string, string>> = {
   Service: '/api/v1/namespaces/webspaces/services',
   EndpointSlice: '/apis/discovery.k8s.io/v1/namespaces/webspaces/endpointslices',
   IngressRoute: '/apis/traefik.io/v1alpha1/namespaces/webspaces/ingressroutes',
+  Certificate: '/apis/cert-manager.io/v1/namespaces/webspaces/certificates',
+  Secret: '/api/v1/namespaces/webspaces/secrets',
   IngressRouteTCP: '/apis/traefik.io/v1alpha1/namespaces/webspaces/ingressroutetcps',
 };
 

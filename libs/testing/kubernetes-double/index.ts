@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,12 +24,14 @@ const DEFAULT_LIMIT = 500;
 
 export async function startKubernetesDouble(): Promise<KubernetesDouble> {
   const store = new Store();
+  const watches = new Watches(store);
   const server = createServer(async (request, response) => {
     const line = `${request.method} ${request.url}`;
     double.requests.push(line);
     let answer: { status: number; body: unknown };
     try {
       await double.beforeEach?.(line);
+      if (new URL(line.slice(4), 'http://double').searchParams.has('watch')) return watches.add(request, response);
       answer = { status: 200, body: await answerTo(store, request) };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -65,7 +67,7 @@ async function answerTo(store: Store, request: IncomingMessage): Promise<unknown
   const path = `${collection}/${name ?? object.metadata?.name}`;
   switch (request.method) {
     case 'GET':
-      return name === undefined ? listOf(store.list(collection), searchParams) : store.get(path);
+      return name === undefined ? listOf(store, collection, searchParams, request.headers.accept) : store.get(path);
     case 'POST':
       return store.create(path, object);
     case 'PUT':
@@ -80,19 +82,52 @@ async function answerTo(store: Store, request: IncomingMessage): Promise<unknown
   }
 }
 
-/** A page of those that fit the selector: `key=value` or `key`, all of them. */
-function listOf(objects: readonly KubeObject[], query: URLSearchParams): unknown {
+/** Streams of changes, one line of JSON each; they end with the double. */
+class Watches {
+  readonly #streams: (() => void)[] = [];
+
+  constructor(readonly store: Store) {
+    store.onChange = () => {
+      for (const send of this.#streams) send();
+    };
+  }
+
+  add(request: IncomingMessage, response: ServerResponse): void {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://double');
+    const fits = fitting(searchParams);
+    let after = Number(searchParams.get('resourceVersion'));
+    const send = () => {
+      for (const { type, object, version } of this.store.changesIn(pathname, after)) {
+        after = version;
+        if (fits(object)) response.write(`${JSON.stringify({ type, object })}\n`);
+      }
+    };
+    response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
+    this.#streams.push(send);
+    send();
+  }
+}
+
+/** A page of those that fit the selector. */
+function listOf(store: Store, collection: string, query: URLSearchParams, accept = ''): unknown {
+  const from = Number(query.get('continue') ?? 0);
+  const limit = Number(query.get('limit') ?? DEFAULT_LIMIT);
+  const found = store.list(collection).filter(fitting(query));
+  const rest = found.length > from + limit ? { continue: String(from + limit) } : {};
+  const page = found.slice(from, from + limit);
+  const ofMetadata = () => (page.length === 0 ? null : page.map(({ metadata }) => ({ metadata })));
+  const items = accept.includes('as=PartialObjectMetadataList') ? ofMetadata() : page;
+  return { items, metadata: { resourceVersion: store.version, ...rest } };
+}
+
+/** Fits the labelSelector of a query: `key=value` or `key`, all of them. */
+function fitting(query: URLSearchParams): (object: KubeObject) => boolean {
   const wanted = (query.get('labelSelector') ?? '').split(',').filter(Boolean);
-  const fits = ({ metadata }: KubeObject) =>
+  return ({ metadata }) =>
     wanted.every((term) => {
       const [key = '', value] = term.split('=');
       return value === undefined ? key in (metadata.labels ?? {}) : metadata.labels?.[key] === value;
     });
-  const from = Number(query.get('continue') ?? 0);
-  const limit = Number(query.get('limit') ?? DEFAULT_LIMIT);
-  const found = objects.filter(fits);
-  const rest = found.length > from + limit ? { continue: String(from + limit) } : {};
-  return { items: found.slice(from, from + limit), metadata: rest };
 }
 
 function configFor(server: string) {

@@ -30,10 +30,29 @@ interface Entry {
   appliedStatus: Json;
 }
 
+export interface Change {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly path: string;
+  readonly object: KubeObject;
+  readonly version: number;
+}
+
 /** Objects by path (`/apis/…/<plural>/<name>`) under optimistic concurrency, as the API server keeps them. */
 export class Store {
   readonly #entries = new Map<string, Entry>();
+  readonly #changes: Change[] = [];
   #version = 100;
+  /** Called after each change. */
+  onChange: (() => void) | undefined;
+
+  get version(): string {
+    return String(this.#version);
+  }
+
+  /** What changed in a collection after that version. */
+  changesIn(collection: string, after: number): Change[] {
+    return this.#changes.filter(({ path, version }) => path.startsWith(`${collection}/`) && version > after);
+  }
 
   get(path: string): KubeObject {
     return this.#entry(path).object;
@@ -51,6 +70,7 @@ export class Store {
     const metadata = { ...given.metadata, uid: randomUUID(), creationTimestamp: new Date().toISOString() };
     const object = this.#versioned({ ...rest, metadata } as KubeObject);
     this.#entries.set(path, { object, applied: {}, appliedStatus: {} });
+    this.#changed('ADDED', path, object);
     return object;
   }
 
@@ -59,7 +79,7 @@ export class Store {
     assertPreconditions(entry.object, given.metadata);
     const { uid, creationTimestamp } = entry.object.metadata;
     const status = entry.object['status'] === undefined ? {} : { status: entry.object['status'] };
-    return this.#write(entry, { ...given, ...status, metadata: { ...given.metadata, uid, creationTimestamp } } as KubeObject);
+    return this.#write(path, entry, { ...given, ...status, metadata: { ...given.metadata, uid, creationTimestamp } } as KubeObject);
   }
 
   apply(path: string, given: KubeObject): KubeObject {
@@ -81,7 +101,7 @@ export class Store {
     assertPreconditions(entry.object, { ...(resourceVersion === undefined ? {} : { resourceVersion }) });
     const next = merged(entry.object as unknown as Json, entry.applied, { ...rest, metadata: applied });
     entry.applied = { ...rest, metadata: applied };
-    return this.#write(entry, next as unknown as KubeObject);
+    return this.#write(path, entry, next as unknown as KubeObject);
   }
 
   applyStatus(path: string, given: KubeObject): KubeObject {
@@ -91,13 +111,14 @@ export class Store {
     const applied = (given['status'] ?? {}) as Json;
     const status = merged((entry.object['status'] ?? {}) as Json, entry.appliedStatus, applied);
     entry.appliedStatus = applied;
-    return this.#write(entry, { ...entry.object, status });
+    return this.#write(path, entry, { ...entry.object, status });
   }
 
   delete(path: string, preconditions: Preconditions): void {
     const { object } = this.#entry(path);
     assertPreconditions(object, preconditions);
     this.#entries.delete(path);
+    this.#changed('DELETED', path, this.#versioned(object));
     // In the background, as the garbage collector does.
     setImmediate(() => this.#collect(object.metadata.uid));
   }
@@ -109,11 +130,19 @@ export class Store {
   }
 
   /** An unchanged object keeps its version. */
-  #write(entry: Entry, next: KubeObject): KubeObject {
+  #write(path: string, entry: Entry, next: KubeObject): KubeObject {
     const resourceVersion = entry.object.metadata.resourceVersion;
     const same = isDeepStrictEqual({ ...next, metadata: { ...next.metadata, resourceVersion } }, entry.object);
-    if (!same) entry.object = this.#versioned(next);
+    if (!same) {
+      entry.object = this.#versioned(next);
+      this.#changed('MODIFIED', path, entry.object);
+    }
     return entry.object;
+  }
+
+  #changed(type: Change['type'], path: string, object: KubeObject): void {
+    this.#changes.push({ type, path, object, version: this.#version });
+    this.onChange?.();
   }
 
   #versioned(object: KubeObject): KubeObject {
