@@ -62,9 +62,13 @@ describe('the Role of the worker', () => {
     await waitFor('the claim to say so', async () => (await internalOf('tcp-60022')) === 2_222, { timeoutMs: 10_000 });
     await members.expect(200, two, 'PATCH', '/config', { sniPassthrough: false });
     expect(await cluster.has('ingressRoute', two.webspace)).toBe(true);
-    await members.writeRecord(two, { ...(await members.record(two)), ports: [] });
+    await members.writeRecord(two, { ...(await members.record(two)), ports: [], domains: ['role.example'] });
+    await members.expect(204, two, 'PATCH', '/state');
+    await waitFor('a certificate', () => cluster.has('secret', `${two.webspace}.role.example`), { timeoutMs: 20_000 });
+    await members.writeRecord(two, { ...(await members.record(two)), domains: [] });
     await members.expect(204, two, 'PATCH', '/state');
     await sweeps.run();
+    expect(await cluster.has('secret', `${two.webspace}.role.example`)).toBe(false);
     expect(await cluster.has('portForward', 'tcp-60022')).toBe(false);
     await cluster.removeEverything();
     await sweeps.run();
