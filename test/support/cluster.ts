@@ -77,11 +77,13 @@ export class Cluster {
     return spec?.routes[0]?.services[0]?.name;
   }
 
-  /** The host names that the webspace's routes answer to. */
+  /** The host names that the webspace's routes answer to, in the order in which the `Webspace` names them. */
   async hosts(name: string): Promise<string[]> {
     const routes = await this.list('ingressRoute', `${LABELS.webspace}=${name}`);
     const matches = routes.map((route) => (route['spec'] as { routes: { match: string }[] }).routes[0]?.match ?? '');
-    return matches.flatMap((match) => [...match.matchAll(/`([^`]+)`/g)].map(([, host]) => host ?? ''));
+    const hosts = matches.flatMap((match) => [...match.matchAll(/`([^`]+)`/g)].map(([, host]) => host ?? ''));
+    const named = ((await this.find('webspace', name))?.['spec'] as { hosts?: string[] } | undefined)?.hosts ?? [];
+    return hosts.sort((one, other) => named.indexOf(one) - named.indexOf(other));
   }
 
   /** `kind/name` → resourceVersion of every route and claim: of these webspaces only when some are named. */
