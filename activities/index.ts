@@ -5,6 +5,7 @@ import { changeSteps } from './webspace/change.js';
 import { compareSteps } from './webspace/compare.js';
 import { createSteps } from './webspace/create.js';
 import { domainSteps } from './webspace/domains.js';
+import { extraSteps } from './webspace/extras.js';
 import { reconcileSteps } from './webspace/reconcile.js';
 import { removeSteps } from './webspace/remove.js';
 import { restoreSteps } from './webspace/restore.js';
@@ -14,12 +15,17 @@ import { stateSteps } from './webspace/state.js';
 /** Every activity of webspaces, by its name in Temporal UI. */
 export function createWebspaceActivities(deps: Deps): WebspaceActivities {
   const create = createSteps(deps);
+  const extras = extraSteps(deps);
   const state = stateSteps(deps);
   const remove = removeSteps(deps);
   const restore = restoreSteps(deps);
   const domains = domainSteps(deps);
   return {
     makeWebspace: guarded(create.makeWebspace),
+    setRootPassword: guarded(extras.setRootPassword),
+    authorizeKey: guarded(extras.authorizeKey),
+    installSsh: guarded(extras.installSsh),
+    finishCreation: guarded(extras.finishCreation),
     changeRecord: guarded(changeSteps(deps).changeRecord),
     ensureProjection: guarded(restore.ensureProjection),
     settle: guarded(settleSteps(deps).settle),

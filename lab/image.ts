@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { run } from './exec.js';
 import { filesBelow, hashFiles, sha256 } from './hash.js';
 import { type LxdClient } from './lxd-client.js';
@@ -25,6 +25,12 @@ export interface ImageOptions {
   readonly webDelaySeconds?: number;
   /** Tells images apart that are otherwise the same. */
   readonly serial?: string;
+  /** The image's property `os`; `hello` unless given, empty for none. */
+  readonly os?: string;
+  /** Programs to be put in, by path: shell scripts. */
+  readonly programs?: Readonly<Record<string, string>>;
+  /** Files of the image to be left out. */
+  readonly without?: readonly string[];
 }
 
 export interface Image {
@@ -62,8 +68,8 @@ export async function importImage(lxd: LxdClient, image: Image, alias: string): 
   return 'imported';
 }
 
-function normalised({ init = 'normal', webDelaySeconds = 0, serial = '1' }: ImageOptions): Required<ImageOptions> {
-  return { init, webDelaySeconds, serial };
+function normalised(options: ImageOptions): Required<ImageOptions> {
+  return { init: 'normal', webDelaySeconds: 0, serial: '1', os: 'hello', programs: {}, without: [], ...options };
 }
 
 async function buildInto(target: string, given: ImageOptions): Promise<void> {
@@ -124,6 +130,11 @@ async function writeRoot(root: string, options: Required<ImageOptions>): Promise
   writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n');
   writeFileSync(join(root, 'etc/shadow'), 'root:*:19700:0:99999:7:::\nnobody:*:19700:0:99999:7:::\n', { mode: 0o640 });
   writeFileSync(join(root, 'etc/group'), 'root:x:0:\ntty:x:5:\nnogroup:x:65534:\n');
+  for (const [path, script] of Object.entries(options.programs)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    executable(join(root, path), script);
+  }
+  for (const path of options.without) rmSync(join(root, path));
   writeFileSync(join(root, 'etc/os-release'), `ID=hello\nNAME="Webspaces hello"\nVERSION_ID=${options.serial}\n`);
 }
 
@@ -133,7 +144,7 @@ function initScript(script: string, { init, webDelaySeconds }: Required<ImageOpt
   return init === 'ignores-shutdown' ? served.replace("trap 'exit 0' PWR INT TERM", "trap '' PWR INT TERM") : served;
 }
 
-function writeMetadata(work: string, { serial }: Required<ImageOptions>): void {
+function writeMetadata(work: string, { serial, os }: Required<ImageOptions>): void {
   const templates = join(work, 'templates');
   mkdirSync(templates);
   writeFileSync(join(templates, 'hostname.tpl'), '{{ container.name }}\n');
@@ -142,7 +153,12 @@ function writeMetadata(work: string, { serial }: Required<ImageOptions>): void {
   const metadata = {
     architecture,
     creation_date: 1_700_000_000,
-    properties: { os: 'hello', release: serial, variant: 'default', description: 'Webspaces hello: busybox with a web page' },
+    properties: {
+      ...(os === '' ? {} : { os }),
+      release: serial,
+      variant: 'default',
+      description: 'Webspaces hello: busybox with a web page',
+    },
     templates: {
       '/etc/hostname': { when: ['create', 'copy', 'rename', 'start'], template: 'hostname.tpl' },
       '/etc/hosts': { when: ['create', 'copy', 'rename'], template: 'hosts.tpl' },

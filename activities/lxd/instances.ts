@@ -166,17 +166,26 @@ export class Instances {
 
   /** Marks the record as being deleted, if there is one and it is this uid's. */
   async markDeleted(call: Call, name: string, uid: string, operationId: string): Promise<void> {
+    await this.rewrite(call, name, uid, (record) => (record.deletedBy === undefined ? { ...record, deletedBy: operationId } : undefined));
+  }
+
+  /**
+   * Writes what is made of the record of this uid, whatever else writes it meanwhile. Gives false, and writes nothing, when there is no such
+   * record (any more); `undefined` leaves it as it is.
+   */
+  async rewrite(call: Call, name: string, uid: string, change: (record: WebspaceRecord) => WebspaceRecord | undefined): Promise<boolean> {
     for (let race = 0; race < RACES; race++) {
       const found = await this.find(name, call.signal);
-      if (!found || uidOf(found.value) !== uid) return;
-      const record = parseRecord(found.value);
-      if (!record || record.deletedBy !== undefined) return;
-      const text = serialiseRecord({ ...record, deletedBy: operationId });
+      const read = found && uidOf(found.value) === uid ? parseRecord(found.value) : undefined;
+      if (!found || !read) return false;
+      const record = change(read);
+      if (record === undefined) return true;
       try {
-        await this.#lxd.instances.patchConfig(name, { [RECORD_KEY]: text }, { etag: found.etag, signal: call.signal });
-        return;
+        const config = { [RECORD_KEY]: serialiseRecord(record) };
+        await this.#lxd.instances.patchConfig(name, config, { etag: found.etag, signal: call.signal });
+        return true;
       } catch (error) {
-        if (isPlatformError(error, 'NOT_FOUND')) return;
+        if (isPlatformError(error, 'NOT_FOUND')) return false;
         if (!isPlatformError(error, 'STALE')) throw error;
       }
     }

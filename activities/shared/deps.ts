@@ -3,6 +3,7 @@ import type { TxtResolver } from '#libs/dns/txt-resolver.js';
 import type { Platform } from '#libs/domain/platform.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
 import type { LxdClient } from '#libs/lxd/client.js';
+import type { Sealing } from '#libs/sealing/sealing.js';
 import type { Claims } from '../kubernetes/claims.js';
 import type { Locks } from '../kubernetes/lock.js';
 import type { Projection } from '../kubernetes/projection.js';
@@ -23,6 +24,7 @@ export interface Deps {
   readonly owners: Owners;
   readonly installation: Installation;
   readonly platform: Platform;
+  readonly sealing: Pick<Sealing, 'open'>;
   readonly txt: TxtResolver;
   /** How long a custom domain stays although its proof is missing. */
   readonly domainGraceSeconds: number;

@@ -1,4 +1,5 @@
 import type { Comparison } from '#libs/contracts/activities.js';
+import { workflowIdOf } from '#libs/contracts/ids.js';
 import { type Claim, claimKey, claimsOf } from '#libs/domain/claims.js';
 import { isWebspaceName } from '#libs/domain/names.js';
 import { type ObservedInstance, type ObservedObjects, planProjection, withheldOf } from '#libs/domain/projection.js';
@@ -18,7 +19,7 @@ const LANES = 8;
 
 /** The comparison of all of LXD with all of Kubernetes. */
 export function compareSteps(deps: Deps) {
-  const { lxd, kube, locks, claims, projection, observer, installation, platform, metrics } = deps;
+  const { lxd, kube, runs, locks, claims, projection, observer, installation, platform, metrics } = deps;
   const orphans = orphanSteps(deps);
 
   /** Says on every `Webspace` why it cannot be told what is true now; reroutes and removes nothing. */
@@ -47,6 +48,11 @@ export function compareSteps(deps: Deps) {
 
   function isHeld(lock: Lock | undefined): Promise<string | undefined> {
     return lock ? locks.busyReason(lock) : Promise.resolve(undefined);
+  }
+
+  /** A creation that was terminated left it half made. One whose lock was lost with all of Kubernetes may be open still, and undoes itself. */
+  async function isAbandoned(name: string, { phase, createdBy }: WebspaceRecord): Promise<boolean> {
+    return phase === 'creating' && !(await runs.isOpen(workflowIdOf('create', name, createdBy)));
   }
 
   /**
@@ -95,7 +101,7 @@ export function compareSteps(deps: Deps) {
       }
       if (instance.is !== 'present' || (await isHeld(lock))) continue;
       const { record } = instance;
-      if (record.deletedBy !== undefined || lock?.deleted.some(({ uid }) => uid === record.uid)) {
+      if (record.deletedBy !== undefined || lock?.deleted.some(({ uid }) => uid === record.uid) || (await isAbandoned(name, record))) {
         repairs.toDelete.push(name);
         continue;
       }

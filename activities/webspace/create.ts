@@ -1,5 +1,5 @@
 import type { Acting, Busy, WebspaceFacts } from '#libs/contracts/activities.js';
-import type { CreateWebspaceInput } from '#libs/contracts/operations.js';
+import type { CreateWebspaceInput, PortForward } from '#libs/contracts/operations.js';
 import { domainClaim } from '#libs/domain/claims.js';
 import { defaultHost } from '#libs/domain/names.js';
 import type { Platform } from '#libs/domain/platform.js';
@@ -17,6 +17,7 @@ const exists = (name: string) => new PlatformError('CONFLICT', 'already exists',
 
 /** Nothing is made yet: while a system stays away the caller gets an answer, not a creation hours later. */
 const CLAIM_PATIENCE_MS = 45_000;
+const SSH_PORT = 22;
 
 /** The first step of a creation, up to a webspace that is whole and published. */
 export function createSteps(deps: Deps) {
@@ -58,13 +59,16 @@ export function createSteps(deps: Deps) {
         leftBehind(name, async () => (await found) !== undefined, installation, signal),
         signal,
       ),
+      input.extras?.sshKey === undefined
+        ? undefined
+        : claims.ensureAnyPort(platform.portRange, { protocol: 'tcp', internal: SSH_PORT }, `${operationId}/ssh`, claimant, signal),
     ]);
     // The claims of one that exists are taken, too: that it exists says more.
     const [instance] = await settleAll([found, claimed.catch(() => undefined)]);
     if (instance && uidOf(instance.value) !== uid) throw exists(name);
-    const [address] = await claimed;
+    const [address, , sshPort] = await claimed;
     const made = instance && parseRecord(instance.value);
-    return { record: made ?? newRecord(input, image, address, platform) };
+    return { record: made ?? newRecord(input, image, { address, ports: sshPort ? [sshPort] : [] }, platform) };
   }
 
   return {
@@ -81,20 +85,20 @@ export function createSteps(deps: Deps) {
 }
 
 function newRecord(
-  { uid, operationId, owner }: CreateWebspaceInput,
+  { uid, operationId, owner, extras }: CreateWebspaceInput,
   image: WebspaceRecord['image'],
-  address: string,
+  { address, ports }: { readonly address: string; readonly ports: readonly PortForward[] },
   { defaults }: Platform,
 ): WebspaceRecord {
   return {
     schema: 1,
     uid,
-    phase: 'ready',
+    phase: extras ? 'creating' : 'ready',
     createdBy: operationId,
     owner: { id: owner.id, username: owner.username },
     http: { port: defaults.httpPort, startupDelaySeconds: defaults.startupDelaySeconds, sniPassthrough: false },
     domains: [],
-    ports: [],
+    ports: ports.map((port) => ({ ...port })),
     network: { address },
     policy: { alwaysOn: false },
     image,

@@ -13,6 +13,9 @@ export function factsOf(record: WebspaceRecord, platform: Platform): WebspaceFac
     port: record.http.port,
     startupDelaySeconds: record.http.startupDelaySeconds,
     fingerprint: record.image.fingerprint,
+    ...(record.ports.length === 0
+      ? {}
+      : { ports: record.ports.map(({ protocol, external, internal }) => ({ protocol, external, internal })) }),
     record: serialiseRecord(record),
   };
 }

@@ -15,7 +15,7 @@ export interface Taken {
 
 /**
  * Takes the lock, then reads the webspace.
- * @throws NOT_FOUND when there is none, CONFLICT `deleted` when it is being deleted, PROTOCOL when its record cannot be read.
+ * @throws NOT_FOUND when there is none, CONFLICT `deleted` when it is being deleted and `unfinished` when only a part of it was made, PROTOCOL when its record cannot be read.
  */
 export async function takeWebspace({ lxd, locks, owners, platform }: Deps, call: Call, acting: Acting): Promise<Taken | Busy> {
   const acquired = await locks.acquire(acting, call.me, call.signal);
@@ -28,5 +28,13 @@ export async function takeWebspace({ lxd, locks, owners, platform }: Deps, call:
   if (record.deletedBy !== undefined) {
     throw new PlatformError('CONFLICT', `${acting.name} is being deleted.`, { details: { reason: 'deleted' } });
   }
+  if (record.phase === 'creating') throw unfinished(acting.name);
   return { found, record };
+}
+
+/** Its creation ended without undoing itself, which only a termination does: the sweep removes it. */
+function unfinished(name: string): PlatformError {
+  return new PlatformError('CONFLICT', `${name} was never made to its end: its creation was terminated. Delete it and make it again.`, {
+    details: { reason: 'unfinished' },
+  });
 }

@@ -15,6 +15,7 @@ import { TxtResolver } from '#libs/dns/txt-resolver.js';
 import { createIdentity } from '#libs/identity/create-identity.js';
 import { KubernetesClient } from '#libs/kubernetes/client.js';
 import { createLxdClient } from '#libs/lxd/create-client.js';
+import { sealingFromFile } from '#libs/sealing/sealing.js';
 
 /** Everything the activities need, made from the configuration. */
 export function assemble(
@@ -41,6 +42,8 @@ export function assemble(
     owners,
     installation: new Installation(kube, lxd),
     platform,
+    // A key file that is missing, unreadable or open to others is found now, not by the first operation with a secret.
+    sealing: sealingFromFile(config.sealing),
     txt: new TxtResolver(config.dns),
     domainGraceSeconds: config.domains.graceSeconds,
     log,

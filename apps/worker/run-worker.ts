@@ -5,7 +5,6 @@ import type { WorkerConfig } from '#libs/config/worker.js';
 import type { WebspaceActivities } from '#libs/contracts/activities.js';
 import { TASK_QUEUE } from '#libs/contracts/ids.js';
 import { messageOf } from '#libs/errors/platform-error.js';
-import { sealingFromFile } from '#libs/sealing/sealing.js';
 import { createTemporalClient, temporalTls } from '#libs/temporal/connection.js';
 import { assemble } from './assemble.js';
 import { CertificateWatch } from './certificate-watch.js';
@@ -39,8 +38,6 @@ export async function runWorker(
   decorate: (activities: WebspaceActivities) => WebspaceActivities = (activities) => activities,
 ): Promise<void> {
   installRuntime(log);
-  // A key file that is missing, unreadable or open to others is found now, not by the first operation with a secret.
-  sealingFromFile(config.sealing);
   const metrics = createMetrics();
   const { client } = createTemporalClient(config.temporal);
   const tasks = new TemporalTasks(client, config.temporal.namespace, config.sweep.intervalSeconds);

@@ -1,4 +1,12 @@
-import type { Account, ChangeWebspaceResult, CreateWebspaceInput, OperationKind, SweepResult, WebspaceChange } from './operations.js';
+import type {
+  Account,
+  ChangeWebspaceResult,
+  CreateWebspaceInput,
+  OperationKind,
+  PortForward,
+  SweepResult,
+  WebspaceChange,
+} from './operations.js';
 
 /** The operation on whose behalf an activity acts; with the run id of its workflow it is the holder of the lock. */
 export interface Acting {
@@ -21,6 +29,8 @@ export interface WebspaceFacts {
   readonly port: number;
   readonly startupDelaySeconds: number;
   readonly fingerprint: string;
+  /** Absent when there is none. */
+  readonly ports?: readonly PortForward[];
   /** The record to be written, serialised: readable in Temporal UI, opened only by activities. */
   readonly record: string;
 }
@@ -48,6 +58,14 @@ export interface WebspaceActivities {
    * published. Nothing else existed under the name.
    */
   makeWebspace(input: CreateWebspaceInput): Promise<WebspaceFacts | Busy>;
+  /** Root's password in the stopped container is the one of the sealed hash; everything else in its files stays. */
+  setRootPassword(acting: Acting, sealedHash: string): Promise<void>;
+  /** Root's `authorized_keys` in the stopped container is this line. */
+  authorizeKey(acting: Acting, sshKey: string): Promise<void>;
+  /** The container has an SSH server that starts with it, and is stopped. */
+  installSsh(acting: Acting): Promise<{ readonly installed: 'with the image' | 'now' }>;
+  /** The record says that the webspace is ready. */
+  finishCreation(acting: Acting): Promise<void>;
   /** `Webspace` exists for the record; what it owns is left to the last look. */
   ensureProjection(acting: Acting, facts: WebspaceFacts): Promise<void>;
   /** Objects say what LXD says, looked at last; after a change no claim is left that the record does not name; the lock is free. */

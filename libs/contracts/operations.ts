@@ -62,6 +62,16 @@ export interface CreateWebspaceInput {
   /** Image alias or 64-digit fingerprint, as the member gave it. */
   readonly image: string;
   readonly boot: boolean;
+  /** Absent: a plain webspace. */
+  readonly extras?: CreationExtras;
+}
+
+/** What a creation puts into its webspace before it is ready. */
+export interface CreationExtras {
+  /** The hash of root's password, sealed for this uid and operation. */
+  readonly passwordHash?: string;
+  /** A line for root's `authorized_keys`; with it come an SSH server and a forward to its port. */
+  readonly sshKey?: string;
 }
 
 export interface CreateWebspaceResult {
@@ -70,6 +80,8 @@ export interface CreateWebspaceResult {
   readonly address: string;
   readonly host: string;
   readonly fingerprint: string;
+  /** Absent when there is none. */
+  readonly ports?: readonly PortForward[];
 }
 
 export interface DeleteWebspaceInput {

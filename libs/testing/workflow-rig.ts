@@ -102,6 +102,10 @@ function recorded(activities: WebspaceActivities, calls: string[]): Record<strin
 const done = async () => undefined;
 const HARMLESS: WebspaceActivities = {
   makeWebspace: async () => exampleFacts,
+  setRootPassword: done,
+  authorizeKey: done,
+  installSsh: async () => ({ installed: 'now' }),
+  finishCreation: done,
   changeRecord: async () => ({
     name: 'ws-u1',
     uid: exampleFacts.uid,

@@ -1,7 +1,12 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type { Acting, WebspaceFacts } from '../../libs/contracts/activities.js';
-import { CREATED_UPDATE, type CreateWebspaceInput, type CreateWebspaceResult } from '../../libs/contracts/operations.js';
-import { lasting, slow } from '../shared/activities.js';
+import {
+  CREATED_UPDATE,
+  type CreateWebspaceInput,
+  type CreateWebspaceResult,
+  type CreationExtras,
+} from '../../libs/contracts/operations.js';
+import { lasting, quick, slow } from '../shared/activities.js';
 import { Milestone } from '../shared/milestone.js';
 import { Operation } from '../shared/step.js';
 
@@ -23,9 +28,11 @@ export async function createWebspace(input: CreateWebspaceInput): Promise<Create
       const facts = await operation.stepWhenFree('make', `Make ${name} from ${input.image}, and publish it`, LOCK_DEADLINE_MS, () =>
         slow(`Claim names for ${name}, make its container, publish it`).makeWebspace(input),
       );
+      if (input.extras) await extraSteps(operation, acting, input.extras);
       if (input.boot) await bootStep(operation, acting, facts);
       operation.commit();
-      const result = { name, uid, address: facts.address, host: facts.host, fingerprint: facts.fingerprint };
+      const { address, host, fingerprint, ports } = facts;
+      const result = { name, uid, address, host, fingerprint, ...(ports ? { ports } : {}) };
       created.reach(result);
       // The webspace is there: a cancellation comes too late, and the lock has to be freed.
       await CancellationScope.nonCancellable(() =>
@@ -34,6 +41,24 @@ export async function createWebspace(input: CreateWebspaceInput): Promise<Create
       return result;
     }),
   );
+}
+
+async function extraSteps(operation: Operation, acting: Acting, { passwordHash, sshKey }: CreationExtras): Promise<void> {
+  const { name } = acting;
+  if (passwordHash !== undefined) {
+    await operation.step('password', `Set the root password of ${name}`, () =>
+      quick(`Set the root password of ${name}`).setRootPassword(acting, passwordHash),
+    );
+  }
+  if (sshKey !== undefined) {
+    await operation.step('key', `Let the account's SSH key into ${name}`, () =>
+      quick(`Write authorized_keys of ${name}`).authorizeKey(acting, sshKey),
+    );
+    await operation.step('ssh', `Install an SSH server in ${name}, if it has none`, () =>
+      slow(`Install an SSH server in ${name}`).installSsh(acting),
+    );
+  }
+  await operation.step('finish', `Say that ${name} is ready`, () => quick(`Say that ${name} is ready`).finishCreation(acting));
 }
 
 async function bootStep(operation: Operation, acting: Acting, facts: WebspaceFacts): Promise<void> {

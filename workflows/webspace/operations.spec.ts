@@ -108,6 +108,38 @@ describe('createWebspace', () => {
   });
 });
 
+describe('createWebspace with a password and a key', () => {
+  const extras = { passwordHash: 'k1.sealed', sshKey: 'ssh-ed25519 AAAA alice' };
+  const steps = ['makeWebspace', 'setRootPassword', 'authorizeKey', 'installSsh', 'finishCreation'];
+
+  test.each([
+    ['both', extras, steps],
+    ['a password', { passwordHash: 'k1.sealed' }, ['makeWebspace', 'setRootPassword', 'finishCreation']],
+    ['a key', { sshKey: extras.sshKey }, ['makeWebspace', 'authorizeKey', 'installSsh', 'finishCreation']],
+  ])('takes the steps for %s before it boots, and answers afterwards', async (_what, wanted, expected) => {
+    const input = { ...create, boot: true, extras: wanted };
+    await rig.run('createWebspace', input, {}, async ({ handle, calls }) => {
+      await handle.executeUpdate(CREATED_UPDATE);
+      expect(calls.slice(0, expected.length + 2)).toEqual([...expected, 'startInstance', 'awaitReady']);
+    });
+  });
+
+  test('tells the forward that was made', async () => {
+    const ports = [{ protocol: 'tcp' as const, external: 50_022, internal: 22 }];
+    const makeWebspace = async () => ({ ...exampleFacts, ports });
+    await rig.run('createWebspace', { ...create, extras }, { makeWebspace }, async ({ handle }) => {
+      expect(await handle.executeUpdate(CREATED_UPDATE)).toMatchObject({ ports });
+    });
+  });
+
+  test.each(steps.slice(1))('leaves nothing when %s fails', async (step) => {
+    await rig.run('createWebspace', { ...create, extras }, { [step]: failing('OPERATION_FAILED') }, async ({ result, calls }) => {
+      expect(await failureOf(result())).toMatchObject({ type: 'OPERATION_FAILED' });
+      expect(calls.slice(-UNDO.length)).toEqual(UNDO);
+    });
+  });
+});
+
 describe('bootWebspace', () => {
   test('answers everybody who waits for the start once the container runs', async () => {
     await rig.run('bootWebspace', { name: 'ws-u1' }, { settle: async () => ({ phase: 'running' }) }, async ({ handle, result }) => {

@@ -7,6 +7,7 @@ import type { AccountInfo } from '#libs/identity/identity.js';
 import type { OperationHandle, OperationSummary, StartRequest } from '#libs/temporal/operations.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
 import type { RequestContext } from '../http/context.js';
+import { sealedExtras, type WantedExtras } from './extras.js';
 import { bodyMarkOf, operationIdFor, uidFor, uuidV7 } from './ids.js';
 import { StillRunning } from './still-running.js';
 
@@ -48,24 +49,25 @@ export class Starter {
     };
   }
 
-  createRequestFor(
+  async createRequestFor(
     context: RequestContext,
     owner: AccountInfo,
-    { image, boot }: { readonly image: string; readonly boot: boolean },
+    { image, boot, extras }: { readonly image: string; readonly boot: boolean; readonly extras: WantedExtras },
     body: unknown,
-  ): StartRequest {
+  ): Promise<StartRequest> {
+    const extrasFor = await sealedExtras(extras, this.deps.sealing);
     const wish = { kind: 'create', name: this.nameFor(owner.id), owner: owner.id, ownerName: owner.username, body } as const;
-    return this.requestFor(
-      context,
-      wish,
-      (common): CreateWebspaceInput => ({
+    return this.requestFor(context, wish, (common): CreateWebspaceInput => {
+      const uid = uidFor(common.operationId);
+      return {
         ...common,
-        uid: uidFor(common.operationId),
+        uid,
         owner: { id: owner.id, username: owner.username },
         image,
         boot,
-      }),
-    );
+        ...(extrasFor ? { extras: extrasFor({ uid, operationId: common.operationId }) } : {}),
+      };
+    });
   }
 
   /**

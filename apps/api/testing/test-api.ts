@@ -4,7 +4,7 @@ import { PlatformError } from '#libs/errors/platform-error.js';
 import { createIdentityFrom } from '#libs/identity/create-identity.js';
 import type { AccountInfo, Identity } from '#libs/identity/identity.js';
 import { createLogger } from '#libs/logging/logger.js';
-import { createSealing } from '#libs/sealing/sealing.js';
+import { createSealing, type Sealing } from '#libs/sealing/sealing.js';
 import { createApp } from '../app.js';
 import type { ApiDependencies } from '../dependencies.js';
 import { RouteTable } from '../http/route-table.js';
@@ -24,6 +24,7 @@ export interface TestApi {
   readonly app: NestFastifyApplication;
   readonly lxd: LxdStub;
   readonly operations: OperationsFake;
+  readonly sealing: Sealing;
   readonly logLines: string[];
   readonly routes: RouteTable;
   identityFailure: PlatformError | undefined;
@@ -37,8 +38,11 @@ export interface TestApi {
   }): Promise<Answer>;
 }
 
+/** Of alice; bob has none. */
+export const ALICES_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKLUPU5dgVbkAWTNzCsJkG1fFNEgT3ZsnOAXaUdpD3wq alice@home';
+
 const USERS: readonly AccountInfo[] = [
-  { id: '12', username: 'alice', isAdmin: false },
+  { id: '12', username: 'alice', isAdmin: false, sshKey: ALICES_KEY },
   { id: '13', username: 'bob', isAdmin: false },
   { id: '1', username: 'root', isAdmin: true },
 ];
@@ -54,6 +58,7 @@ interface TestConfig {
 export async function startTestApi(config: TestConfig = {}): Promise<TestApi> {
   const lxd = createLxdStub();
   const operations = createOperationsFake();
+  const sealing = createSealing({ current: 'k1', keys: new Map([['k1', randomBytes(32)]]) });
   const logLines: string[] = [];
   const dependencies: ApiDependencies = {
     config: configOf(config),
@@ -61,7 +66,7 @@ export async function startTestApi(config: TestConfig = {}): Promise<TestApi> {
     lxd: lxd.client,
     identity: identityOf(() => api.identityFailure),
     operations,
-    sealing: createSealing({ current: 'k1', keys: new Map([['k1', randomBytes(32)]]) }),
+    sealing,
     metrics: createMetrics({ processMetrics: false }),
   };
   const routes = new RouteTable();
@@ -70,6 +75,7 @@ export async function startTestApi(config: TestConfig = {}): Promise<TestApi> {
     app,
     lxd,
     operations,
+    sealing,
     logLines,
     routes,
     identityFailure: undefined,

@@ -1,15 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { CREATED_UPDATE, STARTED_UPDATE } from '#libs/contracts/operations.js';
+import { CREATED_UPDATE, type CreateWebspaceResult, STARTED_UPDATE } from '#libs/contracts/operations.js';
 import { legacyUserNumber } from '#libs/domain/names.js';
 import { phaseOf } from '#libs/domain/phase.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
 import type { RequestContext } from '../http/context.js';
 import { Changes, type Target } from '../operations/changes.service.js';
+import { wantedExtras } from '../operations/extras.js';
 import { Starter, type Wish } from '../operations/starter.service.js';
 import { LxdReads } from '../reads/lxd-reads.js';
 import type { ChangeConfigBody, Config, CreateWebspaceBody, Webspace } from './schemas.js';
-import { configView } from './views.js';
+import { configView, portsView } from './views.js';
 
 /** Changes of v1: each starts one operation and waits for it. */
 @Injectable()
@@ -22,17 +23,17 @@ export class ChangeWebspace {
   ) {}
 
   async create(context: RequestContext, body: CreateWebspaceBody): Promise<Webspace> {
-    refuseExtras(body);
     const { account } = context;
-    const request = this.starter.createRequestFor(context, account, { image: body.image, boot: false }, body);
+    const extras = wantedExtras(body, account, this.deps.config.platform);
     // Asked first also for a repeat: an LXD that is away is found out before anything is begun.
-    await this.starter.first(this.#mayBeMade(context, request.name));
-    await this.starter.runUntil(context, request, CREATED_UPDATE);
+    await this.starter.first(this.#mayBeMade(context, this.starter.nameFor(account.id)));
+    const request = await this.starter.createRequestFor(context, account, { image: body.image, boot: false, extras }, body);
+    const { ports = [] } = await this.starter.runUntil<CreateWebspaceResult>(context, request, CREATED_UPDATE);
     return {
       user: legacyUserNumber(account.id),
       config: configView({ ...this.deps.config.platform.defaults, sniPassthrough: false }),
       domains: [],
-      ports: {},
+      ports: portsView(ports),
     };
   }
 
@@ -122,11 +123,6 @@ export class ChangeWebspace {
 
 export function alreadyExists(name: string): PlatformError {
   return conflict('already exists', `${name} exists already. Delete it first to make a new one.`);
-}
-
-function refuseExtras({ password, ssh }: CreateWebspaceBody): void {
-  const field = password === undefined ? (ssh ? 'ssh' : undefined) : 'password';
-  if (field) throw new PlatformError('INVALID_INPUT', `${field}: not available yet; leave it out.`, { details: { field } });
 }
 
 function portNumber(text: string, field: string): number {

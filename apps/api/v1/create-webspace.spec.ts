@@ -49,8 +49,14 @@ describe('creating a webspace', () => {
     ['a wrong type', { image: 7 }, 'image'],
     ['a missing image', {}, 'image'],
     ['an image that is no name', { image: '../x y' }, 'image'],
-    ['a password, which is not available yet', { image: 'hello', password: 'hunter2' }, 'password'],
-    ['ssh, which is not available yet', { image: 'hello', ssh: true }, 'ssh'],
+    ['an empty password', { image: 'hello', password: '' }, 'password'],
+    ['a password with a NUL', { image: 'hello', password: 'hunter2\0' }, 'password'],
+    ['a password with a line end', { image: 'hello', password: 'hunt\ner2' }, 'password'],
+    ['a password of a line end', { image: 'hello', password: '\n' }, 'password'],
+    ['a password of 129 characters', { image: 'hello', password: 'hunter2'.padEnd(129, 'x') }, 'password'],
+    ['a password of more bytes than every system reads', { image: 'hello', password: 'hunter2'.padEnd(100, '\u20ac') }, 'password'],
+    ['half a character in a password', { image: 'hello', password: 'hunter2\ud800' }, 'password'],
+    ['a password that is no text', { image: 'hello', password: 7 }, 'password'],
     ['ssh of a wrong type', { image: 'hello', ssh: 'yes' }, 'ssh'],
   ])('refuses %s with 400 naming the field, and starts nothing', async (_case, body, field) => {
     const answer = await create(body);

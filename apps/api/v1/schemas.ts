@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MAX_PASSWORD_BYTES } from '#libs/linux/sha512-crypt.js';
 
 /** The wire forms of the original API. */
 
@@ -6,14 +7,36 @@ export const imageReference = z
   .string({ error: 'must be a text: an image alias such as "hello", or a fingerprint of 64 hex digits' })
   .regex(/^[\w][\w./:@+-]{0,127}$/, 'must be an image alias such as "hello", or a fingerprint of 64 hex digits');
 
+const MAX_PASSWORD_CHARACTERS = 128;
+
+const text = z.string({ error: 'must be a text' });
+/** What the original CLI sends when its input is no terminal ends as the input does. */
+const textOfALine = text.overwrite((line) => line.replace(/\r?\n$/, ''));
+
+/** Any character but those that no login could give: a NUL ends a password for crypt(3), a line end its input. */
+const passwordOf = (given: z.ZodString) =>
+  given
+    .min(1, 'must not be empty; leave it out for no password')
+    .regex(/^[^\0\r\n]*$/, 'must not hold NUL or line ends: a NUL ends a password and a line end its input, so that no login could give it')
+    .refine((password) => !/\p{Surrogate}/u.test(password), 'must be valid Unicode, without halves of surrogate pairs')
+    .refine((password) => [...password].length <= MAX_PASSWORD_CHARACTERS, `must be at most ${MAX_PASSWORD_CHARACTERS} characters long`)
+    .refine(
+      (password) => Buffer.byteLength(password) <= MAX_PASSWORD_BYTES,
+      `must be at most ${MAX_PASSWORD_BYTES} bytes long in UTF-8: not every system inside reads more`,
+    )
+    .meta({ maxLength: MAX_PASSWORD_CHARACTERS, description: 'Root password, taken as its UTF-8 bytes; none when absent' });
+
+export const rootPassword = passwordOf(text);
+
+export const withSsh = z
+  .boolean({ error: 'must be true or false' })
+  .describe("Let the account's SSH public key in as root: with an SSH server, installed if missing, and a forward to port 22");
+
 export const createWebspaceBody = z
   .strictObject({
     image: imageReference.describe('Image alias, or fingerprint of 64 hex digits'),
-    password: z.string({ error: 'must be a text' }).optional().describe('Root password (not available yet)'),
-    ssh: z
-      .boolean({ error: 'must be true or false' })
-      .optional()
-      .describe("Install an SSH server with the account's key (not available yet)"),
+    password: passwordOf(textOfALine).optional(),
+    ssh: withSsh.optional(),
   })
   .meta({ id: 'InitRequest' });
 export type CreateWebspaceBody = z.output<typeof createWebspaceBody>;

@@ -1,4 +1,4 @@
-import type { WebspaceConfig } from '#libs/contracts/operations.js';
+import type { PortForward, WebspaceConfig } from '#libs/contracts/operations.js';
 import { configOf } from '#libs/domain/change.js';
 import { legacyUserNumber } from '#libs/domain/names.js';
 import type { WebspaceRecord } from '#libs/domain/record.js';
@@ -10,10 +10,15 @@ export function webspaceView(record: WebspaceRecord): Webspace {
     user: legacyUserNumber(record.owner.id),
     config: configView(configOf(record)),
     domains: record.domains,
-    ports: Object.fromEntries(
-      record.ports.filter(({ protocol }) => protocol === 'tcp').map(({ external, internal }) => [String(external), internal]),
-    ),
+    ports: portsView(record.ports),
   };
+}
+
+/** TCP only, as ever. */
+export function portsView(ports: readonly PortForward[]): Webspace['ports'] {
+  return Object.fromEntries(
+    ports.filter(({ protocol }) => protocol === 'tcp').map(({ external, internal }) => [String(external), internal]),
+  );
 }
 
 export function configView({ startupDelaySeconds, httpPort, sniPassthrough }: WebspaceConfig): Config {

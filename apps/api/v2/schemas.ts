@@ -3,7 +3,7 @@ import { ERROR_CODES } from '#libs/contracts/error-codes.js';
 import { OPERATION_KINDS } from '#libs/contracts/operations.js';
 import { PHASES } from '#libs/contracts/webspaces-api.js';
 import { OPERATION_STATUSES } from '#libs/temporal/operations.js';
-import { imageReference } from '../v1/schemas.js';
+import { imageReference, rootPassword, withSsh } from '../v1/schemas.js';
 
 const MAX_PAGE = 200;
 const limit = z.coerce.number().int().min(1).max(MAX_PAGE).default(50).describe(`Entries per page, at most ${MAX_PAGE}`);
@@ -25,6 +25,8 @@ export const createWebspaceV2Body = z
   .strictObject({
     image: imageReference.describe('Image alias, or fingerprint of 64 hex digits'),
     boot: z.boolean({ error: 'must be true or false' }).default(false).describe('Boot it as soon as it is made'),
+    password: rootPassword.optional(),
+    ssh: withSsh.optional(),
     owner: z
       .string({ error: 'must be a text' })
       .min(1)

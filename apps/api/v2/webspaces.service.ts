@@ -9,6 +9,7 @@ import type { OperationSummary } from '#libs/temporal/operations.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
 import type { RequestContext } from '../http/context.js';
 import { Changes } from '../operations/changes.service.js';
+import { wantedExtras } from '../operations/extras.js';
 import { Starter, type Wish } from '../operations/starter.service.js';
 import { LxdReads } from '../reads/lxd-reads.js';
 import { alreadyExists } from '../v1/change-webspace.service.js';
@@ -48,10 +49,12 @@ export class Webspaces {
 
   async create(context: RequestContext, body: CreateWebspaceV2Body): Promise<OperationSummary> {
     const owner = await this.deps.identity.account(body.owner ?? 'self', context.caller);
-    const request = this.starter.createRequestFor(context, owner, body, body);
-    const exists = await this.reads.exists(request.name);
-    if (exists && context.idempotencyKey === undefined) throw alreadyExists(request.name);
-    return await this.starter.begin(context, request);
+    const extras = wantedExtras(body, owner, this.deps.config.platform);
+    const name = this.starter.nameFor(owner.id);
+    const exists = await this.reads.exists(name);
+    if (exists && context.idempotencyKey === undefined) throw alreadyExists(name);
+    const { image, boot } = body;
+    return await this.starter.begin(context, await this.starter.createRequestFor(context, owner, { image, boot, extras }, body));
   }
 
   async change(
