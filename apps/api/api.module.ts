@@ -5,17 +5,27 @@ import { HealthController } from './health/health.controller.js';
 import { HealthService } from './health/health.service.js';
 import { AuthGuard } from './http/auth.guard.js';
 import { SchemaPipe } from './http/schema.pipe.js';
+import { ServerSentEvents } from './http/server-sent-events.js';
 import { MetricsController } from './metrics/metrics.controller.js';
 import { Changes } from './operations/changes.service.js';
 import { Starter } from './operations/starter.service.js';
 import { LxdReads } from './reads/lxd-reads.js';
+import { Commands } from './streams/commands.service.js';
+import { ConsoleStreams } from './streams/console.service.js';
+import { ConsoleLogs } from './streams/console-logs.service.js';
+import { ExecStreams } from './streams/exec.service.js';
+import { StreamSockets } from './streams/stream-sockets.service.js';
+import { Targets } from './streams/targets.service.js';
+import { Tickets } from './streams/tickets.service.js';
 import { ChangeWebspace } from './v1/change-webspace.service.js';
 import { ConfigController } from './v1/config.controller.js';
 import { ImagesController } from './v1/images.controller.js';
 import { PortsController } from './v1/ports.controller.js';
 import { ReadWebspace } from './v1/read-webspace.service.js';
 import { StateController } from './v1/state.controller.js';
+import { StreamsController } from './v1/streams.controller.js';
 import { WebspaceController } from './v1/webspace.controller.js';
+import { CommandsController } from './v2/commands.controller.js';
 import { EventStreams } from './v2/event-streams.service.js';
 import { OperationsController } from './v2/operations.controller.js';
 import { OperationsOfCaller } from './v2/operations.service.js';
@@ -35,7 +45,9 @@ export function apiModule(dependencies: ApiDependencies): DynamicModule {
       StateController,
       ConfigController,
       PortsController,
+      StreamsController,
       WebspacesController,
+      CommandsController,
       PortForwardsController,
       OperationsController,
       HealthController,
@@ -51,8 +63,16 @@ export function apiModule(dependencies: ApiDependencies): DynamicModule {
       ChangeWebspace,
       Changes,
       Webspaces,
+      Targets,
+      StreamSockets,
+      ConsoleStreams,
+      ExecStreams,
+      Commands,
+      Tickets,
+      ConsoleLogs,
       OperationsOfCaller,
       EventStreams,
+      ServerSentEvents,
       HealthService,
     ],
   };

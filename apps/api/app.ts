@@ -10,11 +10,13 @@ import { ProblemFilter } from './http/problem.filter.js';
 import { limitRates } from './http/rate-limit.js';
 import { RouteTable } from './http/route-table.js';
 import { createServer } from './http/server.js';
+import { serveUpgrades } from './streams/upgrades.js';
 
 /** The whole API, ready to listen. Opens no port and asks nobody anything. */
 export async function createApp(dependencies: ApiDependencies, routes = new RouteTable()): Promise<NestFastifyApplication> {
   const adapter = createServer(dependencies);
   await limitRates(adapter.getInstance<FastifyInstance>(), dependencies.config.limits.rate);
+  serveUpgrades(adapter.getInstance<FastifyInstance>());
   routes.watch(adapter.getInstance<FastifyInstance>());
   const app = await NestFactory.create<NestFastifyApplication>(apiModule(dependencies), adapter, {
     logger: false,

@@ -8,7 +8,7 @@ import type { Metrics } from './metrics/metrics.js';
 
 /** Everything the API uses of the outside; made in `main.ts`, replaced by doubles in tests. */
 export interface ApiDependencies {
-  readonly config: Pick<ApiConfig, 'publicUrl' | 'platform' | 'cors' | 'trustedProxies' | 'limits'>;
+  readonly config: Pick<ApiConfig, 'publicUrl' | 'platform' | 'cors' | 'trustedProxies' | 'streams' | 'limits'>;
   readonly logger: Logger;
   readonly lxd: LxdClient;
   readonly identity: Identity;

@@ -39,6 +39,20 @@ export const apiConfigSchema = z.strictObject({
     .array(network)
     .default([])
     .describe("Addresses or networks of the proxies in front, whose X-Forwarded-For is believed; nobody else's is"),
+  streams: z
+    .strictObject({
+      perWebspace: z.int().min(1).default(32).describe('Consoles and terminals of one webspace at once'),
+      total: z.int().min(1).default(1_000).describe('Consoles and terminals of this process at once'),
+      pingSeconds: z.number().min(0.2).max(300).default(10).describe('Clients are pinged so often; one that misses three is gone'),
+      idleSeconds: z.int().min(0).default(7_200).describe('A stream on which nothing moves for so long is ended; 0 for never'),
+      messageBytes: z.int().min(65_536).default(1_048_576).describe('Largest message of a client'),
+      ticketSeconds: z.int().min(1).max(300).default(30).describe('How long a ticket for a WebSocket is good'),
+      commandsPerWebspace: z.int().min(1).default(8).describe('Commands of one webspace that requests wait for at once'),
+      commands: z.int().min(1).default(32).describe('Commands that requests wait for at once in this process'),
+      outputBytes: z.int().min(1024).default(16_777_216).describe('Output of such a command'),
+    })
+    .prefault({})
+    .describe('Consoles, terminals and commands'),
   limits: z
     .strictObject({
       bodyBytes: z.int().min(1024).default(65_536).describe('Largest request body'),

@@ -30,7 +30,8 @@ const REASONS: readonly Reason[] = [
   { when: /not ready yet|LXD is shutting down/, code: 'UNAVAILABLE', reason: 'starting', retryAfterMs: 1_000 },
   { when: /busy running a|Instance is busy/, code: 'UNAVAILABLE', reason: 'busy', retryAfterMs: 500 },
   { when: /^sftp: .*directory not empty/, code: 'CONFLICT', reason: 'not-empty', advice: 'Delete what is in it first.' },
-  { when: /console\.log: no such file/, code: 'NOT_FOUND', reason: 'not-found', advice: 'It has not been started yet.' },
+  // The one without a name: a running container whose log was cleared (LXD 5.0.2, tried).
+  { when: /console\.log: no such file|^open : no such file/, code: 'NOT_FOUND', reason: 'no-log', advice: 'It has not been started yet.' },
   // Another process of LXD still writes there, e.g. the unpacking that a killed daemon left behind.
   { when: /directory not empty|device or resource busy/i, code: 'UNAVAILABLE', reason: 'files-in-use', retryAfterMs: 1_000 },
   { when: /Cluster member is evacuated/, code: 'UNAVAILABLE', reason: 'evacuated', advice: 'Restore the cluster member.' },

@@ -1,5 +1,6 @@
 import { Readable, type Writable } from 'node:stream';
 import { z } from 'zod';
+import { PlatformError } from '#libs/errors/platform-error.js';
 import { parseMetadata } from './answer.js';
 import { type Attached, control, resizeCommand } from './attach.js';
 import type { ExecSession, TerminalSize } from './client-parts.js';
@@ -17,6 +18,8 @@ export class Session implements ExecSession {
   readonly stderr: Readable;
   readonly exitCode: Promise<number>;
   readonly #sockets: Attached['sockets'];
+  /** LXD keeps an operation while anything holds the pipes open, long after its command: it is not waited for when they are cut. */
+  readonly #waiting = new AbortController();
 
   constructor({ operation, sockets, stream }: Attached, options: { interactive: boolean; what: string }) {
     this.#sockets = sockets;
@@ -25,7 +28,7 @@ export class Session implements ExecSession {
     this.stdin = interactive ? zero : zero.resume();
     this.stdout = interactive ? zero : stream('1');
     this.stderr = interactive ? Readable.from([]) : stream('2');
-    this.exitCode = operation.wait().then((metadata) => parseMetadata(metadata, result, what).return);
+    this.exitCode = operation.wait({ signal: this.#waiting.signal }).then((metadata) => parseMetadata(metadata, result, what).return);
     // Whoever wants it awaits it; a session that is only killed must not end the process by an unhandled rejection.
     this.exitCode.catch(() => undefined).finally(() => this.#closeControl());
   }
@@ -62,6 +65,7 @@ export class Session implements ExecSession {
   }
 
   #cut(): void {
+    this.#waiting.abort(new PlatformError('OPERATION_FAILED', 'The command was killed, and has not ended in time.'));
     for (const socket of this.#sockets.values()) socket.terminate();
   }
 }

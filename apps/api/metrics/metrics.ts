@@ -10,6 +10,9 @@ export interface Metrics {
   lxdRead(what: string, how: 'loaded' | 'shared'): void;
   temporalCall(call: string, outcome: string, seconds: number): void;
   eventStreams(change: 1 | -1): void;
+  streams(kind: 'console' | 'exec', change: 1 | -1): void;
+  /** What a stream has moved, from clients and to them. */
+  streamBytes(moved: { readonly in: number; readonly out: number }): void;
 }
 
 export function createMetrics({ processMetrics = true }: { readonly processMetrics?: boolean } = {}): Metrics {
@@ -37,11 +40,23 @@ export function createMetrics({ processMetrics = true }: { readonly processMetri
     registers,
   });
   const streams = new Gauge({ name: 'webspaces_api_event_streams', help: 'Open event streams of operations', registers });
+  const sockets = new Gauge({ name: 'webspaces_api_streams', help: 'Open consoles and terminals', labelNames: ['kind'], registers });
+  const bytes = new Counter({
+    name: 'webspaces_api_stream_bytes_total',
+    help: 'Bytes of consoles and terminals that have ended, from clients and to them',
+    labelNames: ['direction'],
+    registers,
+  });
   return {
     registry,
     request: (labels, seconds) => requests.observe(labels, seconds),
     lxdRead: (what, how) => reads.inc({ what, how }),
     temporalCall: (call, outcome, seconds) => calls.observe({ call, outcome }, seconds),
     eventStreams: (change) => streams.inc(change),
+    streams: (kind, change) => sockets.inc({ kind }, change),
+    streamBytes: (moved) => {
+      bytes.inc({ direction: 'in' }, moved.in);
+      bytes.inc({ direction: 'out' }, moved.out);
+    },
   };
 }

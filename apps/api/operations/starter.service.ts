@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { operationResourceId, workflowIdOf } from '#libs/contracts/ids.js';
-import type { CreateWebspaceInput, OperationKind, Requester } from '#libs/contracts/operations.js';
+import { type CreateWebspaceInput, type OperationKind, type Requester, STARTED_UPDATE } from '#libs/contracts/operations.js';
 import { webspaceNameFor } from '#libs/domain/names.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
 import type { AccountInfo } from '#libs/identity/identity.js';
@@ -22,6 +22,9 @@ export interface Wish {
   readonly body?: unknown;
 }
 
+/** Who asks, and for what. */
+type Asker = Omit<RequestContext, 'account'>;
+
 type InputOf = (common: { readonly name: string; readonly operationId: string; readonly requestedBy: Requester }) => object;
 
 /** Starts operations for requests, and waits for them. */
@@ -33,7 +36,7 @@ export class Starter {
     return webspaceNameFor(this.deps.config.platform.instancePrefix, accountId);
   }
 
-  requestFor(context: RequestContext, wish: Wish, inputOf: InputOf = (common) => common): StartRequest {
+  requestFor(context: Asker, wish: Wish, inputOf: InputOf = (common) => common): StartRequest {
     const { caller, idempotencyKey } = context;
     const operationId = namedOperationId(context, wish.name) ?? uuidV7();
     const requestedBy = { subject: caller.subject, username: caller.username };
@@ -116,7 +119,7 @@ export class Starter {
   }
 
   /** Starts, or joins, and waits for a milestone: the answer of that update. To be called after {@link first}. */
-  async runUntil<T>(context: RequestContext, request: StartRequest, update: string): Promise<T> {
+  async runUntil<T>(context: Asker, request: StartRequest, update: string): Promise<T> {
     const options = {
       update,
       checked: true,
@@ -133,12 +136,21 @@ export class Starter {
     return outcome.result;
   }
 
+  /** Boots, or joins the boot under way, until LXD has started it. To be called after {@link first}. */
+  async boot(context: Asker, wish: Wish): Promise<void> {
+    await this.runUntil(
+      context,
+      this.requestFor(context, wish, ({ name }) => ({ name })),
+      STARTED_UPDATE,
+    );
+  }
+
   get #waitMs(): number {
     return this.deps.config.limits.waitSeconds * 1000;
   }
 }
 
 /** The operation that the caller's `Idempotency-Key` stands for. */
-function namedOperationId({ caller, route, idempotencyKey }: RequestContext, name: string): string | undefined {
+function namedOperationId({ caller, route, idempotencyKey }: Asker, name: string): string | undefined {
   return idempotencyKey && operationIdFor({ subject: caller.subject, route: `${route} ${name}`, key: idempotencyKey });
 }

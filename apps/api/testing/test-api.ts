@@ -51,6 +51,7 @@ interface TestConfig {
   readonly allowedOrigins?: readonly string[];
   readonly trustedProxies?: readonly string[];
   readonly bodyBytes?: number;
+  readonly streams?: Partial<ApiDependencies['config']['streams']>;
   readonly rate?: Partial<ApiDependencies['config']['limits']['rate']>;
 }
 
@@ -119,11 +120,29 @@ function identityOf(failure: () => PlatformError | undefined): Identity {
   return createIdentityFrom({ verify, directory, check: async () => guard() }, { cacheMs: 0 });
 }
 
-function configOf({ allowedOrigins = [], trustedProxies = [], bodyBytes = 4096, rate = {} }: TestConfig): ApiDependencies['config'] {
+function configOf({
+  allowedOrigins = [],
+  trustedProxies = [],
+  bodyBytes = 4096,
+  rate = {},
+  streams = {},
+}: TestConfig): ApiDependencies['config'] {
   return {
     publicUrl: 'http://api.test',
     cors: { allowedOrigins },
     trustedProxies,
+    streams: {
+      perWebspace: 2,
+      total: 3,
+      pingSeconds: 10,
+      idleSeconds: 0,
+      messageBytes: 65_536,
+      ticketSeconds: 30,
+      commandsPerWebspace: 2,
+      commands: 3,
+      outputBytes: 1024,
+      ...streams,
+    },
     limits: {
       bodyBytes,
       waitSeconds: 1,

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { CREATED_UPDATE, type CreateWebspaceResult, STARTED_UPDATE } from '#libs/contracts/operations.js';
+import { CREATED_UPDATE, type CreateWebspaceResult } from '#libs/contracts/operations.js';
 import { legacyUserNumber } from '#libs/domain/names.js';
 import { phaseOf } from '#libs/domain/phase.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
@@ -47,11 +47,7 @@ export class ChangeWebspace {
   async boot(context: RequestContext): Promise<void> {
     const wish = this.#wish(context, 'boot');
     await this.starter.first(this.#mayBeBooted(context, wish.name));
-    await this.starter.runUntil(
-      context,
-      this.starter.requestFor(context, wish, ({ name }) => ({ name })),
-      STARTED_UPDATE,
-    );
+    await this.starter.boot(context, wish);
   }
 
   async reboot(context: RequestContext): Promise<void> {

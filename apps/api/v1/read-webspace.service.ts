@@ -22,7 +22,7 @@ export class ReadWebspace {
   }
 
   async webspace(account: AccountInfo): Promise<Webspace> {
-    return webspaceView((await this.#reading(account)).record);
+    return webspaceView((await this.reading(account)).record);
   }
 
   async state(account: AccountInfo): Promise<State> {
@@ -34,13 +34,14 @@ export class ReadWebspace {
       const state = await reading.catch(() => undefined);
       if (state?.pid === start.pid) return stateView(start, state);
     }
-    const { instance } = await this.#reading(account);
+    const { instance } = await this.reading(account);
     const state = await reading;
     this.#starts.note(instance, state);
     return stateView(instance, state);
   }
 
-  async #reading(account: AccountInfo): Promise<WebspaceReading> {
+  /** @throws PlatformError NOT_FOUND when the account has none, FORBIDDEN when its record names another owner. */
+  async reading(account: AccountInfo): Promise<WebspaceReading> {
     const reading = await this.reads.webspace(this.starter.nameFor(account.id));
     if (reading.record.owner.id === account.id) return reading;
     throw new PlatformError('FORBIDDEN', `${reading.instance.name} belongs to another account.`);

@@ -44,7 +44,7 @@ export class Webspaces {
   }
 
   async read(context: RequestContext, name: string): Promise<WebspaceView> {
-    return (await this.#authorised(context, name)).view;
+    return (await this.authorised(context, name)).view;
   }
 
   async create(context: RequestContext, body: CreateWebspaceV2Body): Promise<OperationSummary> {
@@ -66,7 +66,7 @@ export class Webspaces {
     if (begun) return begun;
     // One's own webspace whose creation is under way has no instance yet, and its delete wins.
     const unborn = kind === 'delete' && name === this.#ownName(context) && !(await this.reads.exists(name));
-    const { view, instance } = unborn ? {} : await this.#authorised(context, name);
+    const { view, instance } = unborn ? {} : await this.authorised(context, name);
     if (instance && context.idempotencyKey === undefined) assertSensible(kind, instance);
     const owner = view
       ? ownerOf(view)
@@ -76,7 +76,7 @@ export class Webspaces {
   }
 
   async patch(context: RequestContext, name: string, change: ChangeWebspaceV2Body): Promise<OperationSummary> {
-    const { view } = await this.#authorised(context, name);
+    const { view } = await this.authorised(context, name);
     return await this.changes.begin(context, { name, owner: ownerOf(view) }, change);
   }
 
@@ -113,7 +113,7 @@ export class Webspaces {
   }
 
   /** A member sees the own webspace: by its name, which follows from the account, or by the owner in its record. */
-  async #authorised(context: RequestContext, name: string): Promise<{ view: WebspaceView; instance: LxdInstance }> {
+  async authorised(context: RequestContext, name: string): Promise<{ view: WebspaceView; instance: LxdInstance }> {
     const own = context.caller.isAdmin || name === this.#ownName(context);
     const instance = await this.reads.existing(name).catch((error: unknown) => {
       throw own || !isPlatformError(error, 'NOT_FOUND') ? error : foreign(name);
@@ -144,7 +144,8 @@ function placeOf(key: string): string {
 
 const UNKNOWN_OWNER = 'an unknown owner';
 
-function ownerOf({ owner }: WebspaceView): { readonly id: string; readonly username: string } {
+/** Whose it is, as far as its record tells. */
+export function ownerOf({ owner }: WebspaceView): { readonly id: string; readonly username: string } {
   return { id: owner?.id ?? 'unknown', username: owner?.username ?? UNKNOWN_OWNER };
 }
 
