@@ -80,7 +80,10 @@ export class Stack {
       this.kubernetes(progress),
       progress.step('LXD, router and image "hello"', () => this.containers()),
     ]);
-    if ((this.options.apps ?? 'all') === 'all') await this.apps(progress);
+    await allSettledOrFirstError([
+      progress.step('cert-manager', () => this.certManager.ensure()),
+      ...((this.options.apps ?? 'all') === 'all' ? [this.apps(progress)] : []),
+    ]);
   }
 
   async apps(progress: Progress): Promise<void> {
@@ -92,10 +95,7 @@ export class Stack {
     await progress.step('Kubernetes: etcd, API server, controller manager', () => this.controlPlane.ensure());
     const objects = () => ensureClusterObjects(this.profile, this.tools, this.ca, this.controlPlane.adminKubeconfig);
     await progress.step('Kubernetes: definitions, roles, certificate', objects);
-    await allSettledOrFirstError([
-      progress.step('Traefik', () => this.traefik.ensure()),
-      progress.step('cert-manager', () => this.certManager.ensure()),
-    ]);
+    await progress.step('Traefik', () => this.traefik.ensure());
   }
 
   private async containers(): Promise<string> {

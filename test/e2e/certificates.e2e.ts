@@ -120,6 +120,17 @@ describe('row 18: the certificate of a custom domain', () => {
     await certified('away.example');
   }, 90_000);
 
+  it('that becomes ready after the API server was killed is used, too: the watch is taken up again', async () => {
+    const { lab, members } = session;
+    const member = members.one(10);
+    await members.running(member);
+    await lab.process('cert-manager').kill('SIGKILL');
+    await withDomains(member, ['watched.example']);
+    await lab.process('kube-apiserver').kill('SIGKILL');
+    await lab.up();
+    await certified('watched.example');
+  }, 120_000);
+
   it('stays when the webspace stops: a visitor boots it by that name', async () => {
     const { cluster, lab, members } = session;
     const member = members.one(4);
