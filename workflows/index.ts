@@ -7,3 +7,4 @@ export { reconcileWebspace } from './webspace/reconcile-webspace.js';
 export { restoreWebspace } from './webspace/restore-webspace.js';
 export { rebootWebspace, shutdownWebspace } from './webspace/stop-webspace.js';
 export { sweep } from './webspace/sweep.js';
+export { verifyDomains } from './webspace/verify-domains.js';

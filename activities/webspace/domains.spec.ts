@@ -67,7 +67,7 @@ function steps(domainGraceSeconds: number) {
   const projection = new Projection(kube, { baseDomain: 'ws.example.org' } as Platform);
   refusals.length = 0;
   return domainSteps({
-    txt: new TxtResolver({ resolvers: [`127.0.0.1:${dns.port}`], timeoutMs: 100, tries: 1 }),
+    txt: new TxtResolver({ resolvers: [`127.0.0.1:${dns.port}`], timeoutMs: 1_000, tries: 1 }),
     domainGraceSeconds,
     lxd,
     kube,

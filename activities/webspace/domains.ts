@@ -54,7 +54,8 @@ export function domainSteps(deps: Pick<Deps, Needed>) {
     const before = doubtOf(object);
     if (before?.since === doubt?.since && before?.message === doubt?.message) return;
     const { resourceVersion } = object.metadata;
-    const status = doubt === undefined ? {} : { unproved: doubt };
+    // A status that lost its last field would be null, which the server refuses.
+    const status = doubt === undefined ? { proof: 'found' } : { proof: 'missing', unproved: doubt };
     await unlessChanged(kube.apply('domain', { metadata: { name: host, resourceVersion }, status }, { subresource: 'status', signal }));
   }
 

@@ -1,6 +1,6 @@
-import { defaultHost } from '#libs/domain/names.js';
-import type { WebspaceRecord } from '#libs/domain/record.js';
-import { isPlatformError, messageOf } from '#libs/errors/platform-error.js';
+import { canBeHost } from '#libs/domain/names.js';
+import { type WebspaceRecord, withUsername } from '#libs/domain/record.js';
+import { messageOf } from '#libs/errors/platform-error.js';
 import type { Directory } from '#libs/identity/identity.js';
 import type { Logger } from '#libs/logging/logger.js';
 
@@ -32,14 +32,15 @@ export class Owners {
   async named(record: WebspaceRecord): Promise<WebspaceRecord> {
     if (record.owner.username !== undefined) return record;
     const username = await this.#usernameOf(record.owner.id);
-    return username === undefined ? record : { ...record, owner: { ...record.owner, username } };
+    return username === undefined ? record : withUsername(record, username);
   }
 
   async #usernameOf(id: string): Promise<string | undefined> {
     const known = this.#answers.get(id);
     if (!this.#directory || (known && known.until > this.#now())) return known?.username;
     try {
-      const username = asHost((await this.#directory.byId(id))?.username);
+      const found = (await this.#directory.byId(id))?.username;
+      const username = found !== undefined && canBeHost(found) ? found : undefined;
       this.#answers.set(id, { username, until: this.#now() + (username === undefined ? UNKNOWN_MS : KNOWN_MS) });
       return username;
     } catch (error) {
@@ -47,16 +48,5 @@ export class Owners {
       this.#answers.set(id, { username: known?.username, until: this.#now() + UNKNOWN_MS });
       return known?.username;
     }
-  }
-}
-
-function asHost(username: string | undefined): string | undefined {
-  if (username === undefined) return undefined;
-  try {
-    defaultHost(username, 'example.org');
-    return username;
-  } catch (error) {
-    if (isPlatformError(error, 'INVALID_INPUT')) return undefined;
-    throw error;
   }
 }

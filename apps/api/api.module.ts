@@ -19,6 +19,7 @@ import { Targets } from './streams/targets.service.js';
 import { Tickets } from './streams/tickets.service.js';
 import { ChangeWebspace } from './v1/change-webspace.service.js';
 import { ConfigController } from './v1/config.controller.js';
+import { DomainsController } from './v1/domains.controller.js';
 import { ImagesController } from './v1/images.controller.js';
 import { PortsController } from './v1/ports.controller.js';
 import { ReadWebspace } from './v1/read-webspace.service.js';
@@ -46,6 +47,7 @@ export function apiModule(dependencies: ApiDependencies): DynamicModule {
       ConfigController,
       PortsController,
       StreamsController,
+      DomainsController,
       WebspacesController,
       CommandsController,
       PortForwardsController,

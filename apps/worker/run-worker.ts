@@ -11,6 +11,7 @@ import { CertificateWatch } from './certificate-watch.js';
 import { EventListener } from './event-listener.js';
 import { startHealthServer } from './health-server.js';
 import { createMetrics } from './metrics.js';
+import { schedulesOf } from './schedules.js';
 import { TemporalTasks } from './temporal-tasks.js';
 
 const RETRY_MS = 1_000;
@@ -40,7 +41,7 @@ export async function runWorker(
   installRuntime(log);
   const metrics = createMetrics();
   const { client } = createTemporalClient(config.temporal);
-  const tasks = new TemporalTasks(client, config.temporal.namespace, config.sweep.intervalSeconds);
+  const tasks = new TemporalTasks(client, config.temporal.namespace, schedulesOf(config));
   const { deps, activities } = assemble(config, client, log, metrics.sweep);
   const listener = new EventListener({
     lxd: deps.lxd,
@@ -75,7 +76,7 @@ export async function runWorker(
   /** Looked after for as long as the process lives: Temporal may lose its database. */
   const keepInstalled = () =>
     tasks.ensureInstalled().catch((error: unknown) => {
-      log.warn({ error: messageOf(error) }, 'Schedule and search attributes could not be checked');
+      log.warn({ error: messageOf(error) }, 'Schedules and search attributes could not be checked');
     });
   const installTimer = setInterval(keepInstalled, INSTALL_CHECK_MS);
 

@@ -2,6 +2,7 @@ import { type Client, ScheduleAlreadyRunning, ScheduleNotFoundError, ScheduleOve
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
 import { SEARCH_ATTRIBUTES, SWEEP_SCHEDULE_ID, TASK_QUEUE, workflowIdOf } from '#libs/contracts/ids.js';
 import { LOOK_AGAIN_SIGNAL, WORKFLOW_TYPES } from '#libs/contracts/operations.js';
+import type { Scheduled } from './schedules.js';
 
 const DEADLINE_MS = 10_000;
 const GRPC_ALREADY_EXISTS = 6;
@@ -10,42 +11,41 @@ const INDEXED_VALUE_TYPE_KEYWORD = 2;
 const webspaceKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.webspace, 'KEYWORD');
 const kindKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.kind, 'KEYWORD');
 
-/** What the worker itself asks of Temporal: the Schedule of the sweep, and operations that events call for. */
+/** What the worker itself asks of Temporal: its Schedules, and operations that events call for. */
 export class TemporalTasks {
   constructor(
     readonly client: Client,
     readonly namespace: string,
-    readonly sweepIntervalSeconds: number,
+    readonly schedules: readonly Scheduled[],
   ) {}
 
-  /** Search attributes and the Schedule exist; safe at any time, also after Temporal lost its database. */
+  /** Search attributes and the Schedules exist; safe at any time, also after Temporal lost its database. */
   async ensureInstalled(): Promise<void> {
     await this.#call(async () => {
       const searchAttributes = Object.fromEntries(Object.values(SEARCH_ATTRIBUTES).map((name) => [name, INDEXED_VALUE_TYPE_KEYWORD]));
       await this.client.connection.operatorService
         .addSearchAttributes({ namespace: this.namespace, searchAttributes })
         .catch(ignoreExisting);
-      await this.#ensureSchedule();
+      await this.#ensureSchedules();
     });
   }
 
-  async #ensureSchedule(): Promise<void> {
-    const spec = { intervals: [{ every: this.sweepIntervalSeconds * 1000 }] };
-    const action = {
-      type: 'startWorkflow' as const,
-      workflowType: WORKFLOW_TYPES.sweep,
-      workflowId: SWEEP_SCHEDULE_ID,
-      taskQueue: TASK_QUEUE,
-      staticSummary: 'sweep: all of LXD against all of Kubernetes',
-    };
+  async #ensureSchedules(): Promise<void> {
+    for (const scheduled of this.schedules) await this.#ensureSchedule(scheduled);
+  }
+
+  async #ensureSchedule({ id: scheduleId, workflowType, everySeconds, summary }: Scheduled): Promise<void> {
+    const every = everySeconds * 1000;
+    const spec = { intervals: [{ every }] };
+    const action = { type: 'startWorkflow' as const, workflowType, workflowId: scheduleId, taskQueue: TASK_QUEUE, staticSummary: summary };
     const policies = { overlap: ScheduleOverlapPolicy.SKIP };
     try {
-      await this.client.schedule.create({ scheduleId: SWEEP_SCHEDULE_ID, spec, action, policies });
+      await this.client.schedule.create({ scheduleId, spec, action, policies });
     } catch (error) {
       if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-      const handle = this.client.schedule.getHandle(SWEEP_SCHEDULE_ID);
+      const handle = this.client.schedule.getHandle(scheduleId);
       const current = await handle.describe();
-      if (current.spec.intervals?.[0]?.every === spec.intervals[0]?.every) return;
+      if (current.spec.intervals?.[0]?.every === every) return;
       await handle.update((previous) => ({ ...previous, spec, policies }));
     }
   }
@@ -57,7 +57,7 @@ export class TemporalTasks {
         await this.client.schedule.getHandle(SWEEP_SCHEDULE_ID).trigger(ScheduleOverlapPolicy.BUFFER_ONE);
       } catch (error) {
         if (!(error instanceof ScheduleNotFoundError)) throw error;
-        await this.#ensureSchedule();
+        await this.#ensureSchedules();
         await this.client.schedule.getHandle(SWEEP_SCHEDULE_ID).trigger(ScheduleOverlapPolicy.BUFFER_ONE);
       }
     });

@@ -6,6 +6,9 @@ export const TASK_QUEUE = 'webspaces';
 /** Id of the Schedule that starts `sweep`. */
 export const SWEEP_SCHEDULE_ID = 'sweep';
 
+/** Id of the Schedule that starts `verifyDomains`. */
+export const VERIFY_DOMAINS_SCHEDULE_ID = 'verify-domains';
+
 /** Typed search attributes, registered as Keyword in the namespace. */
 export const SEARCH_ATTRIBUTES = { webspace: 'WebspaceName', owner: 'WebspaceOwner', kind: 'OperationKind' } as const;
 

@@ -25,7 +25,7 @@ export function isChangeKind(kind: OperationKind): kind is ChangeKind {
 }
 
 /** The workflow function behind each kind, as registered in the worker. */
-export const WORKFLOW_TYPES: Record<OperationKind | 'sweep', string> = {
+export const WORKFLOW_TYPES: Record<OperationKind | 'sweep' | 'verifyDomains', string> = {
   create: 'createWebspace',
   delete: 'deleteWebspace',
   boot: 'bootWebspace',
@@ -38,6 +38,7 @@ export const WORKFLOW_TYPES: Record<OperationKind | 'sweep', string> = {
   reconcile: 'reconcileWebspace',
   restore: 'restoreWebspace',
   sweep: 'sweep',
+  verifyDomains: 'verifyDomains',
 };
 
 export interface Account {
@@ -148,6 +149,8 @@ export interface ChangeWebspaceInput {
   readonly operationId: string;
   readonly requestedBy: Requester;
   readonly change: WebspaceChange;
+  /** Of the domains to be removed only those whose proof is missing still; for the sweep of domains. */
+  readonly onlyUnproved?: boolean;
 }
 
 export interface ChangeWebspaceResult {
@@ -180,6 +183,17 @@ export interface SweepResult {
   readonly restored: number;
   readonly removed: number;
   /** Why the sweep held back from removing or restoring, empty when it did not. */
+  readonly refusals: readonly string[];
+}
+
+/** Outcome of a round of `verifyDomains`. */
+export interface VerifyDomainsResult {
+  readonly proved: number;
+  readonly refuted: number;
+  readonly unanswered: number;
+  /** How many webspaces gave up domains whose grace time was over. */
+  readonly released: number;
+  /** Why nothing was released although it should have been, empty when there is no reason. */
   readonly refusals: readonly string[];
 }
 

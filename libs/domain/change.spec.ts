@@ -2,10 +2,14 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { WebspaceChange } from '#libs/contracts/operations.js';
 import { exampleRecord } from '../testing/example-record.js';
-import { planChange } from './change.js';
+import { planChange, withCanonicalDomains } from './change.js';
 import { recordSchema } from './record.js';
 
-const rules = { portRange: { from: 49152, to: 65535 }, limits: { startupDelaySeconds: 60, portForwards: 64, domains: 32 } };
+const rules = {
+  baseDomain: 'ws.example.org',
+  portRange: { from: 49152, to: 65535 },
+  limits: { startupDelaySeconds: 60, portForwards: 64, domains: 32 },
+};
 const tcp = (external: number, internal = 80) => ({ protocol: 'tcp', external, internal }) as const;
 const record = exampleRecord({ domains: ['a.example.org'], ports: [tcp(50_000)] });
 const plan = (change: WebspaceChange) => planChange(record, change, rules);
@@ -74,6 +78,58 @@ describe('a change of ports', () => {
     const missing = expect.objectContaining({ code: 'NOT_FOUND' });
     expect(() => plan({ ports: { add: [], remove: [{ protocol: 'udp', external: 50_000 }] } })).toThrow(missing);
     expect(() => plan({ domains: { add: [], remove: ['b.example.org'] } })).toThrow(missing);
+  });
+});
+
+describe('a change of domains', () => {
+  const domains = (add: string[], remove: string[] = []) => ({ domains: { add, remove } });
+  const policy = { baseDomain: rules.baseDomain, reservedDomains: ['localhost'] };
+
+  test('claims what is added, and keeps the order', () => {
+    const { claims, record: after } = plan(domains(['c.example.com', 'b.example.com']));
+    expect(claims.map(({ kind, name }) => `${kind} ${name}`)).toEqual(['domain c.example.com', 'domain b.example.com']);
+    expect(after([]).domains).toEqual(['a.example.org', 'c.example.com', 'b.example.com']);
+  });
+
+  test('refuses one that it has, or that is named twice, as used', () => {
+    const used = expect.objectContaining({ code: 'CONFLICT', details: expect.objectContaining({ legacyMessage: 'used by a webspace' }) });
+    expect(() => plan(domains(['a.example.org']))).toThrow(used);
+    expect(() => plan(domains(['b.example.com', 'b.example.com']))).toThrow(used);
+    expect(plan(domains(['a.example.org'], ['a.example.org'])).record([]).domains).toEqual(['a.example.org']);
+  });
+
+  test('refuses to remove the default domain', () => {
+    const refusal = { code: 'INVALID_INPUT', details: { field: 'domain', legacyMessage: 'cannot remove the default domain' } };
+    expect(() => plan(domains([], ['alice.ws.example.org']))).toThrow(expect.objectContaining(refusal));
+  });
+
+  test('counts what is removed as free; a webspace beyond the limit may still give up domains', () => {
+    const names = Array.from({ length: 33 }, (_, i) => `d${i}.example.com`);
+    const full = exampleRecord({ domains: names.slice(1) });
+    const beyond = expect.objectContaining({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining('at most 32'),
+      details: { field: 'domain' },
+    });
+    expect(() => planChange(full, domains(['new.example.com']), rules)).toThrow(beyond);
+    expect(planChange(full, domains(['new.example.com'], ['d1.example.com']), rules).record([]).domains).toHaveLength(32);
+    const over = exampleRecord({ domains: names });
+    expect(planChange(over, domains([], ['d0.example.com']), rules).record([]).domains).toHaveLength(32);
+    expect(planChange(over, { config: { httpPort: 81 } }, rules).record([]).domains).toHaveLength(33);
+  });
+
+  test('is of canonical names, however they are written', () => {
+    const written = domains(['WWW.Example.com.', 'bücher.example'], ['A.Example.ORG.']);
+    expect(withCanonicalDomains(written, policy)).toEqual(domains(['www.example.com', 'xn--bcher-kva.example'], ['a.example.org']));
+    expect(withCanonicalDomains({ config: { httpPort: 81 } }, policy)).toEqual({ config: { httpPort: 81 } });
+  });
+
+  test('adds only what a member may bring, and finds nothing under what is no name', () => {
+    const refused = expect.objectContaining({ code: 'INVALID_INPUT', details: { field: 'domain' } });
+    for (const name of ['x.ws.example.org', 'x.localhost', 'co.uk', '*.example.com', '192.0.2.1', '']) {
+      expect(() => withCanonicalDomains(domains([name]), policy)).toThrow(refused);
+    }
+    expect(() => withCanonicalDomains(domains([], ['*.example.com']), policy)).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }));
   });
 });
 

@@ -1,6 +1,8 @@
 import type { ExternalPort, NewPortForward, PortForward, WebspaceChange, WebspaceConfig } from '#libs/contracts/operations.js';
-import { PlatformError } from '#libs/errors/platform-error.js';
+import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import { type Claim, domainClaim, portClaim } from './claims.js';
+import { canonicalDomain, customDomain, type DomainPolicy } from './domain-name.js';
+import { defaultHost } from './names.js';
 import type { Platform } from './platform.js';
 import type { WebspaceRecord } from './record.js';
 
@@ -13,7 +15,26 @@ export interface ChangePlan {
   readonly previous: WebspaceConfig;
 }
 
-type Rules = Pick<Platform, 'limits' | 'portRange'>;
+type Rules = Pick<Platform, 'limits' | 'portRange' | 'baseDomain'>;
+
+/**
+ * A change as a caller writes it, with its domains in canonical form.
+ * @throws PlatformError INVALID_INPUT for the field `domain` when one that is to be added may not be; NOT_FOUND when one that is to be
+ * removed is no host name at all, so that no webspace has it.
+ */
+export function withCanonicalDomains(change: WebspaceChange, policy: DomainPolicy): WebspaceChange {
+  if (!change.domains) return change;
+  const { add, remove } = change.domains;
+  return { ...change, domains: { add: add.map((domain) => customDomain(domain, policy)), remove: remove.map(namedDomain) } };
+}
+
+function namedDomain(domain: string): string {
+  try {
+    return canonicalDomain(domain);
+  } catch (error) {
+    throw isPlatformError(error, 'INVALID_INPUT') ? missing(domain) : error;
+  }
+}
 
 /**
  * What a change makes of a record. Pure; looks at this webspace alone: whether a name is another's is for its claim to say.
@@ -22,11 +43,9 @@ type Rules = Pick<Platform, 'limits' | 'portRange'>;
  */
 export function planChange(record: WebspaceRecord, change: WebspaceChange, rules: Rules): ChangePlan {
   const http = changedConfig(record, change.config ?? {}, rules);
-  const keptDomains = without(record.domains, change.domains?.remove ?? [], (domain) => domain);
   const newDomains = change.domains?.add ?? [];
-  for (const domain of newDomains) {
-    if (keptDomains.includes(domain) || isRepeated(newDomains, domain)) throw used(`The domain ${domain}`, 'domain');
-  }
+  const keptDomains = domainsWithout(record, change.domains?.remove ?? [], rules);
+  assertDomains(keptDomains, newDomains, rules);
   const keptPorts = without(record.ports, change.ports?.remove ?? [], portKey);
   const newPorts = change.ports?.add ?? [];
   assertPorts(keptPorts, newPorts, rules);
@@ -56,6 +75,23 @@ function changedConfig({ http }: WebspaceRecord, config: NonNullable<WebspaceCha
   return { ...http, port: httpPort, startupDelaySeconds, sniPassthrough };
 }
 
+function domainsWithout(record: WebspaceRecord, removed: readonly string[], { baseDomain }: Rules): string[] {
+  const { username } = record.owner;
+  if (username !== undefined && removed.includes(defaultHost(username, baseDomain))) {
+    throw invalid('domain', 'cannot remove the default domain', 'the default domain of a webspace stays with it');
+  }
+  return without(record.domains, removed, (domain) => domain);
+}
+
+function assertDomains(kept: readonly string[], added: readonly string[], { limits }: Rules): void {
+  for (const domain of added) {
+    if (kept.includes(domain) || isRepeated(added, domain)) throw used(`The domain ${domain}`, 'domain');
+  }
+  if (kept.length + added.length > limits.domains && added.length > 0) {
+    throw invalid('domain', undefined, `a webspace has at most ${limits.domains} custom domains; remove one first`);
+  }
+}
+
 /** The original's order of checks: count, port inside, range, taken. */
 function assertPorts(kept: readonly PortForward[], added: readonly NewPortForward[], { limits, portRange }: Rules): void {
   if (kept.length + added.length > limits.portForwards && added.length > 0) {
@@ -82,10 +118,14 @@ function without<T, R>(all: readonly T[], removed: readonly R[], key: (item: T |
   const gone = new Set(removed.map(key));
   for (const item of gone) {
     if (!all.some((one) => key(one) === item)) {
-      throw new PlatformError('NOT_FOUND', `This webspace has no ${item}.`, { details: { legacyMessage: 'not found' } });
+      throw missing(item);
     }
   }
   return all.filter((item) => !gone.has(key(item)));
+}
+
+function missing(item: string): PlatformError {
+  return new PlatformError('NOT_FOUND', `This webspace has no ${item}.`, { details: { legacyMessage: 'not found' } });
 }
 
 function isPort(port: number): boolean {
@@ -100,8 +140,10 @@ function invalidOption(field: string, rule: string): PlatformError {
   return invalid(field, 'invalid value for configuration option', rule);
 }
 
-function invalid(field: string, legacyMessage: string, rule: string): PlatformError {
-  return new PlatformError('INVALID_INPUT', `${field}: ${rule}.`, { details: { field, legacyMessage } });
+function invalid(field: string, legacyMessage: string | undefined, rule: string): PlatformError {
+  return new PlatformError('INVALID_INPUT', `${field}: ${rule}.`, {
+    details: { field, ...(legacyMessage === undefined ? {} : { legacyMessage }) },
+  });
 }
 
 function used(what: string, field: string): PlatformError {

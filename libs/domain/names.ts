@@ -44,13 +44,17 @@ export function isWebspaceName(prefix: string, name: string): boolean {
  * @throws PlatformError INVALID_INPUT when the user name is not one DNS label: the wildcard certificate covers one level only.
  */
 export function defaultHost(username: string, baseDomain: string): string {
-  const label = username.toLowerCase();
-  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(label)) {
+  if (!canBeHost(username)) {
     throw new PlatformError(
       'INVALID_INPUT',
       `The user name "${username}" cannot be a host name under ${baseDomain}: use letters, digits and inner hyphens, at most 63.`,
       { details: { field: 'username' } },
     );
   }
-  return `${label}.${baseDomain}`;
+  return `${username.toLowerCase()}.${baseDomain}`;
+}
+
+/** Whether a user name is one DNS label. */
+export function canBeHost(username: string): boolean {
+  return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(username);
 }

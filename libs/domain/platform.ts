@@ -24,7 +24,7 @@ export interface Platform {
   readonly certificateIssuer?: CertificateIssuer | undefined;
   /** External ports that may be forwarded, inclusive. */
   readonly portRange: PortRange;
-  readonly limits: { readonly startupDelaySeconds: number; readonly portForwards: number };
+  readonly limits: { readonly startupDelaySeconds: number; readonly portForwards: number; readonly domains: number };
   readonly defaults: { readonly httpPort: number; readonly startupDelaySeconds: number };
   /** How long an address rests after its webspace is gone before it is given out again. */
   readonly addressRestSeconds: number;

@@ -17,7 +17,7 @@ const platform: Platform = {
   defaultTlsSecret: 'tls-main',
   defaults: { httpPort: 80, startupDelaySeconds: 3 },
   portRange: { from: 49152, to: 65535 },
-  limits: { startupDelaySeconds: 60, portForwards: 64 },
+  limits: { startupDelaySeconds: 60, portForwards: 64, domains: 32 },
   addressRestSeconds: 600,
 };
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { LEGACY_RECORD_KEY, RECORD_KEY } from '#libs/contracts/webspaces-api.js';
 import { messageOf, PlatformError } from '#libs/errors/platform-error.js';
 import { type Converted, convertLegacy } from './legacy-record.js';
+import { canBeHost } from './names.js';
 
 const portForward = z.looseObject({
   protocol: z.enum(['tcp', 'udp']),
@@ -110,6 +111,12 @@ function unreadable(name: string, key: string, why: string, cause: unknown): Pla
     `The record of ${name} (LXD config key ${key}) cannot be read: ${why}. Correct the key with "lxc config edit ${name}".`,
     { details: { field: key }, cause },
   );
+}
+
+/** The record with its owner's user name, which one of the original does not hold. A name that cannot be a host is left out. */
+export function withUsername(record: WebspaceRecord, username: string): WebspaceRecord {
+  if (record.owner.username !== undefined || !canBeHost(username)) return record;
+  return { ...record, owner: { ...record.owner, username } };
 }
 
 /** The uid of an instance's record, or undefined when it has none or it cannot be read: then it is nobody's that we know. */

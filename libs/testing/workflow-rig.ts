@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, defineSearchAttributeKey } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
 import type { WebspaceActivities, WebspaceFacts } from '#libs/contracts/activities.js';
 import type { ErrorCode } from '#libs/contracts/error-codes.js';
+import { SEARCH_ATTRIBUTES } from '#libs/contracts/ids.js';
 import { serialiseRecord } from '#libs/domain/record.js';
 import { exampleRecord } from './example-record.js';
 
@@ -48,7 +49,12 @@ export class WorkflowRig {
     const workflowsPath = join(import.meta.dirname, '../../workflows/index.ts');
     const [environment, bundle] = await Promise.all([
       TestWorkflowEnvironment.createLocal({
-        server: { executable: { type: 'existing-path', path: serverPath }, ui: false, log: { level: 'error', format: 'json' } },
+        server: {
+          executable: { type: 'existing-path', path: serverPath },
+          ui: false,
+          log: { level: 'error', format: 'json' },
+          searchAttributes: Object.values(SEARCH_ATTRIBUTES).map((name) => defineSearchAttributeKey(name, 'KEYWORD')),
+        },
       }),
       bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR') }),
     ]);

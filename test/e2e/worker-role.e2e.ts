@@ -70,6 +70,10 @@ describe('the Role of the worker', () => {
     await sweeps.run();
     expect(await cluster.has('secret', `${two.webspace}.role.example`)).toBe(false);
     expect(await cluster.has('portForward', 'tcp-60022')).toBe(false);
+    lab.dns.set({ 'role.example.org': { txt: [`webspace:id:${one.id}`] } });
+    await members.expect(204, one, 'POST', '/domains/role.example.org');
+    lab.dns.clear();
+    expect(await sweeps.verifyDomains()).toMatchObject({ refuted: 1 });
     await cluster.removeEverything();
     await sweeps.run();
     // A claim that is missing closes new claims until it is back.

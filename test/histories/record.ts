@@ -2,7 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { Client, Connection } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { type Lab, startLab } from '#lab/harness.js';
-import { workflowIdOf } from '#libs/contracts/ids.js';
+import { TASK_QUEUE, workflowIdOf } from '#libs/contracts/ids.js';
+import { WORKFLOW_TYPES } from '#libs/contracts/operations.js';
 
 /**
  * Records one history of each kind and of each way it can end, from a real run: `node dist/test/histories/record.js`. To be run when a
@@ -56,6 +57,17 @@ await save('changePortForwards', 'taken', await newest(lab, 'ports'));
 await lab.api('admin', 'DELETE', '/v1/webspace/bob');
 await lab.api('alice', 'PATCH', `/v2/webspaces/${NAME}`, { config: { startupDelaySeconds: 0 }, ports: { remove: [{ external: 50001 }] } });
 await save('changeWebspace', 'several', await newest(lab, 'change'));
+lab.dns.set({ 'www.example.org': { txt: ['webspace:id:1'] } });
+await call('POST', `${SELF}/domains/www.example.org`);
+await save('changeDomains', 'proved', await newest(lab, 'domains'));
+await call('POST', `${SELF}/domains/unproved.example.org`);
+await save('changeDomains', 'not-proved', await newest(lab, 'domains'));
+lab.dns.clear();
+await lab.process('worker').restart({ env: { WEBSPACES__DOMAINS__GRACE_SECONDS: '0' } });
+await client.workflow.start(WORKFLOW_TYPES.verifyDomains, { workflowId: 'verify-domains', taskQueue: TASK_QUEUE, args: [] });
+await save('verifyDomains', 'released', 'verify-domains');
+await save('changeDomains', 'unproved-and-released', await newest(lab, 'domains'));
+await lab.process('worker').restart();
 await call('POST', `${SELF}/state`);
 const boot = joined(await newest(lab, 'boot'));
 await save('bootWebspace', 'started', boot.workflowId, boot.runId);

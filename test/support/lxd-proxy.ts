@@ -20,6 +20,8 @@ export interface LxdProxy {
   rewrite: ((path: string, answer: Answer) => Answer | undefined) | undefined;
   /** Paths of GETs that are answered with 500 instead of being passed on. */
   broken: ((path: string) => boolean) | undefined;
+  /** What becomes of requests other than GETs: `stuck` ones neither reach LXD nor are answered, `refused` ones are answered with 500. */
+  writes: 'pass' | 'stuck' | 'refused';
   /** Cuts the event streams that are open, and lets no new one in until the returned function is called. */
   cutEvents(): () => void;
   /** Truth again. */
@@ -38,7 +40,9 @@ export async function startLxdProxy(first: string): Promise<LxdProxy> {
   const server = createServer((incoming, outgoing) => {
     const path = (incoming.url ?? '').split('?')[0] ?? '';
     if (incoming.method === 'GET' && proxy.broken?.(path)) return refuse(outgoing);
-    const { method, url, headers } = incoming;
+    const { method = 'GET', url, headers } = incoming;
+    if (method !== 'GET' && proxy.writes === 'stuck') return;
+    if (method !== 'GET' && proxy.writes === 'refused') return refuse(outgoing);
     const onward = request({ socketPath: upstream, method, path: url, headers, agent: false }, (answer) => {
       const change = method === 'GET' ? proxy.rewrite : undefined;
       if (change && /json/.test(String(answer.headers['content-type']))) void rewritten(answer, outgoing, (json) => change(path, json));
@@ -74,6 +78,7 @@ export async function startLxdProxy(first: string): Promise<LxdProxy> {
     },
     rewrite: undefined,
     broken: undefined,
+    writes: 'pass',
     cutEvents: () => {
       eventsRefused = true;
       for (const stream of streams) stream.destroy();
@@ -84,6 +89,7 @@ export async function startLxdProxy(first: string): Promise<LxdProxy> {
     honest: () => {
       proxy.rewrite = undefined;
       proxy.broken = undefined;
+      proxy.writes = 'pass';
       eventsRefused = false;
       if (upstream !== first) proxy.leadTo();
     },

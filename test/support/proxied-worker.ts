@@ -5,6 +5,8 @@ import { type LxdProxy, startLxdProxy } from './lxd-proxy.js';
 
 export interface ProxiedWorker {
   readonly proxy: LxdProxy;
+  /** The same again, also after it was killed. */
+  restart(): Promise<void>;
   /** The value of a metric of the worker, 0 when it was never counted; `labels` as they are written, e.g. `reason="EmptyList"`. */
   metric(name: string, labels?: string): Promise<number>;
   /** The worker's stream of LXD events is (not) connected. */
@@ -17,7 +19,8 @@ export interface ProxiedWorker {
 export async function startProxiedWorker(lab: Lab): Promise<ProxiedWorker> {
   const proxy = await startLxdProxy(lab.lxdSocket);
   const env = { WEBSPACES__LXD__SOCKET: proxy.socket, WEBSPACES__SWEEP__INTERVAL_SECONDS: '86400' };
-  await lab.process('worker').restart({ env });
+  const start = () => lab.process('worker').restart({ env });
+  await start();
   const metric = async (name: string, labels?: string): Promise<number> => {
     const { body } = await http(`http://127.0.0.1:${lab.profile.ports.worker}/metrics`);
     const start = labels === undefined ? `${name} ` : `${name}{${labels}} `;
@@ -30,6 +33,7 @@ export async function startProxiedWorker(lab: Lab): Promise<ProxiedWorker> {
   };
   return {
     proxy,
+    restart: start,
     metric,
     events: async (connected) => {
       const wanted = connected ? 1 : 0;

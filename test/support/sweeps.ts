@@ -2,7 +2,7 @@ import { Client, Connection } from '@temporalio/client';
 import type { Lab } from '#lab/harness.js';
 import { waitFor } from '#lab/wait.js';
 import { SWEEP_SCHEDULE_ID, TASK_QUEUE } from '#libs/contracts/ids.js';
-import { type SweepResult, WORKFLOW_TYPES } from '#libs/contracts/operations.js';
+import { type SweepResult, type VerifyDomainsResult, WORKFLOW_TYPES } from '#libs/contracts/operations.js';
 
 /** Sweeps asked for by a test. */
 export class Sweeps {
@@ -16,6 +16,14 @@ export class Sweeps {
     const { workflow } = await this.#connected();
     const workflowId = `sweep-asked-by-test-${Date.now()}-${++this.#count}`;
     return workflow.execute<() => Promise<SweepResult>>(WORKFLOW_TYPES.sweep, { workflowId, taskQueue: TASK_QUEUE, args: [] });
+  }
+
+  /** One round of asking for the proofs of all custom domains. */
+  async verifyDomains(): Promise<VerifyDomainsResult> {
+    const { workflow } = await this.#connected();
+    const workflowId = `verify-domains-asked-by-test-${Date.now()}-${++this.#count}`;
+    const options = { workflowId, taskQueue: TASK_QUEUE, args: [] as [] };
+    return workflow.execute<() => Promise<VerifyDomainsResult>>(WORKFLOW_TYPES.verifyDomains, options);
   }
 
   /** Waits until no sweep and no reconcile runs: what events asked for is done. */

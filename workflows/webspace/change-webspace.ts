@@ -1,6 +1,7 @@
+import { CancellationScope } from '@temporalio/workflow';
 import type { Acting } from '../../libs/contracts/activities.js';
 import type { ChangeKind, ChangeWebspaceInput, ChangeWebspaceResult, WebspaceChange } from '../../libs/contracts/operations.js';
-import { lasting, quick } from '../shared/activities.js';
+import { lasting, quick, slow } from '../shared/activities.js';
 import { Operation } from '../shared/step.js';
 
 const LOCK_DEADLINE_MS = 10_000;
@@ -15,24 +16,41 @@ export const changePortForwards = change('ports');
 export const changeWebspace = change('change');
 
 /**
- * All of a change or nothing: what is new is claimed, the record is written, and the last look leads the routes there and releases every
+ * All of a change or nothing: new domains are proved before the lock is taken, what is new is claimed, the record is written, and the last look leads the routes there and releases every
  * claim that the record does not name (any more), also when the change failed on its way.
  */
 function change(kind: ChangeKind) {
-  return async ({ name, operationId, change: wanted }: ChangeWebspaceInput): Promise<ChangeWebspaceResult> => {
+  return async ({ name, operationId, change: asked, onlyUnproved }: ChangeWebspaceInput): Promise<ChangeWebspaceResult> => {
     const acting: Acting = { kind, name, operationId, uid: '' };
     const operation = new Operation();
     const settle = () => lasting(`Publish ${name} as it is now`).settle(acting);
     return operation.run(async () => {
+      const { add = [], remove = [] } = asked.domains ?? {};
+      if (add.length > 0) {
+        await operation.step('prove', `Ask DNS for the proof of ${add.join(', ')}`, () =>
+          slow(`Proof of ${add.join(', ')}`).proveDomains(name, add),
+        );
+      }
+      const wanted = onlyUnproved ? { domains: { add, remove: await unproved(operation, name, remove) } } : asked;
       operation.undoBy('settle', `Release what ${name} does not name, and free its lock`, settle);
       const result = await operation.stepWhenFree('record', summaryOf(wanted), LOCK_DEADLINE_MS, () =>
         quick(`Claim and write the record of ${name}`).changeRecord(acting, wanted),
       );
       operation.commit();
-      await operation.step('settle', `Publish ${name}, release what it no longer names, free its lock`, settle);
+      // The record says so: a cancellation comes too late, and routes and lock have to follow.
+      await CancellationScope.nonCancellable(() =>
+        operation.step('settle', `Publish ${name}, release what it no longer names, free its lock`, settle),
+      );
       return result;
     });
   };
+}
+
+/** Asked once more right before: what was found missing may be back. */
+function unproved(operation: Operation, name: string, domains: readonly string[]): Promise<string[]> {
+  return operation.step('ask-again', `Ask DNS again for the proof of ${domains.join(', ')}`, () =>
+    slow(`Proof of ${domains.join(', ')}`).stillUnproved(name, domains),
+  );
 }
 
 function summaryOf({ config, domains, ports }: WebspaceChange): string {

@@ -3,13 +3,14 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { resolveTool } from '#lab/tools/resolve.js';
-import type { Comparison } from '#libs/contracts/activities.js';
+import type { Acting, Comparison } from '#libs/contracts/activities.js';
 import {
   type ChangeWebspaceInput,
   CREATED_UPDATE,
   type CreateWebspaceInput,
   LOOK_AGAIN_SIGNAL,
   STARTED_UPDATE,
+  type WebspaceChange,
 } from '#libs/contracts/operations.js';
 import { exampleFacts, failing, WorkflowRig } from '#libs/testing/workflow-rig.js';
 
@@ -182,6 +183,84 @@ describe.each(['changeConfig', 'changeDomains', 'changePortForwards', 'changeWeb
     await rig.run(workflow, input, { changeRecord: failing('CONFLICT', 'taken') }, async ({ result, calls }) => {
       expect(await failureOf(result())).toMatchObject({ type: 'CONFLICT', message: 'taken' });
       expect(calls).toEqual(['changeRecord', 'settle']);
+    });
+  });
+});
+
+describe('a change that is cancelled after its record was written', () => {
+  test('goes on to its end: what the record says is published, and the lock freed', async () => {
+    const input: ChangeWebspaceInput = { name: 'ws-u1', operationId: 'op', requestedBy, change: { config: { httpPort: 8080 } } };
+    let cancel: () => Promise<unknown> = async () => undefined;
+    const changeRecord = async () => {
+      await cancel();
+      return { name: 'ws-u1', uid: exampleFacts.uid, previous: { startupDelaySeconds: 3, httpPort: 80, sniPassthrough: false }, added: [] };
+    };
+    await rig.run('changeConfig', input, { changeRecord }, async ({ handle, result, calls }) => {
+      cancel = () => handle.cancel();
+      expect(await result()).toMatchObject({ name: 'ws-u1' });
+      expect(calls).toEqual(['changeRecord', 'settle']);
+    });
+  });
+});
+
+describe('changeDomains', () => {
+  const change = { domains: { add: ['shop.example.com'], remove: ['blog.example.com'] } };
+  const input: ChangeWebspaceInput = { name: 'ws-u1', operationId: 'op', requestedBy, change };
+
+  test('asks for the proof before it takes the lock', async () => {
+    await rig.run('changeDomains', input, {}, async ({ result, calls }) => {
+      await result();
+      expect(calls).toEqual(['proveDomains', 'changeRecord', 'settle']);
+    });
+  });
+
+  test('leaves everything alone when a domain is not proved', async () => {
+    await rig.run('changeDomains', input, { proveDomains: failing('INVALID_INPUT', 'no TXT record') }, async ({ result, calls }) => {
+      expect(await failureOf(result())).toMatchObject({ type: 'INVALID_INPUT', message: 'no TXT record' });
+      expect(calls).toEqual(['proveDomains']);
+    });
+  });
+
+  test('for the sweep removes only what is unproved still', async () => {
+    const removed: unknown[] = [];
+    const activities = {
+      stillUnproved: async () => ['b.example.com'],
+      changeRecord: async (_acting: unknown, { domains }: WebspaceChange) => {
+        removed.push(domains);
+        return {
+          name: 'ws-u1',
+          uid: exampleFacts.uid,
+          previous: { startupDelaySeconds: 3, httpPort: 80, sniPassthrough: false },
+          added: [],
+        };
+      },
+    };
+    const sweeping = { ...input, change: { domains: { add: [], remove: ['a.example.com', 'b.example.com'] } }, onlyUnproved: true };
+    await rig.run('changeDomains', sweeping, activities, async ({ result, calls }) => {
+      await result();
+      expect(calls).toEqual(['stillUnproved', 'changeRecord', 'settle']);
+      expect(removed).toEqual([{ add: [], remove: ['b.example.com'] }]);
+    });
+  });
+});
+
+describe('verifyDomains', () => {
+  const toRelease = [
+    { name: 'ws-u1', domains: ['a.example.com', 'b.example.com'] },
+    { name: 'ws-u2', domains: ['c.example.com'] },
+  ];
+  const checks = { proved: 5, refuted: 4, unanswered: 1, toRelease, refusals: [] };
+
+  test('releases by an operation of each webspace, and goes on when one fails', async () => {
+    const changeRecord = async ({ name }: Acting) => {
+      if (name === 'ws-u1') return failing('CONFLICT', 'being deleted')();
+      return { name, uid: exampleFacts.uid, previous: { startupDelaySeconds: 3, httpPort: 80, sniPassthrough: false }, added: [] };
+    };
+    await rig.run('verifyDomains', {}, { checkDomains: async () => checks, changeRecord }, async ({ handle, result, client, calls }) => {
+      expect(await result()).toEqual({ proved: 5, refuted: 4, unanswered: 1, released: 1, refusals: [] });
+      expect(calls.filter((name) => name === 'stillUnproved')).toHaveLength(2);
+      const { runId } = await handle.describe();
+      expect((await client.workflow.getHandle(`domains:ws-u2:verify-${runId}`).describe()).status.name).toBe('COMPLETED');
     });
   });
 });

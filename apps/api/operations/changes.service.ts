@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { ChangeKind, ChangeWebspaceResult, WebspaceChange } from '#libs/contracts/operations.js';
-import { planChange } from '#libs/domain/change.js';
+import { planChange, withCanonicalDomains } from '#libs/domain/change.js';
+import { withUsername } from '#libs/domain/record.js';
 import type { OperationSummary } from '#libs/temporal/operations.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
 import type { RequestContext } from '../http/context.js';
@@ -23,21 +24,23 @@ export class Changes {
   ) {}
 
   /** Starts the change and waits until it is done and published. */
-  async run(context: RequestContext, target: Target, change: WebspaceChange): Promise<ChangeWebspaceResult> {
-    await this.#assertPossible(context, target.name, change);
+  async run(context: RequestContext, target: Target, asked: WebspaceChange): Promise<ChangeWebspaceResult> {
+    const change = withCanonicalDomains(asked, this.deps.config.platform);
+    await this.#assertPossible(context, target, change);
     return await this.starter.run(context, this.#request(context, target, change));
   }
 
   /** Starts the change. */
-  async begin(context: RequestContext, target: Target, change: WebspaceChange): Promise<OperationSummary> {
-    await this.#assertPossible(context, target.name, change);
+  async begin(context: RequestContext, target: Target, asked: WebspaceChange): Promise<OperationSummary> {
+    const change = withCanonicalDomains(asked, this.deps.config.platform);
+    await this.#assertPossible(context, target, change);
     return await this.starter.begin(context, this.#request(context, target, change));
   }
 
-  async #assertPossible(context: RequestContext, name: string, change: WebspaceChange): Promise<void> {
+  async #assertPossible(context: RequestContext, { name, owner }: Target, change: WebspaceChange): Promise<void> {
     if (await this.starter.begun(context, kindOf(change), name)) return;
     const { record } = await this.reads.webspace(name);
-    planChange(record, change, this.deps.config.platform);
+    planChange(withUsername(record, owner.username), change, this.deps.config.platform);
   }
 
   #request(context: RequestContext, { name, owner }: Target, change: WebspaceChange) {

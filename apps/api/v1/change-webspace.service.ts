@@ -89,6 +89,14 @@ export class ChangeWebspace {
     await this.changes.run(context, this.#own(context), { ports: { add: [], remove: [port] } });
   }
 
+  async addDomain(context: RequestContext, domain: string): Promise<void> {
+    await this.changes.run(context, this.#own(context), { domains: { add: [domain], remove: [] } });
+  }
+
+  async removeDomain(context: RequestContext, domain: string): Promise<void> {
+    await this.changes.run(context, this.#own(context), { domains: { add: [], remove: [domain] } });
+  }
+
   #own({ account }: RequestContext): Target {
     return { name: this.starter.nameFor(account.id), owner: account };
   }

@@ -1,6 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { hostsOf } from '#libs/domain/claims.js';
+import { withUsername } from '#libs/domain/record.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import type { AccountInfo } from '#libs/identity/identity.js';
+import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
 import { Starter } from '../operations/starter.service.js';
 import { KnownStarts } from '../reads/known-starts.js';
 import { LxdReads, type WebspaceReading } from '../reads/lxd-reads.js';
@@ -13,6 +16,7 @@ export class ReadWebspace {
   readonly #starts = new KnownStarts();
 
   constructor(
+    @Inject(DEPENDENCIES) private readonly deps: ApiDependencies,
     @Inject(LxdReads) private readonly reads: LxdReads,
     @Inject(Starter) private readonly starter: Starter,
   ) {}
@@ -23,6 +27,12 @@ export class ReadWebspace {
 
   async webspace(account: AccountInfo): Promise<Webspace> {
     return webspaceView((await this.reading(account)).record);
+  }
+
+  /** The default domain, then the custom ones in the order in which they came. */
+  async domains(account: AccountInfo): Promise<string[]> {
+    const { record } = await this.#reading(account);
+    return hostsOf(withUsername(record, account.username), this.deps.config.platform.baseDomain);
   }
 
   async state(account: AccountInfo): Promise<State> {

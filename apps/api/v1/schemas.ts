@@ -67,6 +67,9 @@ export const changeConfigBody = z
   .meta({ id: 'ConfigChange' });
 export type ChangeConfigBody = z.output<typeof changeConfigBody>;
 
+export const domainParams = z.object({ domain: z.string().max(1_024).describe('A host name; case, a trailing dot and IDN do not matter') });
+export const domainsSchema = z.array(z.string()).describe('The default domain first').meta({ id: 'Domains' });
+
 /** Texts: what is no port is answered as the original does, `invalid port`. */
 const portText = z.string().max(100).describe('Port, 1 to 65535');
 export const portParams = z.object({ port: portText });

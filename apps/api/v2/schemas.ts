@@ -38,6 +38,7 @@ export type CreateWebspaceV2Body = z.output<typeof createWebspaceV2Body>;
 
 const protocol = z.enum(['tcp', 'udp'], { error: 'must be tcp or udp' });
 const portNumber = z.int({ error: 'must be a port, 1 to 65535' });
+const domain = z.string({ error: 'must be a host name' }).max(1_024);
 const MAX_CHANGES = 200;
 
 /** Several changes, made all at once or not at all. Ranges and limits are checked with the webspace's own. */
@@ -49,6 +50,9 @@ export const changeWebspaceV2Body = z
         httpPort: portNumber.optional(),
         sniPassthrough: z.boolean({ error: 'must be true or false' }).optional(),
       })
+      .optional(),
+    domains: z
+      .strictObject({ add: z.array(domain).max(MAX_CHANGES).default([]), remove: z.array(domain).max(MAX_CHANGES).default([]) })
       .optional(),
     ports: z
       .strictObject({

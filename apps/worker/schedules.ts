@@ -1,0 +1,28 @@
+import type { WorkerConfig } from '#libs/config/worker.js';
+import { SWEEP_SCHEDULE_ID, VERIFY_DOMAINS_SCHEDULE_ID } from '#libs/contracts/ids.js';
+import { WORKFLOW_TYPES } from '#libs/contracts/operations.js';
+
+/** A workflow that Temporal starts from time to time; one that still runs is not started again. */
+export interface Scheduled {
+  readonly id: string;
+  readonly workflowType: string;
+  readonly everySeconds: number;
+  readonly summary: string;
+}
+
+export function schedulesOf({ sweep, domains }: WorkerConfig): Scheduled[] {
+  return [
+    {
+      id: SWEEP_SCHEDULE_ID,
+      workflowType: WORKFLOW_TYPES.sweep,
+      everySeconds: sweep.intervalSeconds,
+      summary: 'sweep: all of LXD against all of Kubernetes',
+    },
+    {
+      id: VERIFY_DOMAINS_SCHEDULE_ID,
+      workflowType: WORKFLOW_TYPES.verifyDomains,
+      everySeconds: domains.verifyEverySeconds,
+      summary: 'the proof of every custom domain, asked of DNS',
+    },
+  ];
+}
