@@ -31,7 +31,7 @@ export class ReadWebspace {
 
   /** The default domain, then the custom ones in the order in which they came. */
   async domains(account: AccountInfo): Promise<string[]> {
-    const { record } = await this.#reading(account);
+    const { record } = await this.reading(account);
     return hostsOf(withUsername(record, account.username), this.deps.config.platform.baseDomain);
   }
 
