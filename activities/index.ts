@@ -1,6 +1,7 @@
 import type { WebspaceActivities } from '#libs/contracts/activities.js';
 import type { Deps } from './shared/deps.js';
 import { guarded } from './shared/guard.js';
+import { adoptSteps } from './webspace/adopt.js';
 import { changeSteps } from './webspace/change.js';
 import { compareSteps } from './webspace/compare.js';
 import { createSteps } from './webspace/create.js';
@@ -19,6 +20,7 @@ export function createWebspaceActivities(deps: Deps): WebspaceActivities {
   const state = stateSteps(deps);
   const remove = removeSteps(deps);
   const restore = restoreSteps(deps);
+  const adopt = adoptSteps(deps);
   const domains = domainSteps(deps);
   return {
     makeWebspace: guarded(create.makeWebspace),
@@ -35,6 +37,8 @@ export function createWebspaceActivities(deps: Deps): WebspaceActivities {
     stopInstance: guarded(state.stopInstance),
     readForRestore: guarded(restore.readForRestore),
     restoreClaims: guarded(restore.restoreClaims),
+    planAdoption: guarded(adopt.planAdoption),
+    convertRecord: guarded(adopt.convertRecord),
     markDeleted: guarded(remove.markDeleted),
     takeOver: guarded(remove.takeOver),
     removeInstance: guarded(remove.removeInstance),

@@ -1,4 +1,5 @@
 // The only file the bundler is pointed at: every workflow type, by the name in libs/contracts/operations.ts.
+export { adoptWebspace, adoptWebspaces } from './webspace/adopt-webspaces.js';
 export { bootWebspace } from './webspace/boot-webspace.js';
 export { changeConfig, changeDomains, changePortForwards, changeWebspace } from './webspace/change-webspace.js';
 export { createWebspace } from './webspace/create-webspace.js';

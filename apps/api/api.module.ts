@@ -26,6 +26,8 @@ import { ReadWebspace } from './v1/read-webspace.service.js';
 import { StateController } from './v1/state.controller.js';
 import { StreamsController } from './v1/streams.controller.js';
 import { WebspaceController } from './v1/webspace.controller.js';
+import { AdoptionsController } from './v2/adoptions.controller.js';
+import { Adoptions } from './v2/adoptions.service.js';
 import { CommandsController } from './v2/commands.controller.js';
 import { EventStreams } from './v2/event-streams.service.js';
 import { OperationsController } from './v2/operations.controller.js';
@@ -51,6 +53,7 @@ export function apiModule(dependencies: ApiDependencies): DynamicModule {
       WebspacesController,
       CommandsController,
       PortForwardsController,
+      AdoptionsController,
       OperationsController,
       HealthController,
       MetricsController,
@@ -73,6 +76,7 @@ export function apiModule(dependencies: ApiDependencies): DynamicModule {
       Tickets,
       ConsoleLogs,
       OperationsOfCaller,
+      Adoptions,
       EventStreams,
       ServerSentEvents,
       HealthService,

@@ -1,3 +1,4 @@
+import type { AdoptionPlan } from './adoption.js';
 import type {
   Account,
   ChangeWebspaceResult,
@@ -49,6 +50,12 @@ export interface MarkedDeleted {
   readonly uid: string;
 }
 
+/** A webspace with a record of ours. */
+export interface Converted extends WebspaceFacts {
+  /** False when it had one already. */
+  readonly converted: boolean;
+}
+
 /**
  * Every activity, by the name under which it is registered and seen in Temporal UI. Each says what it guarantees, and may be run twice.
  */
@@ -84,6 +91,10 @@ export interface WebspaceActivities {
   readForRestore(acting: Acting): Promise<WebspaceFacts | Busy>;
   /** Every claim of the record is this webspace's, or an older one's that names it, too. */
   restoreClaims(acting: Acting, facts: WebspaceFacts): Promise<void>;
+  /** What an adoption of the webspaces after that name would change; changes nothing. */
+  planAdoption(page: { readonly after: string; readonly limit: number }): Promise<AdoptionPlan>;
+  /** The lock is held, and the record is one of ours. */
+  convertRecord(acting: Acting): Promise<Converted | Busy>;
   /** The uid is marked as deleted where every other operation looks first. */
   markDeleted(acting: Acting): Promise<MarkedDeleted>;
   /** The operations that held or wait for the lock have ended, and the delete holds it. */

@@ -13,6 +13,8 @@ export const OPERATION_KINDS = [
   'change',
   'reconcile',
   'restore',
+  'adopt',
+  'adoptions',
 ] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 
@@ -37,6 +39,8 @@ export const WORKFLOW_TYPES: Record<OperationKind | 'sweep' | 'verifyDomains', s
   change: 'changeWebspace',
   reconcile: 'reconcileWebspace',
   restore: 'restoreWebspace',
+  adopt: 'adoptWebspace',
+  adoptions: 'adoptWebspaces',
   sweep: 'sweep',
   verifyDomains: 'verifyDomains',
 };

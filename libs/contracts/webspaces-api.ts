@@ -16,6 +16,8 @@ export const FIELD_MANAGER = 'webspaces';
 export const RECORD_KEY = 'user.webspaces.record';
 /** Key of the original's record. An instance that has only this one is a webspace, too; it is left as it is when ours is written. */
 export const LEGACY_RECORD_KEY = 'user._webspaced';
+/** Value of the label `managedBy` on the original's Kubernetes objects. */
+export const LEGACY_MANAGED_BY = 'webspaced';
 /** The Service a stopped webspace's route names. */
 export const GATEWAY_SERVICE = 'webspaces-gateway';
 

@@ -126,6 +126,8 @@ const HARMLESS: WebspaceActivities = {
   stopInstance: async () => ({ forced: false }),
   readForRestore: async () => exampleFacts,
   restoreClaims: done,
+  planAdoption: async () => ({ total: 0, webspaces: [], leftovers: { objects: [], command: 'kubectl delete' } }),
+  convertRecord: async () => ({ ...exampleFacts, converted: true }),
   markDeleted: async () => ({ uid: exampleFacts.uid }),
   takeOver: done,
   removeInstance: done,

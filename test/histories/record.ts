@@ -91,6 +91,15 @@ for await (const { workflowId } of sweeps) {
 await call('DELETE', SELF);
 await save('deleteWebspace', 'running', await newest(lab, 'delete'));
 
+// Before the first sweep knows of it, as the original left it.
+await lab.lxc(['init', 'hello', 'ws-u2', '-c', 'user._webspaced={"user":2,"config":null,"domains":null,"ports":null}']);
+await lab.api('admin', 'POST', '/v2/adoptions', { dryRun: true });
+await save('adoptWebspaces', 'dry-run', await newest(lab, 'adoptions'));
+await lab.api('admin', 'POST', '/v2/adoptions', { dryRun: false });
+await save('adoptWebspaces', 'plain', await newest(lab, 'adoptions'));
+await save('adoptWebspace', 'plain', await newest(lab, 'adopt'));
+await lab.api('admin', 'DELETE', '/v1/webspace/bob');
+
 await lab.importImage('broken', { init: 'broken' });
 await lab.api('alice', 'POST', '/v2/webspaces', { image: 'broken', boot: true });
 await save('createWebspace', 'boot-fails-and-is-undone', await newest(lab, 'create'));

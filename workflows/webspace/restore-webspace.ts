@@ -1,8 +1,9 @@
 import { workflowInfo } from '@temporalio/workflow';
 import type { Acting } from '../../libs/contracts/activities.js';
 import type { RestoreWebspaceInput, StateResult } from '../../libs/contracts/operations.js';
-import { lasting, quick, slow } from '../shared/activities.js';
+import { lasting, quick } from '../shared/activities.js';
 import { Operation } from '../shared/step.js';
+import { rebuild } from './rebuild.js';
 
 const LOCK_DEADLINE_MS = 30_000;
 
@@ -16,11 +17,7 @@ export async function restoreWebspace({ name }: RestoreWebspaceInput): Promise<S
       quick(`Read the record of ${name}`).readForRestore(unread),
     );
     const acting: Acting = { ...unread, uid: facts.uid };
-    await operation.step('claims', `Restore the claims of ${name}`, () => slow(`Restore claims of ${name}`).restoreClaims(acting, facts));
-    await operation.step('publish', `Publish ${facts.host}`, () => slow(`Publish ${facts.host}`).ensureProjection(acting, facts));
-    const { phase } = await operation.step('settle', `Look last and free the lock of ${name}`, () =>
-      lasting(`Settle ${name}`).settle(acting),
-    );
+    const phase = await rebuild(operation, acting, facts);
     return { name, phase };
   });
 }

@@ -7,8 +7,9 @@ import { imageReference, rootPassword, withSsh } from '../v1/schemas.js';
 
 const MAX_PAGE = 200;
 const limit = z.coerce.number().int().min(1).max(MAX_PAGE).default(50).describe(`Entries per page, at most ${MAX_PAGE}`);
-const webspaceName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be a webspace name such as ws-u12');
+export const webspaceName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be a webspace name such as ws-u12');
 
+export const portForwardView = z.object({ protocol: z.enum(['tcp', 'udp']), external: z.int(), internal: z.int() });
 const ownerView = z.object({ id: z.string(), username: z.string().optional().describe('Absent while nobody knows it') });
 
 export const webspaceParams = z.strictObject({ name: webspaceName });
@@ -115,7 +116,7 @@ export const webspaceViewSchema = z
     url: z.string().optional(),
     domains: z.array(z.string()).optional().describe('Custom domains'),
     http: z.object({ port: z.int(), startupDelaySeconds: z.number(), sniPassthrough: z.boolean() }).optional(),
-    ports: z.array(z.object({ protocol: z.enum(['tcp', 'udp']), external: z.int(), internal: z.int() })).optional(),
+    ports: z.array(portForwardView).optional(),
     address: z.string().optional().describe('Its own; absent for one of the original until its next planned start'),
     image: z.object({ alias: z.string().optional(), fingerprint: z.string() }).optional(),
     createdAt: z.string().optional(),
