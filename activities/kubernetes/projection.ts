@@ -205,14 +205,16 @@ export class Projection {
 
   /** Removes every object of the uid but claims; gives how many it found. */
   async removeAll(uid: string, signal: AbortSignal): Promise<number> {
-    let found = 0;
+    const listed = (kinds: readonly KindName[]) =>
+      settleAll(kinds.map((kind) => this.#listOf(kind, uid, signal))).then((lists) => lists.flat());
+    const remove = (objects: readonly StoredObject[]) => settleAll(objects.map((object) => this.#deleteObject(object, signal)));
+    const [owned, webspaces] = await settleAll([listed(this.#owned()), listed(['webspace'])]);
+    await remove(owned);
+    await remove(webspaces);
     // A Secret whose Certificate is still there would be made again.
-    for (const kinds of [this.#owned(), ['webspace'], this.#secrets()] as const) {
-      const objects = (await settleAll(kinds.map((kind) => this.#listOf(kind, uid, signal)))).flat();
-      await settleAll(objects.map((object) => this.#deleteObject(object, signal)));
-      found += objects.length;
-    }
-    return found;
+    const secrets = await listed(this.#secrets());
+    await remove(secrets);
+    return owned.length + webspaces.length + secrets.length;
   }
 
   /** Names of all objects that carry the uid, claims included. */
