@@ -129,8 +129,9 @@ function generate(schema: Schema, hints: Hints, name: string): Arbitrary<unknown
     case 'string':
       return texts(schema);
     case 'integer':
+      return fc.integer({ min: Math.ceil(clamp(schema.minimum, -5)), max: Math.floor(clamp(schema.maximum, 70_000)) });
     case 'number':
-      return fc.integer({ min: clamp(schema.minimum, -5), max: clamp(schema.maximum, 70_000) });
+      return fc.double({ min: clamp(schema.minimum, -5), max: clamp(schema.maximum, 70_000), noNaN: true });
     case 'boolean':
       return fc.boolean();
     case 'array':
