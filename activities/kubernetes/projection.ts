@@ -38,8 +38,8 @@ export class Projection {
         this.#kube.find(kind, name, { signal }),
       ),
     );
-    const domainObjects = webspace?.metadata.labels?.[LABELS.domains] ? await this.#domainObjects(name, signal) : [];
-    return { webspace, service, endpointSlice, ingressRoute, ingressRouteTcp, domainObjects };
+    const furtherObjects = webspace?.metadata.labels?.[LABELS.further] ? await this.#furtherObjects(name, signal) : [];
+    return { webspace, service, endpointSlice, ingressRoute, ingressRouteTcp, furtherObjects };
   }
 
   /** Kinds that go with their `Webspace`; without an issuer there may be no cert-manager, and no Certificates. */
@@ -52,13 +52,13 @@ export class Projection {
     return this.#platform.certificateIssuer ? ['secret'] : [];
   }
 
-  #ofDomains(): readonly KindName[] {
-    return this.#platform.certificateIssuer ? ['ingressRoute', 'certificate', 'secret'] : ['ingressRoute'];
+  #furtherKinds(): readonly KindName[] {
+    return this.#platform.certificateIssuer ? ['ingressRoute', 'service', 'certificate', 'secret'] : ['ingressRoute', 'service'];
   }
 
-  async #domainObjects(name: string, signal: AbortSignal): Promise<StoredObject[]> {
+  async #furtherObjects(name: string, signal: AbortSignal): Promise<StoredObject[]> {
     const labelSelector = `${LABELS.webspace}=${name}`;
-    const lists = await Promise.all(this.#ofDomains().map((kind) => this.#kube.list(kind, { labelSelector, signal })));
+    const lists = await Promise.all(this.#furtherKinds().map((kind) => this.#kube.list(kind, { labelSelector, signal })));
     return lists.flat().filter(({ metadata }) => metadata.name !== name);
   }
 
@@ -74,7 +74,7 @@ export class Projection {
         const name = object.metadata.labels?.[LABELS.webspace] ?? object.metadata.name;
         const others = all.get(name) ?? {};
         const own = object.metadata.name === name;
-        all.set(name, { ...others, ...(own ? { [kind]: object } : { domainObjects: [...(others.domainObjects ?? []), object] }) });
+        all.set(name, { ...others, ...(own ? { [kind]: object } : { furtherObjects: [...(others.furtherObjects ?? []), object] }) });
       }
     }
     return all;
@@ -101,7 +101,7 @@ export class Projection {
     const found = await this.#kube.get('webspace', name, { signal });
     if (uidOfObject(found) === record.uid) {
       const { uid, resourceVersion } = found.metadata;
-      const labels = webspaceLabels(name, record, LABELS.domains in (found.metadata.labels ?? {}));
+      const labels = webspaceLabels(name, record, LABELS.further in (found.metadata.labels ?? {}));
       return this.#kube.apply('webspace', { ...fresh, metadata: { name, labels, uid, resourceVersion } }, { signal });
     }
     await this.#kube.delete('webspace', name, { uid: found.metadata.uid, resourceVersion: found.metadata.resourceVersion }, { signal });

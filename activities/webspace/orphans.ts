@@ -80,11 +80,11 @@ export function orphanSteps({ kube, locks, claims, projection, observer, platfor
      * lost by mistake is issued anew.
      */
     async removeSecrets(world: World, signal: AbortSignal): Promise<void> {
-      for (const [name, { webspace, domainObjects = [] }] of world.objects) {
+      for (const [name, { webspace, furtherObjects = [] }] of world.objects) {
         const instance = world.instances.get(name);
         if (instance?.is === 'unknown' || world.locks.get(name)?.holder) continue;
         const known = [uidOfObject(webspace), instance?.is === 'present' ? instance.record.uid : undefined];
-        for (const object of domainObjects) {
+        for (const object of furtherObjects) {
           if (object.kind !== KINDS.secret.kind || known.includes(uidOfObject(object))) continue;
           const { name: secret, uid, resourceVersion } = object.metadata;
           await kube.delete('secret', secret, { uid, resourceVersion }, { signal }).catch((error: unknown) => {

@@ -66,6 +66,13 @@ export const platformSchema = z
       })
       .optional()
       .describe("cert-manager's issuer for custom domains; without it they are served with the certificate of the base domain"),
+    forwarding: z
+      .strictObject({
+        serviceType: z.enum(['LoadBalancer', 'ClusterIP']).default('LoadBalancer'),
+        annotations: z.record(z.string(), z.string()).default({}).describe('E.g. what lets a load balancer give all of them one address'),
+      })
+      .prefault({})
+      .describe('Services of forwarded ports, one for each webspace that has any; they lead to the gateway'),
     portRange: z
       .strictObject({ from: port.default(49152), to: port.default(65535) })
       .refine(({ from, to }) => from <= to, { path: ['to'], message: 'must not be below `from`' })

@@ -6,8 +6,8 @@ export const LABELS = {
   managedBy: 'app.kubernetes.io/managed-by',
   webspace: `${API_GROUP}/webspace`,
   uid: `${API_GROUP}/uid`,
-  /** On a `Webspace` that has or had custom domains: there may be objects of theirs. */
-  domains: `${API_GROUP}/domains`,
+  /** On a `Webspace` that has or had custom domains or forwarded ports: there may be objects of theirs. */
+  further: `${API_GROUP}/further-objects`,
 } as const;
 export const MANAGED_BY = 'webspaces';
 export const FIELD_MANAGER = 'webspaces';
@@ -18,6 +18,8 @@ export const RECORD_KEY = 'user.webspaces.record';
 export const LEGACY_RECORD_KEY = 'user._webspaced';
 /** Value of the label `managedBy` on the original's Kubernetes objects. */
 export const LEGACY_MANAGED_BY = 'webspaced';
+/** Labels of the gateway that forwards ports just now: what the Services of forwarded ports select. */
+export const PORTS_GATEWAY = { 'app.kubernetes.io/name': 'webspaces-gateway', [`${API_GROUP}/ports`]: 'active' } as const;
 /** The Service a stopped webspace's route names. */
 export const GATEWAY_SERVICE = 'webspaces-gateway';
 

@@ -40,7 +40,7 @@ function world(of: WebspaceRecord, certified: readonly string[], ready: 'True' |
       .map((object) => [object.kind[0]?.toLowerCase() + object.kind.slice(1), object]),
   );
   const secrets = certified.map((domain) => secretOf(domain));
-  return { webspace, ...own, domainObjects: [...objects.filter(({ metadata }) => metadata.name !== NAME), ...secrets] };
+  return { webspace, ...own, furtherObjects: [...objects.filter(({ metadata }) => metadata.name !== NAME), ...secrets] };
 }
 
 const secretOf = (domain: string) =>
@@ -81,7 +81,7 @@ describe('a custom domain', () => {
   test('has its route switched when its Certificate is ready and its Secret there', () => {
     const before = world(record, [], 'True');
     expect(planOf(before).apply).toEqual([]);
-    const { apply, routes } = planOf({ ...before, domainObjects: [...(before.domainObjects ?? []), secretOf('a.example')] });
+    const { apply, routes } = planOf({ ...before, furtherObjects: [...(before.furtherObjects ?? []), secretOf('a.example')] });
     expect(apply).toEqual([`ingressRoute ${OF_A}`]);
     expect(routes[OF_A]).toMatchObject({ tls: { secretName: OF_A } });
   });
@@ -91,7 +91,7 @@ describe('a custom domain', () => {
     expect(planOf(renewing).apply).toEqual([]);
     const lost = {
       ...renewing,
-      domainObjects: renewing.domainObjects?.filter(({ kind, metadata }) => kind !== 'Secret' || metadata.name !== OF_B),
+      furtherObjects: renewing.furtherObjects?.filter(({ kind, metadata }) => kind !== 'Secret' || metadata.name !== OF_B),
     };
     const { apply, routes } = planOf(lost);
     expect(apply).toEqual([`ingressRoute ${OF_B}`]);
@@ -101,7 +101,7 @@ describe('a custom domain', () => {
   test('never takes a Secret of a former webspace of that name for its own', () => {
     const foreign = stored('secret', { metadata: { name: OF_A, labels: labelsOf(NAME, 'former') } });
     const objects = world(record, [], 'True');
-    expect(planOf({ ...objects, domainObjects: [...(objects.domainObjects ?? []), foreign] })).toMatchObject({ apply: [], remove: [] });
+    expect(planOf({ ...objects, furtherObjects: [...(objects.furtherObjects ?? []), foreign] })).toMatchObject({ apply: [], remove: [] });
   });
 
   test('takes route, Certificate and Secret with it when it is dropped, and only these', () => {

@@ -1,4 +1,4 @@
-import { API_GROUP, API_VERSION, GATEWAY_SERVICE, LABELS, MANAGED_BY } from '#libs/contracts/webspaces-api.js';
+import { API_GROUP, API_VERSION, GATEWAY_SERVICE, LABELS, MANAGED_BY, PORTS_GATEWAY } from '#libs/contracts/webspaces-api.js';
 import { type Certified, certificateSpec, domainObjectName } from './certificates.js';
 import { addressClaim, claimKey, domainClaim, hostsOf, portClaim } from './claims.js';
 import type { Platform } from './platform.js';
@@ -9,7 +9,11 @@ export type RouteTarget = 'container' | 'gateway';
 
 export interface DesiredObject {
   readonly kind: 'service' | 'endpointSlice' | 'ingressRoute' | 'ingressRouteTcp' | 'certificate';
-  readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
+  readonly metadata: {
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
   readonly [field: string]: unknown;
 }
 
@@ -49,9 +53,9 @@ export function ownedBy(webspace: { readonly name: string; readonly uid: string 
   return { apiVersion: `${API_GROUP}/${API_VERSION}`, kind: 'Webspace', name: webspace.name, uid: webspace.uid, controller: true };
 }
 
-/** Labels of the `Webspace` itself. `marked` keeps the mark of one that had custom domains. */
-export function webspaceLabels(name: string, { uid, domains }: WebspaceRecord, marked = false): Record<string, string> {
-  return { ...labelsOf(name, uid), ...(marked || domains.length > 0 ? { [LABELS.domains]: 'true' } : {}) };
+/** Labels of the `Webspace` itself. `marked` keeps the mark of one that had custom domains or forwarded ports. */
+export function webspaceLabels(name: string, { uid, domains, ports }: WebspaceRecord, marked = false): Record<string, string> {
+  return { ...labelsOf(name, uid), ...(marked || domains.length + ports.length > 0 ? { [LABELS.further]: 'true' } : {}) };
 }
 
 /** What beside record and platform decides about a webspace's objects. */
@@ -94,8 +98,9 @@ export function desiredObjects(
   // At an address that is another webspace's its visitors would meet that one.
   const toContainer = target === 'container' && address !== undefined && !withheld.includes(claimKey(addressClaim(address)));
   const place = { name, labels, record, platform, toContainer };
-  if (record.http.sniPassthrough) return [service, slice, ...routeBySni(place, hosts)];
-  return [service, slice, ...hosts.map((host) => routeByHost(place, host, certified)), ...certificates(place, hosts)];
+  const objects = [service, slice, ...forwarding(place, withheld)];
+  if (record.http.sniPassthrough) return [...objects, ...routeBySni(place, hosts)];
+  return [...objects, ...hosts.map((host) => routeByHost(place, host, certified)), ...certificates(place, hosts)];
 }
 
 interface Place {
@@ -113,6 +118,24 @@ function routeBySni({ name, labels, platform, toContainer }: Place, hosts: reado
   const service = toContainer ? { name, port: 80 } : { name: GATEWAY_SERVICE, port: 443 };
   const spec = { entryPoints: [platform.entryPoint], routes: [{ match, services: [service] }], tls: { passthrough: true } };
   return [{ kind: 'ingressRouteTcp', metadata: { name, labels }, spec }];
+}
+
+/** The Service that brings forwarded ports to the gateway; a load balancer may give many of them one address. */
+function forwarding({ name, labels, record, platform }: Place, withheld: Withheld): DesiredObject[] {
+  const ports = record.ports
+    .filter((port) => !withheld.includes(claimKey(portClaim(port))))
+    .map(({ protocol, external }) => ({
+      name: `${protocol}-${external}`,
+      port: external,
+      protocol: protocol.toUpperCase(),
+      targetPort: external,
+    }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  if (ports.length === 0) return [];
+  const { serviceType: type, annotations } = platform.forwarding;
+  const balanced = type === 'LoadBalancer' ? { allocateLoadBalancerNodePorts: false, externalTrafficPolicy: 'Local' } : {};
+  const metadata = { name: `${name}-ports`, labels, annotations };
+  return [{ kind: 'service', metadata, spec: { type, selector: PORTS_GATEWAY, ports, ...balanced } }];
 }
 
 function routeByHost({ name, labels, record, platform, toContainer }: Place, host: string, certified: Certified): DesiredObject {

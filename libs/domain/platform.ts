@@ -22,6 +22,8 @@ export interface Platform {
   readonly defaultTlsSecret?: string | undefined;
   /** Who signs the certificates of custom domains; without one they are served with the default certificate. */
   readonly certificateIssuer?: CertificateIssuer | undefined;
+  /** Of the Service `<name>-ports` of a webspace. */
+  readonly forwarding: { readonly serviceType: 'LoadBalancer' | 'ClusterIP'; readonly annotations: Readonly<Record<string, string>> };
   /** External ports that may be forwarded, inclusive. */
   readonly portRange: PortRange;
   readonly limits: { readonly startupDelaySeconds: number; readonly portForwards: number; readonly domains: number };

@@ -16,6 +16,7 @@ const platform: Platform = {
   entryPoint: 'websecure',
   defaultTlsSecret: 'tls-main',
   defaults: { httpPort: 80, startupDelaySeconds: 3 },
+  forwarding: { serviceType: 'LoadBalancer', annotations: {} },
   portRange: { from: 49152, to: 65535 },
   limits: { startupDelaySeconds: 60, portForwards: 64, domains: 32 },
   addressRestSeconds: 600,

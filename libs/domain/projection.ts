@@ -38,8 +38,8 @@ export interface ObservedObjects {
   readonly endpointSlice?: StoredObject | undefined;
   readonly ingressRoute?: StoredObject | undefined;
   readonly ingressRouteTcp?: StoredObject | undefined;
-  /** Routes, Certificates and Secrets (their metadata) of custom domains. */
-  readonly domainObjects?: readonly StoredObject[] | undefined;
+  /** Routes, Certificates and Secrets (their metadata) of custom domains, and the Service of forwarded ports. */
+  readonly furtherObjects?: readonly StoredObject[] | undefined;
 }
 
 /** Gives the object of a kind and name, if it was read. */
@@ -47,7 +47,7 @@ export function finderIn(objects: ObservedObjects): (kind: KindName, name: strin
   return (kind, name) => {
     const single = (objects as Partial<Record<KindName, StoredObject>>)[kind];
     if (single?.metadata.name === name) return single;
-    return objects.domainObjects?.find((object) => object.kind === KINDS[kind].kind && object.metadata.name === name);
+    return objects.furtherObjects?.find((object) => object.kind === KINDS[kind].kind && object.metadata.name === name);
   };
 }
 
@@ -140,17 +140,17 @@ function aboutCertificates(
   withheld: Withheld,
   objects: ObservedObjects,
 ): StatusChange['conditions'] {
-  if (!objects.webspace?.metadata.labels?.[LABELS.domains]) return [];
+  if (!objects.webspace?.metadata.labels?.[LABELS.further]) return [];
   const domains = record.domains.filter((domain) => !withheld.includes(claimKey(domainClaim(domain))));
   return [certificatesCondition(name, domains, record.http, certificateIssuer, finderIn(objects))];
 }
 
-/** Routes, Certificates and Secrets of this uid that are not wanted any more; a Secret is wanted with its Certificate. */
+/** Routes, Certificates, Secrets and Services of this uid that are not wanted any more; a Secret is wanted with its Certificate. */
 function superfluous(desired: readonly DesiredObject[], objects: ObservedObjects, uid: string): StoredObject[] {
   const key = (kind: string, name: string) => `${kind} ${name}`;
   const wanted = new Set(desired.map(({ kind, metadata }) => key(KINDS[kind].kind, metadata.name)));
   for (const { kind, metadata } of desired) if (kind === 'certificate') wanted.add(key(KINDS.secret.kind, metadata.name));
-  const found = [objects.ingressRoute, objects.ingressRouteTcp, ...(objects.domainObjects ?? [])];
+  const found = [objects.ingressRoute, objects.ingressRouteTcp, ...(objects.furtherObjects ?? [])];
   return found.filter(
     (object) => object !== undefined && uidOfObject(object) === uid && !wanted.has(key(object.kind, object.metadata.name)),
   ) as StoredObject[];

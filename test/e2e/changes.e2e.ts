@@ -151,6 +151,45 @@ describe('forwarded ports', () => {
     await members.expect(201, other, 'POST', '/ports/49152/80');
   }, 60_000);
 
+  it('row 24: the Service has exactly the forwarded ports, also after it was tampered with, and goes with the last', async () => {
+    const { cluster, lab, members, sweeps } = session;
+    const member = members.one(7);
+    const name = `${member.webspace}-ports`;
+    const ports = async () => {
+      const spec = (await cluster.find('service', name))?.['spec'] as
+        | { ports: { name: string; port: number; protocol: string }[] }
+        | undefined;
+      return spec?.ports.map((port) => [port.name, port.port, port.protocol].join(' ')).sort();
+    };
+    await members.create(member);
+    expect(await ports()).toBeUndefined();
+    await changed(member, {
+      ports: {
+        add: [
+          { external: 50_302, internal: 80 },
+          { protocol: 'udp', external: 50_301, internal: 53 },
+        ],
+      },
+    });
+    const both = ['tcp-50302 50302 TCP', 'udp-50301 50301 UDP'];
+    expect(await ports()).toEqual(both);
+    await members.expect(201, member, 'POST', '/ports/50300/22');
+    expect(await ports()).toEqual(['tcp-50300 50300 TCP', ...both]);
+    await lab.kubectl(['-n', 'webspaces', 'patch', 'service', name, '--type=json', '-p', '[{"op":"remove","path":"/spec/ports/0"}]']);
+    await sweeps.run();
+    expect(await ports()).toEqual(['tcp-50300 50300 TCP', ...both]);
+    const { resourceVersion } = (await cluster.find('service', name))?.metadata ?? {};
+    await sweeps.run();
+    expect((await cluster.find('service', name))?.metadata.resourceVersion).toBe(resourceVersion);
+    await members.expect(204, member, 'DELETE', '/ports/50300');
+    expect(await ports()).toEqual(both);
+    await changed(member, { ports: { remove: [{ external: 50_302 }, { protocol: 'udp', external: 50_301 }] } });
+    expect(await ports()).toBeUndefined();
+    await members.expect(201, member, 'POST', '/ports/50300/22');
+    await members.delete(member);
+    expect(await members.leftOf(member)).toEqual([]);
+  }, 60_000);
+
   it('row 22: the 65th is refused, and one that is removed makes place', async () => {
     const { members } = session;
     const member = members.one(8);

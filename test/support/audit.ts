@@ -76,6 +76,11 @@ function wholeProblems(world: World, instance: Instance, record: Record_, object
     const owner = find(world, kind, name)?.metadata.ownerReferences?.[0];
     expect(owner !== undefined && owner.uid === webspace?.metadata.uid, `${kind} is missing or belongs to another Webspace`);
   }
+  const wanted = record.ports
+    .map(({ protocol, external }) => `${protocol}-${external}`)
+    .sort()
+    .join();
+  expect(servicePorts(find(world, 'Service', `${name}-ports`)) === wanted, `Service of ports has not exactly ${wanted || 'none'}`);
   const lease = find(world, 'Lease', name);
   expect(!holderOf(lease), `lock is held by ${holderOf(lease)}`);
   expect(!lease?.metadata.annotations?.[DELETED]?.includes(record.uid), 'its uid is listed as deleted');
@@ -129,6 +134,13 @@ function recordOf(instance: Instance): Record_ | undefined {
 
 function holderOf(lease: WorldObject | undefined): string | undefined {
   return (lease?.spec?.['holderIdentity'] as string | undefined) || undefined;
+}
+
+function servicePorts(service: WorldObject | undefined): string {
+  return ((service?.spec?.['ports'] ?? []) as { name: string }[])
+    .map((port) => port.name)
+    .sort()
+    .join();
 }
 
 function routeTarget(route: WorldObject | undefined): string | undefined {

@@ -159,6 +159,7 @@ function configOf({
       profiles: ['default'],
       network: 'lxdbr0',
       addressRange: { from: '10.77.1.0', to: '10.77.2.255' },
+      forwarding: { serviceType: 'LoadBalancer', annotations: {} },
       portRange: { from: 49152, to: 65535 },
       addressRestSeconds: 600,
       entryPoint: 'websecure',
