@@ -5,7 +5,7 @@ import { type IamLab, startIamLab } from '../support/api-beside.js';
 import { openSession, report, type Session } from '../support/lab-session.js';
 import type { Member } from '../support/members.js';
 import { OriginalCli } from '../support/v1-client/original-cli.js';
-import type { V1Client } from '../support/v1-client/v1-client.js';
+import { PROMPT, type V1Client } from '../support/v1-client/v1-client.js';
 import { WireClient } from '../support/v1-client/wire.js';
 
 const PASSWORD = 'correct horse "battery" \'staple\' $HOME `id` \\ : é';
@@ -67,7 +67,7 @@ describe.each(CLIENTS)('the original’s client: %s', (name) => {
   it('webspace init: without a password, again (refused), and delete', async () => {
     await client.init('hello');
     expect(await session.lab.lxc(['list', member.webspace, '--format', 'csv', '-c', 'ns'])).toContain('STOPPED');
-    expect(await phase()).toBe('stopped');
+    await waitFor('the Webspace to say so', async () => (await phase()) === 'stopped', { timeoutMs: 10_000 });
     await expect(client.init('hello')).rejects.toThrow('already exists');
     await expect(client.init('no-such-image')).rejects.toThrow();
     await client.delete();
@@ -76,7 +76,9 @@ describe.each(CLIENTS)('the original’s client: %s', (name) => {
   }, 60_000);
 
   it('webspace init with a password and --ssh', async () => {
-    await client.init('hello', { password: PASSWORD, ssh: true });
+    // An image that has an SSH server already: how one is installed is shown elsewhere.
+    await session.lab.importImage('with-sshd', { os: 'debian', programs: { '/usr/sbin/sshd': '#!/bin/sh\nexec sleep 3600\n' } });
+    await client.init('with-sshd', { password: PASSWORD, ssh: true });
     expect(Object.values(await client.ports())).toEqual([22]);
     await client.boot();
     expect(await inside('cat', '/etc/shadow')).toMatch(/^root:\$6\$/m);
@@ -174,13 +176,13 @@ describe.each(CLIENTS)('the original’s client: %s', (name) => {
   it('webspace login: the shell of root, as getent tells it', async () => {
     const { stdout } = await client.execSimple(['getent', 'passwd', 'root']);
     const shell = stdout.trim().split(':').at(-1) || '/bin/sh';
-    const { output, exitCode } = await client.exec([shell], { typed: { after: /[#$] $/, text: 'echo $((20 + 3)); exit 5\n' } });
+    const { output, exitCode } = await client.exec([shell], { typed: { after: PROMPT, text: 'echo $((20 + 3)); exit 5\n' } });
     expect(output).toContain('23');
     expect(exitCode).toBe(5);
   }, 60_000);
 
   it('webspace console, log, log --clear', async () => {
-    const output = await client.console('\necho console-$((40 + 2))\n', /console-42/);
+    const output = await client.console('echo console-$((40 + 2))', /console-42/);
     expect(output).toContain('console-42');
     await waitFor('the log to have it', async () => (await client.log()).includes('console-42'), { timeoutMs: 10_000 });
     await client.clearLog();

@@ -1,7 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SimpleResult, Size, Terminal, Typed, V1Client } from './v1-client.js';
+import { PROMPT, type SimpleResult, type Size, type Terminal, type Typed, type V1Client } from './v1-client.js';
 import type { Urls } from './wire.js';
 
 const DEADLINE_MS = 90_000;
@@ -83,7 +83,8 @@ export class OriginalCli implements V1Client {
 
   async console(input: string, until: RegExp): Promise<string> {
     const typed = [
-      { after: /Attached/, text: input },
+      { after: /Attached/, text: '\r' },
+      { after: PROMPT, text: `${input}\r` },
       { after: until, text: DETACH },
     ];
     return (await this.#inTerminal(['webspace', 'console'], { width: 80, height: 24 }, typed)).stdout;

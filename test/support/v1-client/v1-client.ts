@@ -15,6 +15,9 @@ export interface Size {
   readonly height: number;
 }
 
+/** Of root's shell in the lab's containers. */
+export const PROMPT = /# /;
+
 /** What is typed once the output shows something. */
 export interface Typed {
   readonly after: RegExp;
@@ -50,7 +53,7 @@ export interface V1Client {
   /** In a terminal of that size. */
   exec(command: readonly string[], options?: { readonly size?: Size; readonly typed?: Typed }): Promise<Terminal>;
   execSimple(command: readonly string[]): Promise<SimpleResult>;
-  /** Types into the console and detaches once the output matches. */
+  /** Types a line into the console's shell and detaches once the output matches. */
   console(input: string, until: RegExp): Promise<string>;
   delete(): Promise<void>;
 }

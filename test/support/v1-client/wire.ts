@@ -1,6 +1,6 @@
 import { http } from '#lab/http.js';
 import { StreamClient } from '../stream-client.js';
-import type { SimpleResult, Size, Terminal, Typed, V1Client } from './v1-client.js';
+import { PROMPT, type SimpleResult, type Size, type Terminal, type Typed, type V1Client } from './v1-client.js';
 
 export interface Urls {
   readonly iam: string;
@@ -69,7 +69,9 @@ export class WireClient implements V1Client {
   async console(input: string, until: RegExp): Promise<string> {
     const terminal = await this.#stream('console');
     terminal.say(SIZE);
-    terminal.type(input);
+    terminal.type('\r');
+    await terminal.shows(PROMPT);
+    terminal.type(`${input}\r`);
     await terminal.shows(until);
     terminal.socket.close(1000, 'Stream shutting down');
     await terminal.closed;
