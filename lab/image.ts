@@ -77,22 +77,26 @@ async function buildInto(target: string, given: ImageOptions): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), 'webspaces-image-'));
   try {
     await writeRoot(join(work, 'rootfs'), options);
+    await packImage(target, join(work, 'rootfs'), options);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Makes the two files of an image from a root file system; equal ones give equal files. */
+export async function packImage(
+  target: string,
+  root: string,
+  options: { readonly os: string; readonly serial: string; readonly compression?: 'xz' | 'gzip' },
+): Promise<void> {
+  const work = mkdtempSync(join(tmpdir(), 'webspaces-image-'));
+  try {
     writeMetadata(work, options);
     const owner = ['--numeric-owner', '--owner=0', '--group=0', '--sort=name', '--mtime=@1700000000'];
     await run('tar', [...owner, '-C', work, '-cJf', join(target, 'metadata.tar.xz'), 'metadata.yaml', 'templates']);
-    const squash = [
-      '-noappend',
-      '-all-root',
-      '-no-progress',
-      '-quiet',
-      '-comp',
-      'xz',
-      '-all-time',
-      '1700000000',
-      '-mkfs-time',
-      '1700000000',
-    ];
-    await run('mksquashfs', [join(work, 'rootfs'), join(target, 'rootfs.squashfs'), ...squash]);
+    const time = ['-all-time', '1700000000', '-mkfs-time', '1700000000'];
+    const form = ['-noappend', '-no-progress', '-quiet', '-comp', options.compression ?? 'xz'];
+    await run('mksquashfs', [root, join(target, 'rootfs.squashfs'), ...form, ...time]);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -144,7 +148,7 @@ function initScript(script: string, { init, webDelaySeconds }: Required<ImageOpt
   return init === 'ignores-shutdown' ? served.replace("trap 'exit 0' PWR INT TERM", "trap '' PWR INT TERM") : served;
 }
 
-function writeMetadata(work: string, { serial, os }: Required<ImageOptions>): void {
+function writeMetadata(work: string, { serial, os }: { readonly os: string; readonly serial: string }): void {
   const templates = join(work, 'templates');
   mkdirSync(templates);
   writeFileSync(join(templates, 'hostname.tpl'), '{{ container.name }}\n');

@@ -19,7 +19,7 @@ const PREAMBLE = `set -e
 again() { "$@" || { sleep 2; "$@"; } || { sleep 5; "$@"; }; }
 `;
 const APT = `export DEBIAN_FRONTEND=noninteractive
-dpkg --configure -a
+/usr/bin/dpkg --configure -a
 again apt-get -q update
 again apt-get -q -y install --no-install-recommends openssh-server`;
 const DNF = `again dnf -y install openssh-server

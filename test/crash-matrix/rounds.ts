@@ -99,11 +99,13 @@ export async function judge(stage: Stage, scenario: Scenario, { row, who, starte
   // A creation may also fail, and then leave nothing; a delete may not.
   const allowed =
     outcome.is === scenario.result ? scenario.expected : outcome.is === 'failed' && scenario.kind === 'create' ? 'nothing' : undefined;
+  const lacking = verdict.is === 'whole' ? ((await scenario.lacks?.(stage, who)) ?? []) : [];
   const problems = [
     ...(allowed === undefined ? [`the operation ${outcome.is}: ${'message' in outcome ? outcome.message : ''}`] : []),
     ...(allowed !== undefined && verdict.is !== allowed ? [`the operation ${outcome.is}, the webspace is ${verdict.is}`] : []),
     ...(scenario.kind === 'create' && verdict.is === 'whole' && verdict.uid !== started.uid ? ['the webspace is another one'] : []),
     ...verdict.problems,
+    ...lacking,
     ...traces.map((trace) => `left: ${trace}`),
   ];
   if (problems.length === 0 && verdict.is === 'whole') stage.keep(scenario, who);

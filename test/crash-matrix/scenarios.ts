@@ -1,5 +1,9 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import type { WebspaceChange } from '#libs/contracts/operations.js';
+import { sealingFromFile } from '#libs/sealing/sealing.js';
 import type { Member, Started } from '../support/direct.js';
+import { fakeAptImage, INSTALLS } from '../support/package-images.js';
 import type { Stage } from './stage.js';
 
 /** One operation with a known outcome, to be disturbed. */
@@ -18,12 +22,17 @@ export interface Scenario {
   /** Members on whose webspaces it can be run. */
   prepare(stage: Stage, count: number): Promise<Member[]>;
   start(stage: Stage, who: Member, operationId: string): Promise<Started>;
+  /** What a whole webspace lacks although it was asked for. */
+  lacks?(stage: Stage, who: Member): Promise<string[]>;
 }
 
 const fresh = async (stage: Stage, count: number) => Array.from({ length: count }, () => stage.member());
 
 /** The last step of a creation before its commit point refuses: all steps before it are undone. */
 const REFUSED = 'awaitReady';
+const APT = 'apt';
+const HASH = '$6$crash$matrix';
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKLUPU5dgVbkAWTNzCsJkG1fFNEgT3ZsnOAXaUdpD3wq a member';
 
 export const SCENARIOS: readonly Scenario[] = [
   {
@@ -47,6 +56,36 @@ export const SCENARIOS: readonly Scenario[] = [
     fourTakeMs: 1_800,
     prepare: fresh,
     start: (stage, who, operationId) => stage.direct.create(who, { operationId, boot: true }),
+  },
+  {
+    name: 'create with password and ssh',
+    kind: 'create',
+    expected: 'whole',
+    result: 'completed',
+    undoOnly: false,
+    coversItsKind: true,
+    fourTakeMs: 4_000,
+    async prepare(stage, count) {
+      await stage.lab.importImage(APT, fakeAptImage(APT, INSTALLS));
+      return fresh(stage, count);
+    },
+    start(stage, who, operationId) {
+      const uid = randomUUID();
+      const passwordHash = sealingFromFile({ keyFile: join(stage.lab.profile.paths.apps, 'sealing.json') }).seal(HASH, {
+        uid,
+        operationId,
+      });
+      return stage.direct.create(who, { operationId, uid, image: APT, extras: { passwordHash, sshKey: KEY } });
+    },
+    async lacks(stage, { name }) {
+      const file = (path: string) => stage.lab.lxc(['file', 'pull', `${name}${path}`, '-']).catch(() => '');
+      const [shadow, keys, server] = await Promise.all(['/etc/shadow', '/root/.ssh/authorized_keys', '/usr/sbin/sshd'].map(file));
+      return [
+        ...(shadow?.includes(`root:${HASH}:`) && shadow.includes('\nnobody:') ? [] : [`/etc/shadow is ${JSON.stringify(shadow)}`]),
+        ...(keys === `${KEY}\n` ? [] : [`authorized_keys is ${JSON.stringify(keys)}`]),
+        ...(server ? [] : ['there is no SSH server']),
+      ];
+    },
   },
   {
     name: 'create, undone',

@@ -4,6 +4,8 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { type Lab, startLab } from '#lab/harness.js';
 import { TASK_QUEUE, workflowIdOf } from '#libs/contracts/ids.js';
 import { WORKFLOW_TYPES } from '#libs/contracts/operations.js';
+import { giveKeys, newKeyPair } from '../support/accounts.js';
+import { fakeAptImage, INSTALLS } from '../support/package-images.js';
 
 /**
  * Records one history of each kind and of each way it can end, from a real run: `node dist/test/histories/record.js`. To be run when a
@@ -107,6 +109,15 @@ await save('createWebspace', 'boot-fails-and-is-undone', await newest(lab, 'crea
 const cancelled = JSON.parse((await lab.api('alice', 'POST', '/v2/webspaces', { image: 'hello', boot: true })).body) as { id: string };
 await client.workflow.getHandle(cancelled.id).cancel();
 await save('createWebspace', 'cancelled-and-undone', cancelled.id);
+
+// Bob's token was not seen yet: the API has not remembered that he had no key.
+giveKeys(lab, { 2: newKeyPair().publicKey });
+await lab.importImage('apt', fakeAptImage('apt', INSTALLS));
+await lab.api('bob', 'POST', SELF, { image: 'apt', password: 'planted-secret', ssh: true });
+await save('createWebspace', 'with-password-and-ssh', await newest(lab, 'create'));
+await lab.api('bob', 'DELETE', SELF);
+await lab.api('bob', 'POST', SELF, { image: 'hello', password: 'planted-secret', ssh: true });
+await save('createWebspace', 'ssh-fails-and-is-undone', await newest(lab, 'create'));
 
 await lab.importImage('stubborn', { init: 'ignores-shutdown' });
 await call('POST', SELF, { image: 'stubborn' });

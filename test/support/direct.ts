@@ -4,7 +4,7 @@ import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@tempor
 import type { Lab } from '#lab/harness.js';
 import { waitFor } from '#lab/wait.js';
 import { TASK_QUEUE, workflowIdOf } from '#libs/contracts/ids.js';
-import type { CreateWebspaceInput, OperationKind, SweepResult, WebspaceChange } from '#libs/contracts/operations.js';
+import type { CreateWebspaceInput, CreationExtras, OperationKind, SweepResult, WebspaceChange } from '#libs/contracts/operations.js';
 import { createTemporalClient } from '#libs/temporal/connection.js';
 import { createOperations } from '#libs/temporal/create-operations.js';
 import type { OperationHandle, Operations } from '#libs/temporal/operations.js';
@@ -46,10 +46,22 @@ export class Direct {
     this.operations = createOperations({ client, connection, uiUrl: 'http://unused', callTimeoutMs: 10_000, queryTimeoutMs: 5_000 });
   }
 
-  create(who: Member, options: { boot?: boolean; image?: string; operationId?: string; uid?: string } = {}): Promise<Started> {
-    const { boot = false, image = 'hello', operationId = randomUUID(), uid = randomUUID() } = options;
+  create(
+    who: Member,
+    options: { boot?: boolean; image?: string; operationId?: string; uid?: string; extras?: CreationExtras } = {},
+  ): Promise<Started> {
+    const { boot = false, image = 'hello', operationId = randomUUID(), uid = randomUUID(), extras } = options;
     const owner = { id: who.id, username: who.username };
-    const input: CreateWebspaceInput = { name: who.name, operationId, uid, owner, requestedBy: REQUESTED_BY, image, boot };
+    const input: CreateWebspaceInput = {
+      name: who.name,
+      operationId,
+      uid,
+      owner,
+      requestedBy: REQUESTED_BY,
+      image,
+      boot,
+      ...(extras ? { extras } : {}),
+    };
     return this.#start('create', who, operationId, input, uid);
   }
 
