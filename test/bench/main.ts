@@ -3,6 +3,7 @@ import { dim, red, seconds } from '#lab/progress.js';
 import { benchBoot } from './boot.js';
 import { benchChanges } from './changes.js';
 import { benchCreate } from './create.js';
+import { benchExec } from './exec.js';
 import { BadOption, type Options, optionsOf, USAGE } from './options.js';
 import { benchReads } from './reads.js';
 import { benchRestart } from './restart.js';
@@ -42,6 +43,7 @@ async function onStage(storage: Options['storages'][number], options: Options, r
     if (benches.includes('create')) await create(stage, storage, options, report);
     if (first && benches.includes('reads')) await noted('reads', () => benchReads(stage, options, report));
     if (first && benches.includes('changes')) await noted('changes', () => benchChanges(stage, options, report));
+    if (first && benches.includes('exec')) await noted('exec', () => benchExec(stage, options, report));
     if (first && benches.includes('restart')) await noted('restart', () => benchRestart(stage, options, report));
   } finally {
     note('removing what was made');

@@ -1,16 +1,17 @@
 import { parseArgs } from 'node:util';
 
-export const BENCHES = ['create', 'reads', 'restart', 'changes'] as const;
+export const BENCHES = ['create', 'reads', 'restart', 'changes', 'exec'] as const;
 export type BenchName = (typeof BENCHES)[number];
 export type Storage = 'file' | 'memory';
 
-export const USAGE = `npm run bench -- [create|reads|restart|changes …] [options]   (no name: all of them in short form)
+export const USAGE = `npm run bench -- [create|reads|restart|changes|exec …] [options]   (no name: all of them in short form)
   --count <n>          creates at each concurrency and boots (30; short 6)
   --storage <s>        of Temporal: file, memory or both (both)
   --existing <list>    webspaces that are there already (1; with --full 1,100,300)
   --seconds <n>        of each measurement of reads (5; short 2)
   --requests <n>       before memory is looked at (10000; short 2000)
   --webspaces <n>      there while api and worker are restarted (20; with --full 100; short 5)
+  --transfers <n>      of 100 MB through a terminal (5; short 1)
   --full               all counts as the targets name them
   --json <path>        all figures as JSON
   --markdown <path>    the tables, to be pasted into docs/benchmarks.md`;
@@ -23,6 +24,7 @@ export interface Options {
   readonly seconds: number;
   readonly requests: number;
   readonly webspaces: number;
+  readonly transfers: number;
   readonly json: string | undefined;
   readonly markdown: string | undefined;
 }
@@ -48,6 +50,7 @@ export function optionsOf(argv: readonly string[]): Options {
     seconds: positive('seconds', values.seconds, usual({ short: 2, usual: 5, full: 10 })),
     requests: positive('requests', values.requests, usual({ short: 2_000, usual: 10_000, full: 10_000 })),
     webspaces: positive('webspaces', values.webspaces, usual({ short: 5, usual: 20, full: 100 })),
+    transfers: positive('transfers', values.transfers, usual({ short: 1, usual: 5, full: 10 })),
     json: values.json,
     markdown: values.markdown,
   };
@@ -60,7 +63,8 @@ function parsed(argv: readonly string[]) {
       args: [...argv],
       allowPositionals: true,
       options: {
-        ...{ count: text, storage: text, existing: text, seconds: text, requests: text, webspaces: text, json: text, markdown: text },
+        ...{ count: text, storage: text, existing: text, seconds: text, requests: text, webspaces: text, transfers: text },
+        ...{ json: text, markdown: text },
         full: { type: 'boolean' },
       },
     });

@@ -5,7 +5,7 @@ import { run } from '#lab/exec.js';
 export interface Line {
   readonly what: string;
   readonly value: number;
-  readonly unit: 'ms' | '/s' | 'MB' | '%' | 'count';
+  readonly unit: 'ms' | '/s' | 'MB' | 'MB/s' | '%' | 'count';
   readonly count?: number;
   readonly p95?: number;
   readonly p99?: number;

@@ -7,7 +7,7 @@ import { LabProcess } from '#lab/process.js';
 import { projectRoot } from '#lab/project.js';
 import { type IamDouble, type IamDoubleUser, startIamDouble } from '#libs/testing/iam-double/server.js';
 
-/** A second API process beside the lab's, on a port of its own: the same webspaces, another identity service. */
+/** A second API process beside the lab's, on a port of its own: the same webspaces, other settings. */
 export interface ApiBeside {
   readonly url: string;
   readonly process: LabProcess;
@@ -16,10 +16,7 @@ export interface ApiBeside {
 }
 
 /** Starts it with the lab's configuration but for what is given. */
-export async function startApiBeside(
-  lab: Lab,
-  changes: { readonly identity: object; readonly [key: string]: unknown },
-): Promise<ApiBeside> {
+export async function startApiBeside(lab: Lab, changes: Readonly<Record<string, unknown>>): Promise<ApiBeside> {
   const { paths, ports } = lab.profile;
   const port = ports.api + 1;
   const url = `http://127.0.0.1:${port}`;

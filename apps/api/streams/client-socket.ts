@@ -52,7 +52,8 @@ export class ClientSocket {
 
   constructor(ws: WebSocket) {
     this.#ws = ws;
-    ws.on('error', () => undefined); // always followed by the close
+    // The close follows, but may take its time.
+    ws.on('error', () => this.end(new StreamEnd(undefined, 'the connection failed')));
     ws.on('pong', () => this.#heard());
     ws.on('ping', () => this.#heard());
     ws.on('close', () => this.end(new StreamEnd(undefined, 'the client is gone')));

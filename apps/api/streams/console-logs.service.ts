@@ -72,7 +72,10 @@ export class ConsoleLogs implements BeforeApplicationShutdown {
   }
 
   async #clear({ name }: Target): Promise<void> {
-    await this.deps.lxd.console.clearLog(name, this.#options).catch(nothingThere);
+    await this.deps.lxd.console.clearLog(name, this.#options).catch((error: unknown) => {
+      // The webspace was there just now: it has no log yet.
+      if (!isPlatformError(error, 'NOT_FOUND')) throw error;
+    });
   }
 
   /** Empty when there is none, as before the first boot. @throws PlatformError NOT_FOUND when there is no webspace. */
