@@ -38,15 +38,19 @@ export class ConsoleStreams {
       session.resize(to);
       inside.set(to);
     };
-    client.receive({ data: session.stream, onText: (text) => resize(parseMessage(terminalSize, text)) });
-    let first = true;
-    for await (const chunk of session.stream as AsyncIterable<Buffer>) {
-      if (first && HELD.test(chunk.toString('latin1')))
-        throw new PlatformError('CONFLICT', `The console of ${target.name} is in use by another connection: one at a time.`);
-      first = false;
-      await client.send(chunk);
+    try {
+      client.receive({ data: session.stream, onText: (text) => resize(parseMessage(terminalSize, text)) });
+      let first = true;
+      for await (const chunk of session.stream as AsyncIterable<Buffer>) {
+        if (first && HELD.test(chunk.toString('latin1')))
+          throw new PlatformError('CONFLICT', `The console of ${target.name} is in use by another connection: one at a time.`);
+        first = false;
+        await client.send(chunk);
+      }
+      client.signal.throwIfAborted();
+    } finally {
+      session.close();
     }
-    client.signal.throwIfAborted();
     return { reason: 'Stream shutting down' };
   }
 }
