@@ -8,6 +8,7 @@ import type { Stage } from './stage.js';
 import { summaryOf } from './statistics.js';
 
 const BYTES = 100 * 1024 * 1024;
+const LXC = '/usr/bin/lxc';
 const MEGABYTE = 1024 * 1024;
 const SHARE = 0.5;
 /** Without translation of line ends, so that bytes can be counted. */
@@ -63,7 +64,7 @@ async function byApi(stage: Stage, member: Member): Promise<number> {
 
 async function byLxc(stage: Stage, name: string): Promise<number> {
   const env = { PATH: '/usr/bin:/bin', HOME: stage.lab.profile.paths.state, LXD_DIR: stage.lab.profile.paths.lxd };
-  const child = spawn('lxc', ['exec', '--force-interactive', name, '--', ...LINGERING], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(LXC, ['exec', '--force-interactive', name, '--', ...LINGERING], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   let bytes = 0;
   child.stdout.on('data', (data: Buffer) => {
     bytes += data.length;
