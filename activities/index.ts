@@ -1,4 +1,6 @@
 import type { WebspaceActivities } from '#libs/contracts/activities.js';
+import { accountSteps } from './account/accounts.js';
+import { archiveSteps } from './account/archive.js';
 import type { Deps } from './shared/deps.js';
 import { guarded } from './shared/guard.js';
 import { adoptSteps } from './webspace/adopt.js';
@@ -22,6 +24,7 @@ export function createWebspaceActivities(deps: Deps): WebspaceActivities {
   const restore = restoreSteps(deps);
   const adopt = adoptSteps(deps);
   const domains = domainSteps(deps);
+  const accounts = accountSteps(deps);
   return {
     makeWebspace: guarded(create.makeWebspace),
     setRootPassword: guarded(extras.setRootPassword),
@@ -35,6 +38,10 @@ export function createWebspaceActivities(deps: Deps): WebspaceActivities {
     awaitReady: guarded(state.awaitReady),
     beginStop: guarded(state.beginStop),
     stopInstance: guarded(state.stopInstance),
+    turnOff: guarded(state.turnOff),
+    archiveInstance: guarded(archiveSteps(deps).archiveInstance),
+    checkAccounts: guarded(accounts.checkAccounts),
+    judgeAccounts: guarded(accounts.judgeAccounts),
     readForRestore: guarded(restore.readForRestore),
     restoreClaims: guarded(restore.restoreClaims),
     planAdoption: guarded(adopt.planAdoption),

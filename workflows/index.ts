@@ -1,7 +1,18 @@
 // The only file the bundler is pointed at: every workflow type, by the name in libs/contracts/operations.ts.
+
+export { accountPolicy } from './account/account-policy.js';
+export { archiveWebspace } from './account/archive-webspace.js';
 export { adoptWebspace, adoptWebspaces } from './webspace/adopt-webspaces.js';
 export { bootWebspace } from './webspace/boot-webspace.js';
-export { changeConfig, changeDomains, changePortForwards, changeWebspace } from './webspace/change-webspace.js';
+export {
+  changeConfig,
+  changeDomains,
+  changePortForwards,
+  changeWebspace,
+  renameWebspace,
+  resumeWebspace,
+  suspendWebspace,
+} from './webspace/change-webspace.js';
 export { createWebspace } from './webspace/create-webspace.js';
 export { deleteWebspace } from './webspace/delete-webspace.js';
 export { reconcileWebspace } from './webspace/reconcile-webspace.js';

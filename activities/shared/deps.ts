@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { TxtResolver } from '#libs/dns/txt-resolver.js';
 import type { Platform } from '#libs/domain/platform.js';
+import type { Identity } from '#libs/identity/identity.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
 import type { LxdClient } from '#libs/lxd/client.js';
 import type { Sealing } from '#libs/sealing/sealing.js';
@@ -11,6 +12,15 @@ import type { Installation } from '../webspace/installation.js';
 import type { Observer } from '../webspace/observe.js';
 import type { Owners } from '../webspace/owners.js';
 import type { WorkflowRuns } from './workflow-runs.js';
+
+/** What the account policy works with; without a directory there is none. */
+export interface AccountDeps {
+  readonly identity: Pick<Identity, 'directory' | 'check'> | undefined;
+  /** 0 for ever. */
+  readonly membershipSeconds: number;
+  /** How long a webspace stays suspended before it is archived; 0 for ever. */
+  readonly graceSeconds: number;
+}
 
 /** What the activities of webspaces work with; assembled once in apps/worker. */
 export interface Deps {
@@ -28,6 +38,7 @@ export interface Deps {
   readonly txt: TxtResolver;
   /** How long a custom domain stays although its proof is missing. */
   readonly domainGraceSeconds: number;
+  readonly accounts: AccountDeps;
   readonly log: Logger;
   readonly metrics: SweepMetrics;
 }

@@ -1,5 +1,6 @@
 import type { Acting, Busy, WebspaceFacts } from '#libs/contracts/activities.js';
 import type { CreateWebspaceInput, PortForward } from '#libs/contracts/operations.js';
+import { isArchiveAlias, mayBeUsedBy } from '#libs/domain/archive.js';
 import { domainClaim } from '#libs/domain/claims.js';
 import { defaultHost } from '#libs/domain/names.js';
 import type { Platform } from '#libs/domain/platform.js';
@@ -24,9 +25,15 @@ export function createSteps(deps: Deps) {
   const { lxd, locks, claims, projection, installation, platform } = deps;
   const instances = new Instances(lxd, platform);
 
-  async function resolveImage(image: string, signal: AbortSignal): Promise<WebspaceRecord['image']> {
-    if (/^[0-9a-f]{64}$/.test(image)) return { fingerprint: (await lxd.images.get(image, { signal })).fingerprint };
-    return { alias: image, fingerprint: await lxd.images.resolveAlias(image, { signal }) };
+  async function resolveImage(image: string, ownerId: string, signal: AbortSignal): Promise<WebspaceRecord['image']> {
+    const byFingerprint = /^[0-9a-f]{64}$/.test(image);
+    const fingerprint = byFingerprint ? image : await lxd.images.resolveAlias(image, { signal });
+    if (byFingerprint || isArchiveAlias(image)) {
+      const found = await lxd.images.get(fingerprint, { signal });
+      if (!mayBeUsedBy(found, ownerId))
+        throw new PlatformError('NOT_FOUND', `There is no image "${image}".`, { details: { alias: image } });
+    }
+    return byFingerprint ? { fingerprint } : { alias: image, fingerprint };
   }
 
   /** The record of a new webspace, or of what a former attempt of this creation has made. */
@@ -36,7 +43,7 @@ export function createSteps(deps: Deps) {
     const acting: Acting = { kind: 'create', name, operationId, uid };
     const [acquired, image] = await settleAll([
       locks.acquire(acting, call.me, signal),
-      resolveImage(input.image, signal),
+      resolveImage(input.image, owner.id, signal),
       installation.assertClaimsOpen(signal),
     ]);
     if ('busy' in acquired) {

@@ -59,14 +59,14 @@ export class Installation {
   }
 
   /** What an admin may do to say yes to a removal of that size, which is beyond what a sweep may do alone. */
-  approvalHint(count: number): string {
-    return `If that is right: kubectl create configmap ${APPROVAL} --namespace ${this.#kube.namespace} --from-literal=upTo=${count}`;
+  approvalHint(count: number, approval: string = APPROVAL): string {
+    return `If that is right: kubectl create configmap ${approval} --namespace ${this.#kube.namespace} --from-literal=upTo=${count}`;
   }
 
   /** Whether an admin has said yes to a removal of that size, as {@link approvalHint} says. It counts once. */
-  async takeApproval(count: number, signal: AbortSignal): Promise<boolean> {
-    const approval = await this.#kube.find('configMap', APPROVAL, { signal });
+  async takeApproval(count: number, signal: AbortSignal, name: string = APPROVAL): Promise<boolean> {
+    const approval = await this.#kube.find('configMap', name, { signal });
     if (!approval || Number((approval['data'] as { upTo?: string } | undefined)?.upTo) < count) return false;
-    return this.#kube.delete('configMap', APPROVAL, { uid: approval.metadata.uid }, { signal });
+    return this.#kube.delete('configMap', name, { uid: approval.metadata.uid }, { signal });
   }
 }

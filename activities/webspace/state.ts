@@ -2,8 +2,9 @@ import { connect, type Socket } from 'node:net';
 import type { Acting, Busy, Started, WebspaceFacts } from '#libs/contracts/activities.js';
 import { phaseOf } from '#libs/domain/phase.js';
 import { uidOfObject } from '#libs/domain/projection.js';
-import type { WebspaceRecord } from '#libs/domain/record.js';
-import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
+import { parseRecord, type WebspaceRecord } from '#libs/domain/record.js';
+import { suspendedError } from '#libs/domain/suspension.js';
+import { isPlatformError, noWebspace, PlatformError } from '#libs/errors/platform-error.js';
 import { Instances } from '../lxd/instances.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
@@ -36,6 +37,8 @@ export function stateSteps(deps: Deps) {
       const taken = await takeWebspace(deps, call, acting);
       if ('busy' in taken) return taken;
       const { found } = taken;
+      const { suspended } = taken.record.policy;
+      if (suspended) throw suspendedError(acting.name, suspended);
       const record = await giveAddress(deps, call, acting, taken);
       const running = phaseOf(found.value.status_code) === 'running';
       const [{ changed }] = await settleAll([
@@ -66,6 +69,15 @@ export function stateSteps(deps: Deps) {
       }
       await projection.routeToGateway(acting.name, record, await projection.read(acting.name, call.signal), call.signal);
       return factsOf(record, platform);
+    },
+
+    async turnOff(call: Call, acting: Acting, timeoutSeconds: number): Promise<{ forced: boolean }> {
+      await locks.assertHeld(acting, call.me, call.signal);
+      const found = await instances.find(acting.name, call.signal);
+      const record = found && parseRecord(found.value);
+      if (record?.uid !== acting.uid) throw noWebspace(acting.name);
+      await projection.routeToGateway(acting.name, record, await projection.read(acting.name, call.signal), call.signal);
+      return instances.stop(call, acting.name, timeoutSeconds);
     },
 
     async stopInstance(call: Call, acting: Acting, timeoutSeconds: number): Promise<{ forced: boolean }> {

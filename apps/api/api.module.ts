@@ -26,6 +26,8 @@ import { ReadWebspace } from './v1/read-webspace.service.js';
 import { StateController } from './v1/state.controller.js';
 import { StreamsController } from './v1/streams.controller.js';
 import { WebspaceController } from './v1/webspace.controller.js';
+import { AccountsController } from './v2/accounts.controller.js';
+import { Accounts } from './v2/accounts.service.js';
 import { AdoptionsController } from './v2/adoptions.controller.js';
 import { Adoptions } from './v2/adoptions.service.js';
 import { CommandsController } from './v2/commands.controller.js';
@@ -55,6 +57,7 @@ export function apiModule(dependencies: ApiDependencies): DynamicModule {
       PortForwardsController,
       AdoptionsController,
       OperationsController,
+      AccountsController,
       HealthController,
       MetricsController,
     ],
@@ -77,6 +80,7 @@ export function apiModule(dependencies: ApiDependencies): DynamicModule {
       ConsoleLogs,
       OperationsOfCaller,
       Adoptions,
+      Accounts,
       EventStreams,
       ServerSentEvents,
       HealthService,

@@ -30,7 +30,8 @@ export function assemble(
   const runs = new WorkflowRuns(client);
   const locks = new Locks(kube, runs);
   const projection = new Projection(kube, platform);
-  const owners = new Owners(config.identity && createIdentity(config.identity).directory, log);
+  const identity = config.identity && createIdentity(config.identity);
+  const owners = new Owners(identity?.directory, log);
   const deps: Deps = {
     lxd,
     kube,
@@ -46,6 +47,7 @@ export function assemble(
     sealing: sealingFromFile(config.sealing),
     txt: new TxtResolver(config.dns),
     domainGraceSeconds: config.domains.graceSeconds,
+    accounts: { ...config.accounts, identity },
     log,
     metrics,
   };

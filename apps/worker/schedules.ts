@@ -1,16 +1,17 @@
 import type { WorkerConfig } from '#libs/config/worker.js';
-import { SWEEP_SCHEDULE_ID, VERIFY_DOMAINS_SCHEDULE_ID } from '#libs/contracts/ids.js';
+import { ACCOUNTS_SCHEDULE_ID, SWEEP_SCHEDULE_ID, VERIFY_DOMAINS_SCHEDULE_ID } from '#libs/contracts/ids.js';
 import { WORKFLOW_TYPES } from '#libs/contracts/operations.js';
 
 /** A workflow that Temporal starts from time to time; one that still runs is not started again. */
 export interface Scheduled {
   readonly id: string;
   readonly workflowType: string;
-  readonly everySeconds: number;
+  /** undefined: not at all. */
+  readonly everySeconds: number | undefined;
   readonly summary: string;
 }
 
-export function schedulesOf({ sweep, domains }: WorkerConfig): Scheduled[] {
+export function schedulesOf({ sweep, domains, accounts }: WorkerConfig): Scheduled[] {
   return [
     {
       id: SWEEP_SCHEDULE_ID,
@@ -23,6 +24,12 @@ export function schedulesOf({ sweep, domains }: WorkerConfig): Scheduled[] {
       workflowType: WORKFLOW_TYPES.verifyDomains,
       everySeconds: domains.verifyEverySeconds,
       summary: 'the proof of every custom domain, asked of DNS',
+    },
+    {
+      id: ACCOUNTS_SCHEDULE_ID,
+      workflowType: WORKFLOW_TYPES.accountPolicy,
+      everySeconds: accounts.enabled ? accounts.intervalSeconds : undefined,
+      summary: 'all accounts against their webspaces',
     },
   ];
 }

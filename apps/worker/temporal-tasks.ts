@@ -35,6 +35,7 @@ export class TemporalTasks {
   }
 
   async #ensureSchedule({ id: scheduleId, workflowType, everySeconds, summary }: Scheduled): Promise<void> {
+    if (everySeconds === undefined) return this.#removeSchedule(scheduleId);
     const every = everySeconds * 1000;
     const spec = { intervals: [{ every }] };
     const action = { type: 'startWorkflow' as const, workflowType, workflowId: scheduleId, taskQueue: TASK_QUEUE, staticSummary: summary };
@@ -47,6 +48,14 @@ export class TemporalTasks {
       const current = await handle.describe();
       if (current.spec.intervals?.[0]?.every === every) return;
       await handle.update((previous) => ({ ...previous, spec, policies }));
+    }
+  }
+
+  async #removeSchedule(scheduleId: string): Promise<void> {
+    try {
+      await this.client.schedule.getHandle(scheduleId).delete();
+    } catch (error) {
+      if (!(error instanceof ScheduleNotFoundError)) throw error;
     }
   }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { accountsSchema } from './accounts.js';
 import type { DeepReadonly } from './freeze.js';
 import { identitySchema } from './identity.js';
 import {
@@ -12,7 +13,7 @@ import {
   temporalSchema,
 } from './schemas.js';
 
-export const workerConfigSchema = z.strictObject({
+const settings = z.strictObject({
   listen: listenSchema.prefault('127.0.0.1:8081').describe('Address of health and metrics'),
   log: logSchema,
   platform: platformSchema,
@@ -22,7 +23,7 @@ export const workerConfigSchema = z.strictObject({
   sealing: sealingSchema,
   identity: identitySchema
     .optional()
-    .describe('Where the user names of webspaces are looked up that the original made; without it nobody knows them'),
+    .describe('Where accounts are looked up: by the account policy, and for the user names of webspaces that the original made'),
   dns: dnsSchema,
   domains: z
     .strictObject({
@@ -30,6 +31,15 @@ export const workerConfigSchema = z.strictObject({
       graceSeconds: z.int().min(0).default(259_200).describe('How long a custom domain stays although its proof is missing'),
     })
     .prefault({}),
+  accounts: accountsSchema,
   sweep: z.strictObject({ intervalSeconds: z.int().min(1).default(60) }).prefault({}),
 });
+
+export const workerConfigSchema = settings.refine(
+  ({ accounts, identity }) => !accounts.enabled || (identity && identity.adapter !== 'oidc'),
+  {
+    path: ['identity'],
+    message: 'must be a service in which accounts can be looked up (iam, local) when accounts.enabled is true',
+  },
+);
 export type WorkerConfig = DeepReadonly<z.output<typeof workerConfigSchema>>;

@@ -1,6 +1,8 @@
+import type { AccountFindings, AccountsRefused, AccountsRound } from './accounts.js';
 import type { AdoptionPlan } from './adoption.js';
 import type {
   Account,
+  ArchiveWebspaceResult,
   ChangeWebspaceResult,
   CreateWebspaceInput,
   OperationKind,
@@ -85,6 +87,10 @@ export interface WebspaceActivities {
   awaitReady(acting: Acting, facts: WebspaceFacts): Promise<{ answering: boolean; waitedMs: number }>;
   /** The lock is held, the webspace runs, and its route leads to the gateway. */
   beginStop(acting: Acting): Promise<WebspaceFacts | Busy>;
+  /** The route leads to the gateway, and the container is stopped: cleanly, or by force after the time given. */
+  turnOff(acting: Acting, timeoutSeconds: number): Promise<{ forced: boolean }>;
+  /** The lock is held, and an image holds what the webspace, which is suspended because of its account, holds. */
+  archiveInstance(acting: Acting): Promise<ArchiveWebspaceResult | Busy>;
   /** The container is stopped: cleanly, or by force after the time given. */
   stopInstance(acting: Acting, timeoutSeconds: number): Promise<{ forced: boolean }>;
   /** The lock is held and the instance read: its record is the truth to restore from. */
@@ -115,6 +121,10 @@ export interface WebspaceActivities {
   stillUnproved(name: string, domains: readonly string[]): Promise<string[]>;
   /** Asks for the proof of every custom domain there is, notes since when one is missing, and says which grace times are over. */
   checkDomains(): Promise<DomainChecks>;
+  /** What the accounts of a page of webspaces call for; nothing when the identity service cannot be believed. */
+  checkAccounts(after: string | undefined): Promise<AccountFindings | AccountsRefused>;
+  /** Why that much may not be suspended and archived; empty when it may, or an admin has said yes. */
+  judgeAccounts(round: AccountsRound): Promise<readonly string[]>;
   /** New claims may be made: every claim of every readable record is restored. */
   openClaims(): Promise<void>;
 }

@@ -9,6 +9,9 @@ export const SWEEP_SCHEDULE_ID = 'sweep';
 /** Id of the Schedule that starts `verifyDomains`. */
 export const VERIFY_DOMAINS_SCHEDULE_ID = 'verify-domains';
 
+/** Id of the Schedule that starts `accountPolicy`. */
+export const ACCOUNTS_SCHEDULE_ID = 'account-policy';
+
 /** Typed search attributes, registered as Keyword in the namespace. */
 export const SEARCH_ATTRIBUTES = { webspace: 'WebspaceName', owner: 'WebspaceOwner', kind: 'OperationKind' } as const;
 

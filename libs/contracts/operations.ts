@@ -1,3 +1,4 @@
+import type { SuspensionReason } from './accounts.js';
 import type { ErrorCode } from './error-codes.js';
 
 /** Kinds of operations on one webspace; the first part of their workflow ids. */
@@ -11,6 +12,10 @@ export const OPERATION_KINDS = [
   'domains',
   'ports',
   'change',
+  'rename',
+  'suspend',
+  'resume',
+  'archive',
   'reconcile',
   'restore',
   'adopt',
@@ -19,7 +24,15 @@ export const OPERATION_KINDS = [
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 
 /** Kinds that change a record: of one part of it, or of several at once (`change`). */
-export const CHANGE_KINDS = ['config', 'domains', 'ports', 'change'] as const satisfies readonly OperationKind[];
+export const CHANGE_KINDS = [
+  'config',
+  'domains',
+  'ports',
+  'change',
+  'rename',
+  'suspend',
+  'resume',
+] as const satisfies readonly OperationKind[];
 export type ChangeKind = (typeof CHANGE_KINDS)[number];
 
 export function isChangeKind(kind: OperationKind): kind is ChangeKind {
@@ -27,7 +40,7 @@ export function isChangeKind(kind: OperationKind): kind is ChangeKind {
 }
 
 /** The workflow function behind each kind, as registered in the worker. */
-export const WORKFLOW_TYPES: Record<OperationKind | 'sweep' | 'verifyDomains', string> = {
+export const WORKFLOW_TYPES: Record<OperationKind | 'sweep' | 'verifyDomains' | 'accountPolicy', string> = {
   create: 'createWebspace',
   delete: 'deleteWebspace',
   boot: 'bootWebspace',
@@ -37,12 +50,17 @@ export const WORKFLOW_TYPES: Record<OperationKind | 'sweep' | 'verifyDomains', s
   domains: 'changeDomains',
   ports: 'changePortForwards',
   change: 'changeWebspace',
+  rename: 'renameWebspace',
+  suspend: 'suspendWebspace',
+  resume: 'resumeWebspace',
+  archive: 'archiveWebspace',
   reconcile: 'reconcileWebspace',
   restore: 'restoreWebspace',
   adopt: 'adoptWebspace',
   adoptions: 'adoptWebspaces',
   sweep: 'sweep',
   verifyDomains: 'verifyDomains',
+  accountPolicy: 'accountPolicy',
 };
 
 export interface Account {
@@ -146,7 +164,15 @@ export interface WebspaceChange {
   readonly config?: { readonly [K in keyof WebspaceConfig]?: WebspaceConfig[K] | undefined } | undefined;
   readonly domains?: { readonly add: readonly string[]; readonly remove: readonly string[] } | undefined;
   readonly ports?: { readonly add: readonly NewPortForward[]; readonly remove: readonly ExternalPort[] } | undefined;
+  /** What the account is called now; the default host goes with it. */
+  readonly owner?: { readonly username: string } | undefined;
+  readonly suspension?: SuspensionChange | undefined;
 }
+
+/** `by` is an admin's user name, or `account-policy`, which does not lift what an admin has imposed. */
+export type SuspensionChange =
+  | { readonly to: 'suspended'; readonly since: string; readonly reason: SuspensionReason; readonly by: string; readonly note?: string }
+  | { readonly to: 'resumed'; readonly by: string };
 
 export interface ChangeWebspaceInput {
   readonly name: string;
@@ -164,6 +190,18 @@ export interface ChangeWebspaceResult {
   readonly previous: WebspaceConfig;
   /** The forwards that were added, in the order in which they were asked for. */
   readonly added: readonly PortForward[];
+}
+
+export type ArchiveWebspaceInput = ShutdownWebspaceInput;
+
+export interface ArchiveWebspaceResult {
+  readonly name: string;
+  readonly uid: string;
+  /** Account id. */
+  readonly owner: string;
+  /** The image that the webspace can be made from again. */
+  readonly alias: string;
+  readonly fingerprint: string;
 }
 
 export interface ReconcileWebspaceInput {

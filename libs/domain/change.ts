@@ -5,6 +5,7 @@ import { canonicalDomain, customDomain, type DomainPolicy } from './domain-name.
 import { defaultHost } from './names.js';
 import type { Platform } from './platform.js';
 import type { WebspaceRecord } from './record.js';
+import { changedPolicy } from './suspension.js';
 
 /** A change of a record, ready but for the ports that may be any. */
 export interface ChangePlan {
@@ -50,10 +51,15 @@ export function planChange(record: WebspaceRecord, change: WebspaceChange, rules
   const newPorts = change.ports?.add ?? [];
   assertPorts(keptPorts, newPorts, rules);
   const fixed = newPorts.flatMap(({ protocol, external, internal }) => (external === undefined ? [] : [{ protocol, external, internal }]));
+  const owner = { ...record.owner, ...change.owner };
+  const hosts = change.owner ? [defaultHost(change.owner.username, rules.baseDomain)] : [];
+  const policy = change.suspension ? changedPolicy(record.policy, change.suspension) : record.policy;
   return {
-    claims: [...newDomains.map(domainClaim), ...fixed.map(portClaim)],
+    claims: [...[...hosts, ...newDomains].map(domainClaim), ...fixed.map(portClaim)],
     record: (added) => ({
       ...record,
+      owner,
+      policy,
       http,
       domains: [...keptDomains, ...newDomains],
       ports: [...keptPorts, ...added.map((port) => ({ ...port }))],

@@ -84,6 +84,26 @@ describe('the plan of a projection', () => {
     expect(result.apply[0]).toMatchObject({ spec: { routes: [{ services: [{ name: service }] }] } });
   });
 
+  test('of a suspended webspace leads to the gateway also while its container runs, says why, and says when it is over', () => {
+    const suspended = { since: '2026-11-23T12:00:00.000Z', reason: 'expired', by: 'account-policy' } as const;
+    const off = exampleRecord({ policy: { alwaysOn: false, suspended } });
+    const objects = objectsOf(record, 'container');
+    const result = plan(present(off, 'running'), objects);
+    expect(result).toMatchObject({
+      verdict: 'update',
+      status: { phase: 'running', conditions: [{ type: 'Synced' }, { type: 'Suspended', status: 'True', reason: 'MembershipEnded' }] },
+      apply: [{ kind: 'ingressRoute', spec: { routes: [{ services: [{ name: 'webspaces-gateway' }] }] } }],
+    });
+    if (result.verdict !== 'update') throw new Error(result.verdict);
+    const conditions = (result.status?.conditions ?? []).map((condition) => ({ ...condition, lastTransitionTime: 'then' }));
+    const told = { ...objects.webspace, status: { phase: 'running', lastUsed: 'then', conditions } } as unknown as StoredObject;
+    expect(plan(present(record, 'running'), { ...objects, webspace: told })).toMatchObject({
+      verdict: 'update',
+      apply: [],
+      status: { conditions: [{ type: 'Synced' }, { type: 'Suspended', status: 'False' }] },
+    });
+  });
+
   test('changes nothing but the condition when LXD does not tell', () => {
     const unknown: ObservedInstance = { is: 'unknown', reason: 'LxdUnavailable', message: 'no answer' };
     for (const instance of [unknown, present(record, 'unknown')]) {

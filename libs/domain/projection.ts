@@ -16,6 +16,7 @@ import { matches } from './matches.js';
 import type { InstancePhase } from './phase.js';
 import type { Platform } from './platform.js';
 import type { WebspaceRecord } from './record.js';
+import { suspensionText } from './suspension.js';
 
 /** What LXD said of one name. */
 export type ObservedInstance =
@@ -82,15 +83,18 @@ export type ProjectionPlan =
       readonly status: StatusChange | undefined;
     };
 
+const SUSPENDED = 'Suspended';
+const SUSPENSION_REASONS = { deleted: 'AccountDeleted', expired: 'MembershipEnded', admin: 'ByAdmin' } as const;
+
 const IN_STEP = { type: 'Synced', status: 'True', reason: 'InStep', message: 'Objects say what LXD says.' } as const;
 
 export function uidOfObject(object: KubeObject | undefined): string | undefined {
   return object?.metadata.labels?.[LABELS.uid];
 }
 
-/** Where the route of a webspace in this phase leads. */
-export function targetOf(phase: InstancePhase): RouteTarget {
-  return phase === 'running' ? 'container' : 'gateway';
+/** Where the route of a webspace in this phase leads; of one that is suspended to the gateway, whoever started its container. */
+function targetOf(phase: InstancePhase, { policy }: WebspaceRecord): RouteTarget {
+  return phase === 'running' && !policy.suspended ? 'container' : 'gateway';
 }
 
 /** Pure: decides what has to change so that the objects of one webspace say what its instance says. */
@@ -125,10 +129,14 @@ export function planProjection(name: string, instance: ObservedInstance, objects
     reportedAddress: instance.reportedAddress,
     certified: certifiedDomains(name, record, finderIn(objects)),
   };
-  const desired = desiredObjects(name, record, targetOf(phase), platform, circumstances).map((object) => adopted(object, webspace));
+  const desired = desiredObjects(name, record, targetOf(phase, record), platform, circumstances).map((object) => adopted(object, webspace));
   const apply = desired.filter((object) => !inStep(finderIn(objects)(object.kind, object.metadata.name), object));
   const remove = superfluous(desired, objects, record.uid);
-  const conditions = [inStepBut(withheld), ...aboutCertificates(name, record, platform, withheld, objects)];
+  const conditions = [
+    inStepBut(withheld),
+    ...aboutCertificates(name, record, platform, withheld, objects),
+    ...aboutSuspension(name, record, webspace),
+  ];
   const status = statusChange(webspace, { phase, lastUsed: instance.lastUsedAt, conditions });
   return apply.length + remove.length === 0 && !status ? { verdict: 'nothing' } : { verdict: 'update', apply, remove, status };
 }
@@ -143,6 +151,17 @@ function aboutCertificates(
   if (!objects.webspace?.metadata.labels?.[LABELS.further]) return [];
   const domains = record.domains.filter((domain) => !withheld.includes(claimKey(domainClaim(domain))));
   return [certificatesCondition(name, domains, record.http, certificateIssuer, finderIn(objects))];
+}
+
+/** One that never was suspended says nothing about it. */
+function aboutSuspension(name: string, { policy: { suspended } }: WebspaceRecord, webspace: StoredObject): StatusChange['conditions'] {
+  if (suspended) {
+    const message = suspensionText(name, suspended);
+    return [{ type: SUSPENDED, status: 'True', reason: SUSPENSION_REASONS[suspended.reason], message }];
+  }
+  const { conditions = [] } = (webspace['status'] ?? {}) as { conditions?: readonly Condition[] };
+  if (!conditions.some(({ type }) => type === SUSPENDED)) return [];
+  return [{ type: SUSPENDED, status: 'False', reason: 'Resumed', message: 'It may run.' }];
 }
 
 /** Routes, Certificates, Secrets and Services of this uid that are not wanted any more; a Secret is wanted with its Certificate. */

@@ -3,6 +3,7 @@ import { LEGACY_RECORD_KEY, RECORD_KEY } from '#libs/contracts/webspaces-api.js'
 import { messageOf, PlatformError } from '#libs/errors/platform-error.js';
 import { type Converted, convertLegacy } from './legacy-record.js';
 import { canBeHost } from './names.js';
+import { suspensionSchema } from './suspension.js';
 
 const portForward = z.looseObject({
   protocol: z.enum(['tcp', 'udp']),
@@ -35,7 +36,6 @@ export const recordSchema = z.looseObject({
   ports: z.array(portForward),
   /** Without an address until the next planned start of a webspace that the original made, which used DHCP. */
   network: z.looseObject({ address: z.ipv4().optional() }),
-  policy: z.looseObject({ alwaysOn: z.boolean() }),
   /** The last change of this record, so that a repeated step knows its own work. */
   lastChange: z
     .looseObject({
@@ -44,6 +44,7 @@ export const recordSchema = z.looseObject({
       added: z.array(z.object({ protocol: z.enum(['tcp', 'udp']), external: z.int(), internal: z.int() })),
     })
     .optional(),
+  policy: z.looseObject({ alwaysOn: z.boolean(), suspended: suspensionSchema.optional() }),
   image: z.looseObject({ alias: z.string().optional(), fingerprint: z.string() }),
   createdAt: z.string(),
 });
@@ -119,14 +120,19 @@ export function withUsername(record: WebspaceRecord, username: string): Webspace
   return { ...record, owner: { ...record.owner, username } };
 }
 
-/** The uid of an instance's record, or undefined when it has none or it cannot be read: then it is nobody's that we know. */
-export function uidOf(instance: RecordHolder): string | undefined {
+/** The record of an instance, or undefined when it has none or it cannot be read. */
+export function readableRecord(instance: RecordHolder): WebspaceRecord | undefined {
   try {
-    return parseRecord(instance)?.uid;
+    return parseRecord(instance);
   } catch (error) {
     if (error instanceof PlatformError && error.code === 'PROTOCOL') return undefined;
     throw error;
   }
+}
+
+/** The uid of an instance's record, or undefined when it has none or it cannot be read: then it is nobody's that we know. */
+export function uidOf(instance: RecordHolder): string | undefined {
+  return readableRecord(instance)?.uid;
 }
 
 /** Whether there is a record that cannot be read. */

@@ -20,6 +20,7 @@ const userSchema = z
     username: z.string().min(1),
     ssh_key: z.string().nullish(),
     is_admin: z.boolean().default(false),
+    renewed: z.iso.datetime({ offset: true }).optional(),
   })
   .transform(
     (user): AccountInfo => ({
@@ -27,6 +28,7 @@ const userSchema = z
       username: user.username,
       isAdmin: user.is_admin,
       ...(user.ssh_key ? { sshKey: user.ssh_key } : {}),
+      ...(user.renewed === undefined ? {} : { renewedAt: user.renewed }),
     }),
   );
 

@@ -11,6 +11,8 @@ export interface AccountInfo {
   readonly username: string;
   readonly isAdmin: boolean;
   readonly sshKey?: string;
+  /** When the membership was renewed last, ISO 8601; absent where the identity service knows no memberships. */
+  readonly renewedAt?: string;
 }
 
 /** Looks accounts up with the platform's own credential; undefined means that there is certainly none. */

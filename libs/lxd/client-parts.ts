@@ -114,6 +114,14 @@ export interface LxdImageChanges {
     source: ImageSource,
     options?: CallOptions & { readonly public?: boolean; readonly properties?: Readonly<Record<string, string>> },
   ): Promise<LxdOperation>;
+  /**
+   * Makes a private image of a stopped instance: its root file system and templates, not its config or snapshots; the aliases with it. The
+   * operation's metadata holds `fingerprint`.
+   */
+  publish(
+    instance: string,
+    options: CallOptions & { readonly aliases: readonly string[]; readonly properties: Readonly<Record<string, string>> },
+  ): Promise<LxdOperation>;
   delete(fingerprint: string, options?: CallOptions): Promise<LxdOperation>;
   createAlias(name: string, target: string, options?: CallOptions & { readonly description?: string }): Promise<void>;
   /** Points an alias at another image. */

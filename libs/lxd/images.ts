@@ -13,6 +13,7 @@ const imageList = z.array(image);
 const UPLOAD_TIMEOUT_MS = 30 * 60_000;
 
 type ImportOptions = CallOptions & { readonly public?: boolean; readonly properties?: Readonly<Record<string, string>> };
+type PublishOptions = CallOptions & { readonly aliases: readonly string[]; readonly properties: Readonly<Record<string, string>> };
 type AliasOptions = CallOptions & { readonly description?: string };
 
 export class Images {
@@ -60,6 +61,19 @@ export class Images {
       ...call,
     });
     return this.#operations.adopt(id, what);
+  }
+
+  async publish(instance: string, options: PublishOptions): Promise<LxdOperation> {
+    const { aliases, properties, ...call } = options;
+    const body = {
+      public: false,
+      properties,
+      aliases: aliases.map((name) => ({ name, description: '' })),
+      source: { type: 'instance', name: instance },
+    };
+    const change: Change = { method: 'POST', path: apiPath(['images']), body, what: `publish instance ${instance}` };
+    const { id } = await this.#connection.start(change, call);
+    return this.#operations.adopt(id, change.what);
   }
 
   async delete(fingerprint: string, options: CallOptions = {}): Promise<LxdOperation> {

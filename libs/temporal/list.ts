@@ -17,14 +17,17 @@ export function visibilityQuery(filter: Omit<OperationFilter, 'limit' | 'cursor'
   if (filter.status) parts.push(`ExecutionStatus = ${quoted(VISIBILITY_STATUS[filter.status])}`);
   if (filter.visibleTo) {
     const { owner, webspace } = filter.visibleTo;
-    parts.push(`(${SEARCH_ATTRIBUTES.owner} = ${quoted(owner)} OR ${SEARCH_ATTRIBUTES.webspace} = ${quoted(webspace)})`);
+    const own = `${SEARCH_ATTRIBUTES.webspace} = ${quoted(webspace)}`;
+    // A subject that cannot be quoted (`auth0|…`) has no webspace but the one of that name.
+    parts.push(QUOTABLE.test(owner) ? `(${SEARCH_ATTRIBUTES.owner} = ${quoted(owner)} OR ${own})` : own);
   }
   return parts.join(' AND ');
 }
 
+const QUOTABLE = /^[\w.@:+-]{1,200}$/;
+
 function quoted(value: string): string {
-  if (!/^[\w.@:+-]{1,200}$/.test(value))
-    throw new PlatformError('INVALID_INPUT', 'The filter holds characters that no name or account id has.');
+  if (!QUOTABLE.test(value)) throw new PlatformError('INVALID_INPUT', 'The filter holds characters that no name or account id has.');
   return `'${value}'`;
 }
 

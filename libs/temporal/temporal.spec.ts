@@ -64,6 +64,12 @@ describe('the visibility query', () => {
     );
   });
 
+  test('names a member whose id it cannot hold by the webspace alone', () => {
+    expect(visibilityQuery({ visibleTo: { owner: "auth0|5f7c' OR", webspace: 'ws-xabcdefghijkl' } })).toMatch(
+      / AND WebspaceName = 'ws-xabcdefghijkl'$/,
+    );
+  });
+
   test('takes no value that could change it', () => {
     expect(() => visibilityQuery({ webspace: "x' OR '1'='1" })).toThrow(/characters/);
   });

@@ -15,11 +15,27 @@ export const changePortForwards = change('ports');
 /** Changes several of these at once. */
 export const changeWebspace = change('change');
 
+/** Follows a new name of the account: the default host goes with it, and the old name is free. */
+export const renameWebspace = change('rename');
+/** Turns a webspace off until it is resumed: nobody can boot it, visitors are led to the gateway. */
+export const suspendWebspace = change('suspend', turnOff);
+/** Lifts a suspension. The next visit boots the webspace. */
+export const resumeWebspace = change('resume');
+
+/** A container that ignores the request to stop is stopped by force after this. */
+const GRACEFUL_STOP_SECONDS = 30;
+
+async function turnOff(operation: Operation, acting: Acting): Promise<void> {
+  await operation.step('stop', `Stop container ${acting.name}`, () =>
+    lasting(`Stop container ${acting.name}`).turnOff(acting, GRACEFUL_STOP_SECONDS),
+  );
+}
+
 /**
  * All of a change or nothing: new domains are proved before the lock is taken, what is new is claimed, the record is written, and the last look leads the routes there and releases every
  * claim that the record does not name (any more), also when the change failed on its way.
  */
-function change(kind: ChangeKind) {
+function change(kind: ChangeKind, then: (operation: Operation, acting: Acting) => Promise<void> = async () => undefined) {
   return async ({ name, operationId, change: asked, onlyUnproved }: ChangeWebspaceInput): Promise<ChangeWebspaceResult> => {
     const acting: Acting = { kind, name, operationId, uid: '' };
     const operation = new Operation();
@@ -36,6 +52,7 @@ function change(kind: ChangeKind) {
       const result = await operation.stepWhenFree('record', summaryOf(wanted), LOCK_DEADLINE_MS, () =>
         quick(`Claim and write the record of ${name}`).changeRecord(acting, wanted),
       );
+      await then(operation, { ...acting, uid: result.uid });
       operation.commit();
       // The record says so: a cancellation comes too late, and routes and lock have to follow.
       await CancellationScope.nonCancellable(() =>
@@ -53,8 +70,11 @@ function unproved(operation: Operation, name: string, domains: readonly string[]
   );
 }
 
-function summaryOf({ config, domains, ports }: WebspaceChange): string {
+function summaryOf({ config, domains, ports, owner, suspension }: WebspaceChange): string {
   const parts = [
+    ...(owner ? [`its account is called ${owner.username} now`] : []),
+    ...(suspension?.to === 'suspended' ? [`suspended (${suspension.reason}) by ${suspension.by}`] : []),
+    ...(suspension?.to === 'resumed' ? [`resumed by ${suspension.by}`] : []),
     ...Object.entries(config ?? {}).map(([key, value]) => `${key} = ${value}`),
     ...(domains?.add ?? []).map((domain) => `add ${domain}`),
     ...(domains?.remove ?? []).map((domain) => `remove ${domain}`),

@@ -4,6 +4,7 @@ import type { Comparison } from '../../libs/contracts/activities.js';
 import { workflowIdOf } from '../../libs/contracts/ids.js';
 import type { OperationKind, SweepResult } from '../../libs/contracts/operations.js';
 import { slow } from '../shared/activities.js';
+import { inTurns } from '../shared/operations.js';
 import { Operation } from '../shared/step.js';
 import { deleteWebspace } from './delete-webspace.js';
 import { reconcileWebspace } from './reconcile-webspace.js';
@@ -11,7 +12,6 @@ import { restoreWebspace } from './restore-webspace.js';
 
 /** After the third comparison the rest is left to the next sweep. */
 const MAX_COMPARISONS = 3;
-const AT_ONCE = 8;
 
 /** Compares all of LXD with all of Kubernetes and starts the operations that repair the differences. */
 export async function sweep(): Promise<SweepResult> {
@@ -22,7 +22,7 @@ export async function sweep(): Promise<SweepResult> {
       const comparison = await operation.step('compare', `Comparison ${round}`, () => slow('Compare LXD with Kubernetes').compareAll());
       total.removed += comparison.removed;
       const repairs = repairsOf(comparison);
-      if (repairs.length > 0) await operation.step('repair', `${repairs.length} webspaces`, () => inTurns(repairs));
+      if (repairs.length > 0) await operation.step('repair', `${repairs.length} webspaces`, () => inTurns(repairs, repair));
       total.reconciled += comparison.toReconcile.length;
       total.restored += comparison.toRestore.length;
       const settled = comparison.toRestore.length === 0;
@@ -49,15 +49,7 @@ function repairsOf(comparison: Comparison): Repair[] {
   ];
 }
 
-/** Runs the repairs, a few at a time; one that fails is in Temporal UI and comes back at the next sweep. */
-async function inTurns(repairs: readonly Repair[]): Promise<void> {
-  const queue = [...repairs];
-  const lane = async () => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) await repair(next);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, lane));
-}
-
+/** One that fails is in Temporal UI and comes back at the next sweep. */
 async function repair({ kind, name }: Repair): Promise<void> {
   const operationId = `sweep-${workflowInfo().runId}`;
   const options = {

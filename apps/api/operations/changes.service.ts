@@ -50,11 +50,13 @@ export class Changes {
 }
 
 /** The operation's kind says in Temporal UI what is changed. */
-function kindOf({ config, domains, ports }: WebspaceChange): ChangeKind {
+function kindOf({ config, domains, ports, owner, suspension }: WebspaceChange): ChangeKind {
   const parts: ChangeKind[] = [
     ...(config ? (['config'] as const) : []),
     ...(domains ? (['domains'] as const) : []),
     ...(ports ? (['ports'] as const) : []),
+    ...(owner ? (['rename'] as const) : []),
+    ...(suspension ? [suspension.to === 'suspended' ? ('suspend' as const) : ('resume' as const)] : []),
   ];
   return parts.length === 1 && parts[0] ? parts[0] : 'change';
 }

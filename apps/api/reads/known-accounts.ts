@@ -1,5 +1,5 @@
 import { webspaceNameFor } from '#libs/domain/names.js';
-import { parseRecord } from '#libs/domain/record.js';
+import { readableRecord } from '#libs/domain/record.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
 import type { AccountInfo, Directory } from '#libs/identity/identity.js';
 import type { LxdClient } from '#libs/lxd/client.js';
@@ -28,11 +28,6 @@ export function knownAccounts(
 
 /** Nobody when the instance is no webspace or its record cannot be read. */
 function ownerOf(instance: LxdInstance): AccountInfo[] {
-  try {
-    const owner = parseRecord(instance)?.owner;
-    return owner?.username === undefined ? [] : [{ id: owner.id, username: owner.username, isAdmin: false }];
-  } catch (error) {
-    if (isPlatformError(error, 'PROTOCOL')) return [];
-    throw error;
-  }
+  const owner = readableRecord(instance)?.owner;
+  return owner?.username === undefined ? [] : [{ id: owner.id, username: owner.username, isAdmin: false }];
 }

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { isArchive } from '#libs/domain/archive.js';
 import { parseRecord, type WebspaceRecord } from '#libs/domain/record.js';
 import { isPlatformError, noWebspace } from '#libs/errors/platform-error.js';
 import type { LxdImage, LxdInstance, LxdInstanceState } from '#libs/lxd/types.js';
@@ -55,15 +56,19 @@ export class LxdReads {
     return { instance, record };
   }
 
-  /** Whether there is an instance of that name, webspace or not. @throws PlatformError UNAVAILABLE. */
-  async exists(name: string): Promise<boolean> {
+  /** The instance of that name, webspace or not; undefined when there is none. @throws PlatformError UNAVAILABLE. */
+  async find(name: string): Promise<LxdInstance | undefined> {
     try {
-      await this.instance(name);
-      return true;
+      return await this.instance(name);
     } catch (error) {
-      if (isPlatformError(error, 'NOT_FOUND')) return false;
+      if (isPlatformError(error, 'NOT_FOUND')) return undefined;
       throw error;
     }
+  }
+
+  /** Whether there is an instance of that name, webspace or not. @throws PlatformError UNAVAILABLE. */
+  async exists(name: string): Promise<boolean> {
+    return (await this.find(name)) !== undefined;
   }
 
   state(name: string): Promise<LxdInstanceState> {
@@ -74,7 +79,8 @@ export class LxdReads {
     return this.#lists.read('', () => this.#deps.lxd.instances.list(this.#options));
   }
 
+  /** The images that webspaces are made from; archives of webspaces are nobody's business. */
   images(): Promise<LxdImage[]> {
-    return this.#images.read('', () => this.#deps.lxd.images.list(this.#options));
+    return this.#images.read('', async () => (await this.#deps.lxd.images.list(this.#options)).filter((image) => !isArchive(image)));
   }
 }

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CREATED_UPDATE, type CreateWebspaceResult } from '#libs/contracts/operations.js';
 import { legacyUserNumber } from '#libs/domain/names.js';
 import { phaseOf } from '#libs/domain/phase.js';
+import { readableRecord } from '#libs/domain/record.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
 import type { RequestContext } from '../http/context.js';
@@ -9,6 +10,7 @@ import { Changes, type Target } from '../operations/changes.service.js';
 import { wantedExtras } from '../operations/extras.js';
 import { Starter, type Wish } from '../operations/starter.service.js';
 import { LxdReads } from '../reads/lxd-reads.js';
+import { assertMayBeDeleted, assertNotSuspended } from '../reads/suspended.js';
 import type { ChangeConfigBody, Config, CreateWebspaceBody, Webspace } from './schemas.js';
 import { configView, portsView } from './views.js';
 
@@ -40,7 +42,10 @@ export class ChangeWebspace {
   async delete(context: RequestContext): Promise<void> {
     const wish = this.#wish(context, 'delete');
     // Asked for an LXD that is away only: a webspace whose creation is under way has no instance yet, and its delete wins.
-    if (!(await this.starter.begun(context, wish.kind, wish.name))) await this.reads.exists(wish.name);
+    if (!(await this.starter.begun(context, wish.kind, wish.name))) {
+      const instance = await this.reads.find(wish.name);
+      if (instance) assertMayBeDeleted(instance, context.caller);
+    }
     await this.starter.run(context, this.starter.requestFor(context, wish));
   }
 
@@ -58,10 +63,13 @@ export class ChangeWebspace {
     await this.#whileRunning(context, 'shutdown');
   }
 
-  /** The original's `sync`: makes routes and claims again from the record. */
+  /** The original's `sync`: makes routes and claims again from the record, after following a new name of the account. */
   async sync(context: RequestContext): Promise<void> {
     const wish = this.#wish(context, 'restore');
-    await this.reads.existing(wish.name);
+    const { username } = context.account;
+    const record = readableRecord(await this.reads.existing(wish.name));
+    const known = record?.owner.username;
+    if (known !== undefined && known !== username) await this.changes.run(context, this.#own(context), { owner: { username } });
     const reason = `asked by ${context.caller.username}`;
     await this.starter.run(
       context,
@@ -106,7 +114,10 @@ export class ChangeWebspace {
   }
 
   async #mayBeBooted({ idempotencyKey }: RequestContext, name: string): Promise<void> {
-    if ((await this.#phase(name)) === 'running' && idempotencyKey === undefined) throw conflict('already running', `${name} runs already.`);
+    const instance = await this.reads.existing(name);
+    if (idempotencyKey === undefined) assertNotSuspended(instance);
+    if (phaseOf(instance.status_code) === 'running' && idempotencyKey === undefined)
+      throw conflict('already running', `${name} runs already.`);
   }
 
   async #whileRunning(context: RequestContext, kind: 'reboot' | 'shutdown'): Promise<void> {

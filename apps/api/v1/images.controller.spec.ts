@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.app.close());
 
-test('images are listed for everybody in the original form', async () => {
+test('images are listed for everybody in the original form, archives of webspaces are not', async () => {
   api.lxd.images.push({
     fingerprint: 'f'.repeat(64),
     aliases: [{ name: 'hello', description: 'says hello' }],
@@ -17,6 +17,8 @@ test('images are listed for everybody in the original form', async () => {
     architecture: 'x86_64',
     type: 'container',
   });
+  const archive = { fingerprint: 'a'.repeat(64), aliases: [], properties: { 'webspaces.archive': 'uid' }, size: 1 };
+  api.lxd.images.push({ ...archive, architecture: 'x86_64', type: 'container' });
   const answer = await api.call({ path: '/v1/images' });
   expect(answer.status).toBe(200);
   expect(answer.json()).toEqual([

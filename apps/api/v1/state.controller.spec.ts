@@ -94,6 +94,13 @@ describe('changing the state', () => {
     expect(api.operations.started).toEqual([expect.objectContaining({ kind, owner: '12', input: expect.objectContaining(input) })]);
   });
 
+  test('PATCH of a webspace whose account has another name by now follows it first', async () => {
+    api.lxd.instances.set('ws-u12', instanceOf('ws-u12', recordText({ id: '12', username: 'former' })));
+    expect((await state('PATCH')).status).toBe(204);
+    expect(api.operations.started[0]).toMatchObject({ kind: 'rename', owner: '12' });
+    expect(api.operations.started[0]?.input).toMatchObject({ change: { owner: { username: 'alice' } } });
+  });
+
   test.each([
     ['POST', 'running', 'already running'],
     ['PUT', 'stopped', 'not running'],

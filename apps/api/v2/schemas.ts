@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SUSPENSION_REASONS } from '#libs/contracts/accounts.js';
 import { ERROR_CODES } from '#libs/contracts/error-codes.js';
 import { OPERATION_KINDS } from '#libs/contracts/operations.js';
 import { PHASES } from '#libs/contracts/webspaces-api.js';
@@ -122,6 +123,10 @@ export const webspaceViewSchema = z
     createdAt: z.string().optional(),
     lastUsedAt: z.string().optional(),
     location: z.string().optional().describe('LXD cluster member'),
+    suspended: z
+      .object({ since: z.string(), reason: z.enum(SUSPENSION_REASONS), by: z.string(), note: z.string().optional() })
+      .optional()
+      .describe('It is off and cannot be booted'),
     problem: z
       .object({ code: z.enum(ERROR_CODES), message: z.string() })
       .optional()
@@ -134,6 +139,14 @@ export const webspacePageSchema = z
   .object({ webspaces: z.array(webspaceViewSchema), cursor: z.string().optional().describe('Present when there is more') })
   .meta({ id: 'WebspacePage' });
 export type WebspacePage = z.output<typeof webspacePageSchema>;
+
+export const accountParams = z.strictObject({ id: z.string().min(1).max(255).describe('Account id in the identity service') });
+export type AccountParams = z.output<typeof accountParams>;
+
+export const suspendBody = z
+  .strictObject({ note: z.string({ error: 'must be a text' }).min(1).max(500).optional().describe('Why, for the member and other admins') })
+  .meta({ id: 'SuspendAccount' });
+export type SuspendBody = z.output<typeof suspendBody>;
 
 export const operationParams = z.strictObject({
   id: z.string().regex(/^[a-z]+:[a-z0-9-]+:[A-Za-z0-9-]+$/, 'must be an operation id, <kind>:<webspace>:<id>'),

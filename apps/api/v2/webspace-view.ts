@@ -1,6 +1,7 @@
 import { defaultHost } from '#libs/domain/names.js';
 import { phaseOf } from '#libs/domain/phase.js';
 import { parseRecord, type WebspaceRecord } from '#libs/domain/record.js';
+import type { Suspension } from '#libs/domain/suspension.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { LxdInstance } from '#libs/lxd/types.js';
 import type { WebspaceView } from './schemas.js';
@@ -29,6 +30,7 @@ function fullView(instance: LxdInstance, record: WebspaceRecord, { baseDomain, p
   const { id, username } = record.owner;
   const port = publicPort === 443 ? '' : `:${publicPort}`;
   const { alias, fingerprint } = record.image;
+  const { suspended } = record.policy;
   const lastUsed = Date.parse(instance.last_used_at);
   return {
     name: instance.name,
@@ -44,7 +46,12 @@ function fullView(instance: LxdInstance, record: WebspaceRecord, { baseDomain, p
     createdAt: record.createdAt,
     ...(lastUsed > 0 ? { lastUsedAt: new Date(lastUsed).toISOString() } : {}),
     location: instance.location,
+    ...(suspended ? { suspended: suspensionView(suspended) } : {}),
   };
+}
+
+function suspensionView({ since, reason, by, note }: Suspension): NonNullable<WebspaceView['suspended']> {
+  return { since, reason, by, ...(note === undefined ? {} : { note }) };
 }
 
 function unhealthy(instance: LxdInstance, { code, message }: PlatformError): WebspaceView {

@@ -4,6 +4,7 @@ import { isWebspaceName } from '#libs/domain/names.js';
 import { phaseOf } from '#libs/domain/phase.js';
 import { uidOf } from '#libs/domain/record.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
+import type { Caller } from '#libs/identity/identity.js';
 import type { LxdInstance } from '#libs/lxd/types.js';
 import type { OperationSummary } from '#libs/temporal/operations.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
@@ -12,6 +13,7 @@ import { Changes } from '../operations/changes.service.js';
 import { wantedExtras } from '../operations/extras.js';
 import { Starter, type Wish } from '../operations/starter.service.js';
 import { LxdReads } from '../reads/lxd-reads.js';
+import { assertMayBeDeleted, assertNotSuspended } from '../reads/suspended.js';
 import { alreadyExists } from '../v1/change-webspace.service.js';
 import type {
   ChangeWebspaceV2Body,
@@ -67,7 +69,7 @@ export class Webspaces {
     // One's own webspace whose creation is under way has no instance yet, and its delete wins.
     const unborn = kind === 'delete' && name === this.#ownName(context) && !(await this.reads.exists(name));
     const { view, instance } = unborn ? {} : await this.authorised(context, name);
-    if (instance && context.idempotencyKey === undefined) assertSensible(kind, instance);
+    if (instance && context.idempotencyKey === undefined) assertSensible(kind, instance, context.caller);
     const owner = view
       ? ownerOf(view)
       : { id: name === this.#ownName(context) ? context.caller.subject : 'unknown', username: UNKNOWN_OWNER };
@@ -153,8 +155,10 @@ function foreign(name: string): PlatformError {
   return new PlatformError('FORBIDDEN', `${name} is not yours.`);
 }
 
-function assertSensible(kind: Wish['kind'], instance: LxdInstance): void {
+function assertSensible(kind: Wish['kind'], instance: LxdInstance, caller: Caller): void {
   const phase = phaseOf(instance.status_code);
+  if (kind === 'boot') assertNotSuspended(instance);
+  if (kind === 'delete') assertMayBeDeleted(instance, caller);
   if (kind === 'boot' && phase === 'running')
     throw new PlatformError('CONFLICT', `${instance.name} runs already.`, { details: { legacyMessage: 'already running' } });
   if ((kind === 'reboot' || kind === 'shutdown') && phase === 'stopped') {

@@ -41,6 +41,31 @@ export function imageCases(fixture: Fixture): void {
     expect((await failureOf(images.get(image.fingerprint))).code).toBe('NOT_FOUND');
   }, 60_000);
 
+  test('a stopped instance is published with aliases and properties, once for each alias, and becomes an instance again', async () => {
+    const { images } = fixture.client;
+    const name = await fixture.make();
+    const published = { aliases: [`contract/published/${name}`], properties: { note: 'a b&c', owner: '{"id":"1"}' } };
+    const { fingerprint } = await (await images.publish(name, published)).wait();
+    const image = await images.get(String(fingerprint));
+    expect(image).toMatchObject({ type: 'container', properties: published.properties });
+    expect(image.aliases.map((alias) => alias.name)).toEqual(published.aliases);
+    await fixture.remove(name);
+    await (
+      await fixture.client.instances.create({ name, fingerprint: image.fingerprint, profiles: ['default'], config: {}, devices: {} })
+    ).wait();
+    await fixture.change(name, 'start');
+    await fixture.change(name, 'stop', true);
+    await fixture.remove(name);
+    await (await images.delete(image.fingerprint)).wait();
+    expect((await failureOf(images.resolveAlias(`contract/published/${name}`))).code).toBe('NOT_FOUND');
+  }, 60_000);
+
+  test('an instance that is not there cannot be published', async () => {
+    const { images } = fixture.client;
+    const outcome = images.publish('contract-no-such', { aliases: [], properties: {} }).then((operation) => operation.wait());
+    expect((await failureOf(outcome)).code).toBe('NOT_FOUND');
+  });
+
   test('an image file that is not there is INVALID_INPUT', async () => {
     expect((await failureOf(fixture.client.images.import({ unified: '/nowhere/image.tar' }))).code).toBe('INVALID_INPUT');
   });

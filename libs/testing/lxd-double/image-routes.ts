@@ -4,7 +4,7 @@ import { type DoubleRequest, jsonBody, Refusal, type Reply, started, sync } from
 import type { World } from './world.js';
 
 export function images(world: World, request: DoubleRequest): Reply {
-  if (request.method === 'POST') return importImage(world, request);
+  if (request.method === 'POST') return isJson(request) ? publish(world, request) : importImage(world, request);
   const all = [...world.images.values()];
   return sync(request.query.get('recursion') === null ? all.map(({ fingerprint }) => `/1.0/images/${fingerprint}`) : all);
 }
@@ -32,6 +32,31 @@ function importImage(world: World, { body, headers }: DoubleRequest): Reply {
     if (world.images.has(fingerprint)) throw new Error('Image with same fingerprint already exists');
     world.images.set(fingerprint, newImage(undefined, { fingerprint, properties, size: content.length }));
     return { fingerprint, size: String(content.length) };
+  };
+  return started(world.operations.start({ description: 'Downloading image', work }), world.faults.operationProject);
+}
+
+function isJson({ headers }: DoubleRequest): boolean {
+  return String(headers['content-type']).startsWith('application/json');
+}
+
+/** An image of an instance; a name that is not known fails in the operation. */
+function publish(world: World, request: DoubleRequest): Reply {
+  const {
+    source,
+    properties,
+    aliases = [],
+  } = jsonBody(request) as {
+    source: { name: string };
+    properties: Record<string, string>;
+    aliases?: { name: string; description: string }[];
+  };
+  const work = async () => {
+    await world.pause();
+    const { name } = world.instance(source.name);
+    const fingerprint = createHash('sha256').update(`${name} ${Date.now()} ${Math.random()}`).digest('hex');
+    world.images.set(fingerprint, newImage(undefined, { fingerprint, properties, aliases }));
+    return { fingerprint, size: '930396' };
   };
   return started(world.operations.start({ description: 'Downloading image', work }), world.faults.operationProject);
 }
