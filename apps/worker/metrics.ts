@@ -14,7 +14,7 @@ export function createMetrics(): WorkerMetrics {
   const registers = [registry];
   const refused = new Counter({
     name: 'webspaces_sweep_refused_total',
-    help: 'Times that nothing was removed or rerouted because LXD could not be believed, by reason',
+    help: 'Times that nothing was removed, rerouted or suspended because what was read could not be believed, by reason',
     labelNames: ['reason'],
     registers,
   });
