@@ -125,6 +125,8 @@ describe.each(CLIENTS)('the original’s client: %s', (name) => {
     const domain = `www.${member.username}.example.org`;
     const own = `${member.username}.${session.lab.profile.baseDomain}`;
     expect(await client.domains()).toEqual([own]);
+    await expect(client.addDomain(domain)).rejects.toThrow(domain);
+    session.lab.dns.set({ [domain]: { txt: ['webspace:id:1'] } });
     await expect(client.addDomain(domain)).rejects.toThrow('verification failed');
     session.lab.dns.set({ [domain]: { txt: [`webspace:id:${member.id}`] } });
     await client.addDomain(domain);

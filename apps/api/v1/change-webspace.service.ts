@@ -3,7 +3,7 @@ import { CREATED_UPDATE, type CreateWebspaceResult } from '#libs/contracts/opera
 import { legacyUserNumber } from '#libs/domain/names.js';
 import { phaseOf } from '#libs/domain/phase.js';
 import { readableRecord } from '#libs/domain/record.js';
-import { PlatformError } from '#libs/errors/platform-error.js';
+import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
 import type { RequestContext } from '../http/context.js';
 import { Changes, type Target } from '../operations/changes.service.js';
@@ -123,8 +123,10 @@ export class ChangeWebspace {
   async #whileRunning(context: RequestContext, kind: 'reboot' | 'shutdown'): Promise<void> {
     const wish = this.#wish(context, kind);
     const repeat = await this.starter.begun(context, kind, wish.name);
-    if (!repeat && (await this.#phase(wish.name)) === 'stopped') throw conflict('not running', `${wish.name} does not run. Boot it first.`);
-    await this.starter.run(context, this.starter.requestFor(context, wish));
+    if (!repeat && (await this.#phase(wish.name)) === 'stopped') throw notRunning(wish.name);
+    await this.starter.run(context, this.starter.requestFor(context, wish)).catch((error: unknown) => {
+      throw isPlatformError(error, 'CONFLICT') && error.details['reason'] === 'not-running' ? notRunning(wish.name) : error;
+    });
   }
 
   #wish({ account }: RequestContext, kind: Wish['kind']): Wish {
@@ -145,6 +147,11 @@ function portNumber(text: string, field: string): number {
   throw new PlatformError('INVALID_INPUT', `${field}: must be a port number from 1 to 65535.`, {
     details: { field, legacyMessage: 'invalid port' },
   });
+}
+
+/** 404 as the original's: of 409 its CLI would not tell the reason here. */
+function notRunning(name: string): PlatformError {
+  return new PlatformError('NOT_FOUND', `${name} does not run. Boot it first.`, { details: { legacyMessage: 'not running' } });
 }
 
 function conflict(legacyMessage: string, message: string): PlatformError {
