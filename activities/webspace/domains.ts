@@ -17,6 +17,7 @@ const LANES = 16;
 /** A round releases no more than this share alone, and never less than five may be: else rather the resolvers are wrong. */
 const RELEASABLE_SHARE = 0.02;
 const RELEASABLE_ALWAYS = 5;
+const RACES = 5;
 
 type Needed = 'txt' | 'domainGraceSeconds' | 'lxd' | 'kube' | 'projection' | 'observer' | 'installation' | 'metrics';
 
@@ -59,13 +60,18 @@ export function domainSteps(deps: Pick<Deps, Needed>) {
     await unlessChanged(kube.apply('domain', { metadata: { name: host, resourceVersion }, status }, { subresource: 'status', signal }));
   }
 
-  async function show(webspace: StoredObject, doubts: readonly { host: string; doubt: Doubt }[], signal: AbortSignal): Promise<void> {
-    const { phase, conditions } = (webspace['status'] ?? {}) as { phase?: Phase; conditions?: Condition[] };
-    const before = conditions?.find(({ type }) => type === DOMAINS_PROVED);
-    const condition = domainsCondition(doubts, before, graceMs);
-    if (!condition || phase === undefined) return;
-    const change = statusChange(webspace, { phase, conditions: [condition] });
-    if (change) await unlessChanged(projection.writeStatus(webspace, change, signal));
+  /** Written again by what it says by then when somebody else wrote its status meanwhile. */
+  async function show(listed: StoredObject, doubts: readonly { host: string; doubt: Doubt }[], signal: AbortSignal): Promise<void> {
+    let webspace: StoredObject | undefined = listed;
+    for (let race = 0; webspace && race < RACES; race++) {
+      const { phase, conditions } = (webspace['status'] ?? {}) as { phase?: Phase; conditions?: Condition[] };
+      const before = conditions?.find(({ type }) => type === DOMAINS_PROVED);
+      const condition = domainsCondition(doubts, before, graceMs);
+      const change = condition && phase !== undefined ? statusChange(webspace, { phase, conditions: [condition] }) : undefined;
+      if (!change || (await unlessChanged(projection.writeStatus(webspace, change, signal)))) return;
+      const found: StoredObject | undefined = await kube.find('webspace', listed.metadata.name, { signal });
+      webspace = found?.metadata.uid === listed.metadata.uid ? found : undefined;
+    }
   }
 
   return {
@@ -140,11 +146,13 @@ function doubtOf(object: StoredObject): Doubt | undefined {
   return ((object['status'] ?? {}) as { unproved?: Doubt }).unproved;
 }
 
-/** Gone or written since it was read: the next round sees it. */
-async function unlessChanged(write: Promise<unknown>): Promise<void> {
+/** False when it is gone or was written since it was read. */
+async function unlessChanged(write: Promise<unknown>): Promise<boolean> {
   try {
     await write;
+    return true;
   } catch (error) {
     if (!isPlatformError(error, 'STALE') && !isPlatformError(error, 'NOT_FOUND')) throw error;
+    return false;
   }
 }
