@@ -210,8 +210,10 @@ describe('many streams', () => {
           await client.shows(new RegExp(`<line ${i}>`), 60_000);
         }),
       );
-      for (const client of all) client.socket.close(1000);
-      await Promise.all(all.map(({ closed }) => closed));
+      await inTurns(all, 10, async (client) => {
+        client.socket.close(1000);
+        await client.closed;
+      });
       await Promise.all(members.map((each) => streams.gone(each, 'while read', 30_000)));
     },
     FULL ? 900_000 : 300_000,

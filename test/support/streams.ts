@@ -58,7 +58,7 @@ export class Streams {
 
   /** Command lines inside that hold the text, asked of LXD alone. */
   async inside(member: Member, text: string): Promise<string[]> {
-    const list = await this.session.lab.lxc(['exec', member.webspace, '--', 'ps', '-o', 'args']);
+    const list = await this.session.lab.lxc(['exec', member.webspace, '--', 'ps', '-o', 'args'], { timeoutMs: 10_000 });
     return list.split('\n').filter((line) => line.includes(text));
   }
 

@@ -5,10 +5,15 @@ import type { LxdClient } from '#libs/lxd/client.js';
 import type { ExecRequest, ExecSession, TerminalSize } from '#libs/lxd/client-parts.js';
 import { Marks, withoutMarks } from './marks.js';
 import { GUARD, HANG_UP, KILL, SIGNAL } from './shell-scripts.js';
+import { Turns } from './turns.js';
 
 /** What LXD has to do by then; afterwards the connection to the command is cut, and LXD kills it. */
 const END_WITHIN_MS = 2_500;
 const SIGNAL_WITHIN_MS = 5_000;
+
+/** LXD 5.0 mixes up file descriptors when very many terminals end at the same moment, and calls of others then hang. */
+const ENDINGS_AT_ONCE = 6;
+const endings = new Turns(ENDINGS_AT_ONCE);
 
 /** The container has no shell to guard a command. */
 class NoShell extends Error {}
@@ -96,7 +101,7 @@ class Session implements GuardedSession {
   }
 
   end(how: 'hang-up' | 'kill'): Promise<void> {
-    this.#ended ??= this.#end(how);
+    this.#ended ??= endings.run(() => this.#end(how));
     return this.#ended;
   }
 
