@@ -3,7 +3,7 @@ import { lxdContract } from '#libs/lxd/contract.js';
 const socket = process.env['LXD_CONTRACT_SOCKET'];
 
 /** `LXD_CONTRACT_SOCKET`, `_URL`, `_IMAGE` (alias) and `_NEW_IMAGE` (unified file) name a running LXD; without them the lab's is used. */
-lxdContract(socket === undefined ? 'LXD of the lab' : `LXD at ${socket}`, async () => {
+lxdContract(socket === undefined ? 'LXD of the lab (row 41: HTTPS with pinned certificates)' : `LXD at ${socket}`, async () => {
   if (socket !== undefined) return { socket, ...existing(), close: async () => undefined };
   const { startLab } = await import('#lab/harness.js');
   const { buildImage } = await import('#lab/image.js');

@@ -29,9 +29,12 @@ export function createSteps(deps: Deps) {
     const byFingerprint = /^[0-9a-f]{64}$/.test(image);
     const fingerprint = byFingerprint ? image : await lxd.images.resolveAlias(image, { signal });
     if (byFingerprint || isArchiveAlias(image)) {
-      const found = await lxd.images.get(fingerprint, { signal });
-      if (!mayBeUsedBy(found, ownerId))
-        throw new PlatformError('NOT_FOUND', `There is no image "${image}".`, { details: { alias: image } });
+      const found = await lxd.images.get(fingerprint, { signal }).catch((error: unknown) => {
+        if (!isPlatformError(error, 'NOT_FOUND')) throw error;
+      });
+      if (!found || !mayBeUsedBy(found, ownerId)) {
+        throw new PlatformError('NOT_FOUND', `There is no image "${image}".`, { details: { field: 'image', legacyMessage: 'not found' } });
+      }
     }
     return byFingerprint ? { fingerprint } : { alias: image, fingerprint };
   }

@@ -48,7 +48,7 @@ function expectQuick(latencies: Latencies): void {
   }
 }
 
-describe('what is done to a container behind our back', () => {
+describe('row 37: what is done to a container behind our back', () => {
   it('shows in its Webspace and its route: start, stop, restart, pause, power-off', async () => {
     const { lab, members } = session;
     const member = members.one(0);
@@ -97,7 +97,7 @@ describe('what is done to a container behind our back', () => {
   }, 200_000);
 });
 
-describe('what happened while the stream of LXD events was cut', () => {
+describe('row 38: what happened while the stream of LXD events was cut', () => {
   it('is put right within one sweep, and no route of an unaffected webspace is touched', async () => {
     const { cluster, lab, members, sweeps } = session;
     const [stopped, started, paused, deleted, ...unaffected] = members.some(8, 40) as [Member, Member, Member, Member, ...Member[]];

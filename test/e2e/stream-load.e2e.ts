@@ -11,7 +11,8 @@ import { Streams } from '../support/streams.js';
 
 const OUTPUT_BYTES = 100 * 1024 * 1024;
 const MAY_GROW_MB = 96;
-const STREAMS = 200;
+/** LXD 5.0 itself may hang when many terminals end at once, and with it every test after this one. */
+const STREAMS = times({ short: 32, full: 200 });
 const GONE_WITHIN_MS = 5_000;
 
 let session: Session;
@@ -214,7 +215,7 @@ describe('many streams', () => {
         client.socket.close(1000);
         await client.closed;
       });
-      await Promise.all(members.map((each) => streams.gone(each, 'while read', 30_000)));
+      await Promise.all(members.map((each) => streams.gone(each, 'while read', 60_000)));
     },
     FULL ? 900_000 : 300_000,
   );
