@@ -12,7 +12,7 @@ import { Streams } from '../support/streams.js';
 const OUTPUT_BYTES = 100 * 1024 * 1024;
 const MAY_GROW_MB = 96;
 /** LXD 5.0 itself may hang when many terminals end at once, and with it every test after this one. */
-const STREAMS = times({ short: 32, full: 200 });
+const STREAMS = times({ short: 6, full: 200 });
 const GONE_WITHIN_MS = 5_000;
 
 let session: Session;
@@ -30,6 +30,8 @@ beforeAll(async () => {
 }, 240_000);
 afterAll(async () => {
   await impatient?.close();
+  // LXD 5.0 keeps commands whose terminals ended at the same moment as others', and works no longer on their instances.
+  await session?.lab.process('lxd').restart();
   await session?.close();
 }, 180_000);
 
@@ -183,7 +185,7 @@ describe('much output', () => {
 });
 
 describe('many streams', () => {
-  const webspaces = times({ short: 8, full: 50 });
+  const webspaces = times({ short: 2, full: 50 });
 
   it(
     `${STREAMS} at once, each answers`,
@@ -211,7 +213,7 @@ describe('many streams', () => {
           await client.shows(new RegExp(`<line ${i}>`), 60_000);
         }),
       );
-      await inTurns(all, 10, async (client) => {
+      await inTurns(all, times({ short: 1, full: 10 }), async (client) => {
         client.socket.close(1000);
         await client.closed;
       });

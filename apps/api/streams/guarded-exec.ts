@@ -12,7 +12,7 @@ const END_WITHIN_MS = 2_500;
 const SIGNAL_WITHIN_MS = 5_000;
 
 /** LXD 5.0 mixes up file descriptors when very many terminals end at the same moment, and calls of others then hang. */
-const ENDINGS_AT_ONCE = 12;
+const ENDINGS_AT_ONCE = 2;
 const endings = new Turns(ENDINGS_AT_ONCE);
 
 /** The container has no shell to guard a command. */
