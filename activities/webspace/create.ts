@@ -27,14 +27,19 @@ export function createSteps(deps: Deps) {
 
   async function resolveImage(image: string, ownerId: string, signal: AbortSignal): Promise<WebspaceRecord['image']> {
     const byFingerprint = /^[0-9a-f]{64}$/.test(image);
-    const fingerprint = byFingerprint ? image : await lxd.images.resolveAlias(image, { signal });
-    if (byFingerprint || isArchiveAlias(image)) {
-      const found = await lxd.images.get(fingerprint, { signal }).catch((error: unknown) => {
-        if (!isPlatformError(error, 'NOT_FOUND')) throw error;
-      });
-      if (!found || !mayBeUsedBy(found, ownerId)) {
-        throw new PlatformError('NOT_FOUND', `There is no image "${image}".`, { details: { field: 'image', legacyMessage: 'not found' } });
+    const unknown = (message: string) =>
+      new PlatformError('NOT_FOUND', message, { details: { field: 'image', image, legacyMessage: 'not found' } });
+    const known = async <T>(read: Promise<T>): Promise<T> => {
+      try {
+        return await read;
+      } catch (error) {
+        throw isPlatformError(error, 'NOT_FOUND') ? unknown(error.message) : error;
       }
+    };
+    const fingerprint = byFingerprint ? image : await known(lxd.images.resolveAlias(image, { signal }));
+    if (byFingerprint || isArchiveAlias(image)) {
+      const found = await known(lxd.images.get(fingerprint, { signal }));
+      if (!mayBeUsedBy(found, ownerId)) throw unknown(`There is no image "${image}".`);
     }
     return byFingerprint ? { fingerprint } : { alias: image, fingerprint };
   }

@@ -1,4 +1,5 @@
 import { http } from '#lab/http.js';
+import { waitFor } from '#lab/wait.js';
 import { StreamClient } from '../stream-client.js';
 import { PROMPT, type SimpleResult, type Size, type Terminal, type Typed, type V1Client } from './v1-client.js';
 
@@ -7,6 +8,7 @@ export interface Urls {
   readonly webspaced: string;
 }
 
+const RETYPE_MS = 1_500;
 const SIZE: Size = { width: 80, height: 24 };
 
 /** Requests of exactly the form in which the original's CLI (and its generated client) sends them. */
@@ -69,8 +71,17 @@ export class WireClient implements V1Client {
   async console(input: string, until: RegExp): Promise<string> {
     const terminal = await this.#stream('console');
     terminal.say(SIZE);
-    terminal.type('\r');
-    await terminal.shows(PROMPT);
+    // Who types before the shell reads is not heard.
+    let typedAt = 0;
+    const prompted = async () => {
+      if (PROMPT.test(terminal.output)) return true;
+      if (Date.now() - typedAt > RETYPE_MS) {
+        typedAt = Date.now();
+        terminal.type('\r');
+      }
+      return false;
+    };
+    await waitFor('the prompt of the console', prompted, { timeoutMs: 30_000, intervalMs: 20 });
     terminal.type(`${input}\r`);
     await terminal.shows(until);
     terminal.socket.close(1000, 'Stream shutting down');
