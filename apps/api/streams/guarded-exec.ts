@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { LxdClient } from '#libs/lxd/client.js';
 import type { ExecRequest, ExecSession, TerminalSize } from '#libs/lxd/client-parts.js';
@@ -124,7 +125,8 @@ class Session implements GuardedSession {
     const { session } = this.guarded;
     await this.#script(how === 'kill' ? KILL : HANG_UP, [], END_WITHIN_MS).catch(() => undefined);
     session.kill();
-    await session.exitCode.catch(() => undefined);
+    // LXD may never tell: others wait for their turn to end.
+    await Promise.race([session.exitCode.catch(() => undefined), sleep(END_WITHIN_MS, undefined, { ref: false })]);
   }
 
   /** Does nothing where there is no guard, or none yet. */
