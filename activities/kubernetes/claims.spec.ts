@@ -106,3 +106,34 @@ describe('an address', () => {
     await expect(claims.release('domain', read, signal)).rejects.toMatchObject({ code: 'STALE' });
   });
 });
+
+describe('ports of any number', () => {
+  const PORTS = { from: 50_000, to: 50_019 };
+  const any = (count: number, internal = 80) => Array.from({ length: count }, () => ({ protocol: 'tcp' as const, internal }));
+  const numbers = (ports: readonly { readonly external: number }[]) => ports.map(({ external }) => external).sort();
+
+  test('are all different, also of what the same operation forwards by number and of what others hold', async () => {
+    const fixed = [{ protocol: 'tcp' as const, external: 50_003, internal: 1 }];
+    const [a, b] = await Promise.all(
+      ['a', 'b'].map((name) => claims.ensureAnyPorts(PORTS, any(9), { seed: 'same', fixed }, claimant(name), signal)),
+    );
+    const all = numbers([...(a ?? []), ...(b ?? [])]);
+    expect(new Set(all).size).toBe(18);
+    expect(all).not.toContain(50_003);
+  });
+
+  test('are found again by a retry, and corrected when each stands for another one now', async () => {
+    const first = await claims.ensureAnyPorts(PORTS, any(9), { seed: 'seed' }, claimant('a'), signal);
+    const again = await claims.ensureAnyPorts(PORTS, any(9, 22), { seed: 'seed' }, claimant('a'), signal);
+    expect(numbers(again)).toEqual(numbers(first));
+    const objects = await kube.list('portForward');
+    expect(objects.map((object) => (object['spec'] as { internal: number }).internal)).toEqual(Array.from({ length: 9 }, () => 22));
+  });
+
+  test('end with the range: all of it is given, and not one more', async () => {
+    expect(await claims.ensureAnyPorts(PORTS, any(20), { seed: 'seed' }, claimant('a'), signal)).toHaveLength(20);
+    await expect(claims.ensureAnyPorts(PORTS, any(1), { seed: 'seed' }, claimant('b'), signal)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+    });
+  });
+});

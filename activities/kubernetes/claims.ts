@@ -51,6 +51,12 @@ function says(object: StoredObject, claim: Claim): boolean {
   return Object.entries(claim.spec).every(([key, value]) => spec[key] === value);
 }
 
+/** Whether the claim was made by this operation, and not by an earlier one of the same webspace. */
+function isOf(object: StoredObject, { uid, operationId }: Claimant): boolean {
+  const spec = claimSpec(object);
+  return spec.uid === uid && spec.operation === operationId;
+}
+
 /** Claims: the object of a name belongs to whoever managed to create it. Nothing here looks first and writes afterwards. */
 export class Claims {
   readonly #kube: KubernetesClient;
@@ -77,8 +83,7 @@ export class Claims {
       if (!object) continue;
       const spec = claimSpec(object);
       if (spec.uid === claimant.uid) {
-        if (says(object, claim)) return;
-        await this.#kube.replace(claim.kind, { ...object, spec: { ...(object['spec'] as object), ...claim.spec } }, { signal });
+        await this.#correct(object, claim, signal);
         return;
       }
       if (!(await mayTake({ kind: claim.kind, object, spec }))) {
@@ -118,34 +123,55 @@ export class Claims {
   }
 
   /**
-   * Claims a free port of the range. A retry finds what its former attempt claimed, if `seed` is the same.
+   * Claims as many free ports of the range as are wanted, in that order, none twice and none of `fixed`. A retry finds what its former attempt
+   * claimed, if `seed` is the same.
    * @throws UNAVAILABLE when every port of the range is taken.
    */
-  async ensureAnyPort(
+  async ensureAnyPorts(
     range: PortRange,
-    wanted: Omit<NewPortForward, 'external'>,
-    seed: string,
+    wanted: readonly Omit<NewPortForward, 'external'>[],
+    options: { readonly seed: string; readonly fixed?: readonly PortForward[] },
     claimant: Claimant,
     signal: AbortSignal,
-  ): Promise<PortForward> {
+  ): Promise<PortForward[]> {
+    // All draw from one sequence: a port that this operation already holds looks like a former attempt's.
+    const candidates = portCandidates(range, options.seed);
+    const fixed = new Set(options.fixed?.map((port) => portClaim(port).name));
     let refused = 0;
-    let taken: ReadonlySet<string> = new Set();
-    for (const external of portCandidates(range, seed)) {
-      const port = { protocol: wanted.protocol, external, internal: wanted.internal };
-      const claim = portClaim(port);
-      if (taken.has(claim.name)) continue;
-      try {
-        await this.#kube.create(claim.kind, this.#object(claim, claimant), { signal });
-        return port;
-      } catch (error) {
-        if (!isPlatformError(error, 'CONFLICT')) throw error;
+    let taken: ReadonlySet<string> = fixed;
+    const draw = async ({ protocol, internal }: Omit<NewPortForward, 'external'>): Promise<PortForward> => {
+      for (let next = candidates.next(); !next.done; next = candidates.next()) {
+        const port = { protocol, external: next.value, internal };
+        const claim = portClaim(port);
+        if (taken.has(claim.name)) continue;
+        if (await this.#claimPort(claim, claimant, signal)) return port;
+        if (++refused === PORT_GUESSES) {
+          const others = (await this.#kube.list(claim.kind, { signal })).filter((object) => !isOf(object, claimant));
+          taken = new Set([...fixed, ...others.map(({ metadata }) => metadata.name)]);
+        }
       }
-      const object = await this.#kube.find(claim.kind, claim.name, { signal });
-      const spec = object && claimSpec(object);
-      if (object && spec?.uid === claimant.uid && spec.operation === claimant.operationId && says(object, claim)) return port;
-      if (++refused === PORT_GUESSES) taken = new Set((await this.#kube.list(claim.kind, { signal })).map(({ metadata }) => metadata.name));
+      throw new PlatformError('UNAVAILABLE', `All ${protocol} ports from ${range.from} to ${range.to} are taken.`);
+    };
+    return settleAll(wanted.map(draw));
+  }
+
+  /** Whether the port is this operation's now, made or left by a former attempt. */
+  async #claimPort(claim: Claim, claimant: Claimant, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#kube.create(claim.kind, this.#object(claim, claimant), { signal });
+      return true;
+    } catch (error) {
+      if (!isPlatformError(error, 'CONFLICT')) throw error;
     }
-    throw new PlatformError('UNAVAILABLE', `All ${wanted.protocol} ports from ${range.from} to ${range.to} are taken.`);
+    const object = await this.#kube.find(claim.kind, claim.name, { signal });
+    if (!object || !isOf(object, claimant)) return false;
+    await this.#correct(object, claim, signal);
+    return true;
+  }
+
+  async #correct(object: StoredObject, claim: Claim, signal: AbortSignal): Promise<void> {
+    if (says(object, claim)) return;
+    await this.#kube.replace(claim.kind, { ...object, spec: { ...(object['spec'] as object), ...claim.spec } }, { signal });
   }
 
   /** Makes the claims of a uid what its record says: releases those it does not name, corrects those that say something else. */
@@ -160,8 +186,7 @@ export class Claims {
       (await this.of(uid, signal)).map(async ({ kind, object }) => {
         const claim = wanted.get(claimKey({ kind, name: object.metadata.name }));
         if (!claim) return mayRelease({ kind, name: object.metadata.name }) ? this.release(kind, object, signal) : undefined;
-        if (says(object, claim)) return;
-        await this.#kube.replace(kind, { ...object, spec: { ...(object['spec'] as object), ...claim.spec } }, { signal });
+        await this.#correct(object, claim, signal);
       }),
     );
   }

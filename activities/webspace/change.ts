@@ -1,5 +1,5 @@
 import type { Acting, Busy } from '#libs/contracts/activities.js';
-import type { ChangeWebspaceResult, PortForward, WebspaceChange } from '#libs/contracts/operations.js';
+import type { ChangeWebspaceResult, NewPortForward, PortForward, WebspaceChange } from '#libs/contracts/operations.js';
 import { RECORD_KEY } from '#libs/contracts/webspaces-api.js';
 import { type ChangePlan, planChange } from '#libs/domain/change.js';
 import { serialiseRecord, type WebspaceRecord } from '#libs/domain/record.js';
@@ -11,6 +11,8 @@ import { leftBehind } from './left-behind.js';
 import { takeWebspace } from './take.js';
 
 const RACES = 5;
+
+const isFixed = (port: NewPortForward): port is PortForward => port.external !== undefined;
 
 /** The step of a change: claims first, then the record, which says by itself which operation changed it last. */
 export function changeSteps(deps: Deps) {
@@ -30,17 +32,14 @@ export function changeSteps(deps: Deps) {
     // The instance under the name is this one: any other uid's claims are of one that is gone.
     const claimant = { name, uid, operationId };
     const mayTake = leftBehind(name, async () => false, installation, signal);
-    const [ports] = await settleAll([
-      settleAll(
-        wanted.map(async ({ protocol, external, internal }, index): Promise<PortForward> => {
-          if (external !== undefined) return { protocol, external, internal };
-          const seed = `${operationId}/${index}`;
-          return claims.ensureAnyPort(platform.portRange, { protocol, internal }, seed, claimant, signal);
-        }),
-      ),
+    const fixed = wanted.filter(isFixed);
+    const any = wanted.filter((port) => !isFixed(port));
+    const [drawn] = await settleAll([
+      claims.ensureAnyPorts(platform.portRange, any, { seed: operationId, fixed }, claimant, signal),
       ...plan.claims.map((one) => claims.ensure(one, claimant, mayTake, signal)),
     ]);
-    return ports;
+    let next = 0;
+    return wanted.map((port) => (isFixed(port) ? port : (drawn[next++] as PortForward)));
   }
 
   return {

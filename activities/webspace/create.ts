@@ -74,16 +74,20 @@ export function createSteps(deps: Deps) {
         leftBehind(name, async () => (await found) !== undefined, installation, signal),
         signal,
       ),
-      input.extras?.sshKey === undefined
-        ? undefined
-        : claims.ensureAnyPort(platform.portRange, { protocol: 'tcp', internal: SSH_PORT }, `${operationId}/ssh`, claimant, signal),
+      claims.ensureAnyPorts(
+        platform.portRange,
+        input.extras?.sshKey === undefined ? [] : [{ protocol: 'tcp', internal: SSH_PORT }],
+        { seed: operationId },
+        claimant,
+        signal,
+      ),
     ]);
     // The claims of one that exists are taken, too: that it exists says more.
     const [instance] = await settleAll([found, claimed.catch(() => undefined)]);
     if (instance && uidOf(instance.value) !== uid) throw exists(name);
-    const [address, , sshPort] = await claimed;
+    const [address, , ports] = await claimed;
     const made = instance && parseRecord(instance.value);
-    return { record: made ?? newRecord(input, image, { address, ports: sshPort ? [sshPort] : [] }, platform) };
+    return { record: made ?? newRecord(input, image, { address, ports }, platform) };
   }
 
   return {

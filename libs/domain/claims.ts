@@ -21,7 +21,7 @@ export function addressClaim(address: string): Claim {
   return { kind: 'address', name: addressObjectName(address), spec: { address } };
 }
 
-export function portClaim(port: WebspaceRecord['ports'][number]): Claim {
+export function portClaim(port: Pick<WebspaceRecord['ports'][number], 'protocol' | 'external' | 'internal'>): Claim {
   return {
     kind: 'portForward',
     name: `${port.protocol}-${port.external}`,
