@@ -1,10 +1,10 @@
-import { connect, type Socket } from 'node:net';
 import type { Acting, Busy, Started, WebspaceFacts } from '#libs/contracts/activities.js';
 import { phaseOf } from '#libs/domain/phase.js';
 import { uidOfObject } from '#libs/domain/projection.js';
 import { parseRecord, type WebspaceRecord } from '#libs/domain/record.js';
 import { suspendedError } from '#libs/domain/suspension.js';
 import { isPlatformError, noWebspace, PlatformError } from '#libs/errors/platform-error.js';
+import { dialUntil } from '#libs/net/dial.js';
 import { Instances } from '../lxd/instances.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
@@ -12,9 +12,6 @@ import { settleAll } from '../shared/settle-all.js';
 import { factsOf } from './facts.js';
 import { giveAddress } from './give-address.js';
 import { takeWebspace } from './take.js';
-
-const ATTEMPT_EVERY_MS = 25;
-const ATTEMPT_LIVES_MS = 1_000;
 
 /** The steps of boot, reboot and shutdown. */
 export function stateSteps(deps: Deps) {
@@ -56,8 +53,9 @@ export function stateSteps(deps: Deps) {
       const address = facts.address || (await observer.awaitAddress(acting.name, deadline, call.signal));
       if (address === undefined) return { answering: false, waitedMs: Date.now() - begun };
       wait(`${address}:${facts.port} to accept a connection`);
-      const answering = await accepts({ address, port: facts.port }, deadline, call.signal);
-      return { answering, waitedMs: Date.now() - begun };
+      const socket = await dialUntil({ address, port: facts.port }, deadline, call.signal);
+      socket?.destroy();
+      return { answering: socket !== undefined, waitedMs: Date.now() - begun };
     },
 
     async beginStop(call: Call, acting: Acting): Promise<WebspaceFacts | Busy> {
@@ -85,31 +83,4 @@ export function stateSteps(deps: Deps) {
       return instances.stop(call, acting.name, timeoutSeconds);
     },
   };
-}
-
-/**
- * Whether the port accepts a connection before the deadline. Attempts overlap: one whose first packet was lost while the address came up
- * would itself try again only after a second.
- */
-function accepts({ address, port }: Pick<WebspaceFacts, 'address' | 'port'>, deadline: number, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    const sockets = new Set<Socket>();
-    const end = (answer: boolean) => {
-      clearInterval(timer);
-      for (const socket of sockets) socket.destroy();
-      resolve(answer);
-    };
-    const attempt = () => {
-      if (signal.aborted || Date.now() > deadline) return end(false);
-      const socket = connect({ host: address, port, timeout: ATTEMPT_LIVES_MS });
-      sockets.add(socket);
-      socket.once('connect', () => end(true));
-      // Refused or unreachable is what a container that boots answers.
-      socket.once('error', () => socket.destroy());
-      socket.once('timeout', () => socket.destroy());
-      socket.once('close', () => sockets.delete(socket));
-    };
-    const timer = setInterval(attempt, ATTEMPT_EVERY_MS);
-    attempt();
-  });
 }

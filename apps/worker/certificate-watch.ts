@@ -1,10 +1,8 @@
 import type { Logger } from 'pino';
 import { LABELS } from '#libs/contracts/webspaces-api.js';
 import { readinessOf } from '#libs/domain/certificates.js';
-import { messageOf } from '#libs/errors/platform-error.js';
 import type { KubernetesClient, WatchChange } from '#libs/kubernetes/client.js';
-
-const RETRY_MS = 1_000;
+import { follow } from '#libs/kubernetes/follow.js';
 
 export interface CertificateWatchParts {
   readonly kube: KubernetesClient;
@@ -30,32 +28,20 @@ export class CertificateWatch {
   }
 
   start(): void {
-    void this.#run();
+    const { kube, log, resync } = this.#parts;
+    void follow(kube, {
+      kind: 'certificate',
+      labelSelector: LABELS.webspace,
+      signal: this.#stop.signal,
+      log,
+      // At the start of a worker everything is compared anyway.
+      resync: async (first) => (first ? undefined : resync()),
+      onChange: (change) => this.#seen(change),
+    });
   }
 
   stop(): void {
     this.#stop.abort();
-  }
-
-  async #run(): Promise<void> {
-    const { kube, log, resync } = this.#parts;
-    const { signal } = this.#stop;
-    let from: string | undefined;
-    let lost = false;
-    while (!signal.aborted) {
-      try {
-        from ??= await kube.versionOf('certificate', { signal });
-        if (lost) await resync();
-        lost = false;
-        from = await kube.watch('certificate', { from, labelSelector: LABELS.webspace, signal }, (change) => this.#seen(change));
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!lost) log.warn({ error: messageOf(error) }, 'watch of Certificates lost, trying again');
-        lost = true;
-        from = undefined;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      }
-    }
   }
 
   #seen({ type, object }: WatchChange): void {

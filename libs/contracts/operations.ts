@@ -248,6 +248,14 @@ export const PROGRESS_QUERY = 'progress';
 /** Update of `bootWebspace`: completes as soon as LXD has started the container (before its port answers). */
 export const STARTED_UPDATE = 'started';
 
+/** Answer of {@link STARTED_UPDATE}. */
+export interface StartedAnswer {
+  /** Whether it was off. */
+  readonly changed: boolean;
+  /** Of the container. Empty when LXD gives it one only later: a webspace of the original that was running before it was taken over. */
+  readonly address: string;
+}
+
 /**
  * Update of `createWebspace`: completes as soon as the webspace is there for good, with the workflow's result. What follows (a last look, the
  * lock) is no longer undone.

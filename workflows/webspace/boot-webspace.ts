@@ -1,6 +1,6 @@
 import { workflowInfo } from '@temporalio/workflow';
 import type { Acting } from '../../libs/contracts/activities.js';
-import { type BootWebspaceInput, STARTED_UPDATE, type StateResult } from '../../libs/contracts/operations.js';
+import { type BootWebspaceInput, STARTED_UPDATE, type StartedAnswer, type StateResult } from '../../libs/contracts/operations.js';
 import { lasting, slow } from '../shared/activities.js';
 import { Milestone } from '../shared/milestone.js';
 import { Operation } from '../shared/step.js';
@@ -10,7 +10,7 @@ const LOCK_DEADLINE_MS = 60_000;
 
 /** Boots a webspace once for any number of callers: ready when its port answers, or when its start-up time is over. */
 export async function bootWebspace({ name }: BootWebspaceInput): Promise<StateResult> {
-  const started = new Milestone<{ changed: boolean }>(STARTED_UPDATE);
+  const started = new Milestone<StartedAnswer>(STARTED_UPDATE);
   const unread: Acting = { kind: 'boot', name, operationId: workflowInfo().runId, uid: '' };
   const operation = new Operation();
   return started.during(() =>
@@ -19,7 +19,7 @@ export async function bootWebspace({ name }: BootWebspaceInput): Promise<StateRe
       const facts = await operation.stepWhenFree('start', `Start container ${name}`, LOCK_DEADLINE_MS, () =>
         slow(`Start container ${name}`).startInstance(unread),
       );
-      started.reach({ changed: facts.changed });
+      started.reach({ changed: facts.changed, address: facts.address });
       const acting: Acting = { ...unread, uid: facts.uid };
       await operation.step('ready', `Wait for ${facts.address}:${facts.port}`, () =>
         slow(`Wait for ${facts.address}:${facts.port}`).awaitReady(acting, facts),

@@ -145,7 +145,8 @@ describe('bootWebspace', () => {
   test('answers everybody who waits for the start once the container runs', async () => {
     await rig.run('bootWebspace', { name: 'ws-u1' }, { settle: async () => ({ phase: 'running' }) }, async ({ handle, result }) => {
       const answers = await Promise.all([handle.executeUpdate(STARTED_UPDATE), handle.executeUpdate(STARTED_UPDATE)]);
-      expect(answers).toEqual([{ changed: true }, { changed: true }]);
+      const answer = { changed: true, address: exampleFacts.address };
+      expect(answers).toEqual([answer, answer]);
       expect(await result()).toEqual({ name: 'ws-u1', phase: 'running' });
     });
   });

@@ -1,0 +1,144 @@
+import type { Logger } from 'pino';
+import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
+import type { PortForward, Protocol } from '#libs/contracts/operations.js';
+import { LABELS, type Phase } from '#libs/contracts/webspaces-api.js';
+import { portKey } from '#libs/domain/change.js';
+import type { KubernetesClient, WatchChange } from '#libs/kubernetes/client.js';
+import { follow } from '#libs/kubernetes/follow.js';
+
+/** What the gateway knows of a webspace: what its `Webspace` object publishes. Names and ports that are withheld from it are not in there. */
+export interface WebspaceView {
+  readonly name: string;
+  readonly uid: string;
+  /** Account id. */
+  readonly owner: string;
+  readonly hosts: readonly string[];
+  readonly http: { readonly port: number; readonly startupDelaySeconds: number; readonly sniPassthrough: boolean };
+  readonly ports: readonly PortForward[];
+  readonly phase: Phase;
+  /** Of its container; undefined for one of the original that has none of its own yet. */
+  readonly address: string | undefined;
+}
+
+export interface DirectoryParts {
+  readonly kube: KubernetesClient;
+  readonly log: Logger;
+}
+
+/**
+ * All webspaces by name, host name and forwarded port, as the cluster says now. Starts empty: until {@link synced} an unknown name may be one
+ * that was not read yet.
+ */
+export class Directory {
+  readonly #parts: DirectoryParts;
+  readonly #stop = new AbortController();
+  readonly #views = new Map<string, WebspaceView>();
+  readonly #byHost = new Map<string, string>();
+  readonly #byPort = new Map<string, string>();
+  readonly #listeners = new Set<(name: string) => void>();
+  #synced = false;
+
+  constructor(parts: DirectoryParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    const { kube, log } = this.#parts;
+    const { signal } = this.#stop;
+    void follow(kube, {
+      kind: 'webspace',
+      labelSelector: LABELS.webspace,
+      signal,
+      log,
+      resync: async () => this.#replaceAll(await kube.list('webspace', { labelSelector: LABELS.webspace, signal })),
+      onChange: (change) => this.#change(change),
+    });
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** Whether all webspaces have been read once. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  get(name: string): WebspaceView | undefined {
+    return this.#views.get(name);
+  }
+
+  /** The webspace of a host name in any case, with or without a trailing dot. */
+  byHost(host: string): WebspaceView | undefined {
+    return this.#named(this.#byHost.get(host.toLowerCase().replace(/\.$/, '')));
+  }
+
+  byPort(protocol: Protocol, external: number): WebspaceView | undefined {
+    return this.#named(this.#byPort.get(portKey({ protocol, external })));
+  }
+
+  all(): Iterable<WebspaceView> {
+    return this.#views.values();
+  }
+
+  /** Tells the name of a webspace whose view has changed, come or gone; returns what ends that. */
+  onChange(listener: (name: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #named(name: string | undefined): WebspaceView | undefined {
+    return name === undefined ? undefined : this.#views.get(name);
+  }
+
+  #replaceAll(objects: readonly StoredObject[]): void {
+    const present = new Set(objects.map(({ metadata }) => metadata.name));
+    for (const name of [...this.#views.keys()]) if (!present.has(name)) this.#set(name, undefined);
+    for (const object of objects) this.#set(object.metadata.name, viewOf(object));
+    this.#synced = true;
+  }
+
+  #change({ type, object }: WatchChange): void {
+    this.#set(object.metadata.name, type === 'DELETED' ? undefined : viewOf(object));
+  }
+
+  #set(name: string, view: WebspaceView | undefined): void {
+    const before = this.#views.get(name);
+    for (const [index, keys] of [[this.#byHost, before?.hosts ?? []] as const, [this.#byPort, before?.ports.map(portKey) ?? []] as const]) {
+      for (const key of keys) if (index.get(key) === name) index.delete(key);
+    }
+    if (view) {
+      this.#views.set(name, view);
+      for (const host of view.hosts) this.#byHost.set(host, name);
+      for (const port of view.ports) this.#byPort.set(portKey(port), name);
+    } else {
+      this.#views.delete(name);
+    }
+    for (const listener of this.#listeners) listener(name);
+  }
+}
+
+interface Spec {
+  readonly uid: string;
+  readonly owner: { readonly id: string };
+  readonly address?: string;
+  readonly hosts: readonly string[];
+  readonly http: { readonly port: number; readonly startupDelaySeconds?: number; readonly sniPassthrough?: boolean };
+  readonly ports?: readonly PortForward[];
+}
+
+function viewOf(object: StoredObject): WebspaceView {
+  const { uid, owner, address, hosts, http, ports = [] } = object['spec'] as Spec;
+  const { phase = 'unknown' } = (object['status'] ?? {}) as { phase?: Phase };
+  const { port, startupDelaySeconds = 0, sniPassthrough = false } = http;
+  return {
+    name: object.metadata.name,
+    uid,
+    owner: owner.id,
+    hosts,
+    http: { port, startupDelaySeconds, sniPassthrough },
+    ports,
+    phase,
+    address,
+  };
+}

@@ -1,0 +1,33 @@
+import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import type { Trigger } from './boots.js';
+
+export interface GatewayMetrics {
+  readonly registry: Registry;
+  boot(trigger: Trigger, outcome: string, seconds: number): void;
+}
+
+export function createMetrics(): GatewayMetrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const boots = new Counter({
+    name: 'webspaces_gateway_boots_total',
+    help: 'Boots asked for, by what visitors came by (http, sni, port) and outcome (started, ran or an error code)',
+    labelNames: ['trigger', 'outcome'],
+    registers,
+  });
+  const bootSeconds = new Histogram({
+    name: 'webspaces_gateway_boot_seconds',
+    help: 'Time until LXD had started a webspace',
+    labelNames: ['trigger'],
+    buckets: [0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60],
+    registers,
+  });
+  return {
+    registry,
+    boot: (trigger, outcome, seconds) => {
+      boots.inc({ trigger, outcome });
+      bootSeconds.observe({ trigger }, seconds);
+    },
+  };
+}

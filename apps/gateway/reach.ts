@@ -1,0 +1,31 @@
+import type { Socket } from 'node:net';
+import { PlatformError } from '#libs/errors/platform-error.js';
+import { dialUntil } from '#libs/net/dial.js';
+import type { Boots, Trigger } from './boots.js';
+import type { WebspaceView } from './directory.js';
+
+export interface Visit {
+  readonly trigger: Trigger;
+  /** Host name or port, for Temporal UI. */
+  readonly visited: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A connection to a port of the webspace, which boots for it when it is off. Its readiness is that the port accepts; after LXD has started it
+ * that is waited for as long as its start-up delay says.
+ * @throws PlatformError the boot's own; UNAVAILABLE when the port accepts nothing in time; CANCELLED when the visitor has left.
+ */
+export async function reach(boots: Boots, view: WebspaceView, port: number, { trigger, visited, signal }: Visit): Promise<Socket> {
+  if (view.phase === 'running' && view.address !== undefined) {
+    const socket = await dialUntil({ address: view.address, port }, 0, signal);
+    if (socket) return socket;
+  }
+  const { address, at } = await boots.started(view, trigger, visited);
+  const deadline = at + view.http.startupDelaySeconds * 1000;
+  const socket = address === '' ? undefined : await dialUntil({ address, port }, deadline, signal);
+  if (socket) return socket;
+  if (signal.aborted) throw new PlatformError('CANCELLED', 'The visitor has left.');
+  const where = address === '' ? 'has no address' : `does not listen on port ${port}`;
+  throw new PlatformError('UNAVAILABLE', `The webspace runs, but ${where}.`, { details: { reason: 'not-listening', retryAfterMs: 2_000 } });
+}

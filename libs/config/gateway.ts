@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import type { DeepReadonly } from './freeze.js';
+import { kubernetesSchema, listenSchema, logSchema, temporalSchema } from './schemas.js';
+
+const seconds = z.number().min(0.1).max(600);
+
+const boot = z
+  .strictObject({
+    holdSeconds: seconds.default(60).describe('Longest wait of a visitor for a webspace that boots'),
+    backOffSeconds: seconds
+      .default(1)
+      .describe('After a failed boot the next one waits this long, twice as long after each further failure'),
+    backOffMaxSeconds: seconds.default(30).describe('Longest such wait'),
+    waiting: z.int().min(1).default(10_000).describe('Visitors who wait at once in this process; further ones are refused'),
+    waitingPerWebspace: z.int().min(1).default(2_000).describe('Visitors who wait for one webspace at once'),
+  })
+  .prefault({});
+
+const settings = z.strictObject({
+  role: z.enum(['http', 'ports']).describe('http: sites, by host name and SNI; ports: forwarded ports'),
+  listen: listenSchema.prefault('127.0.0.1:8082').describe('Address of health, metrics and status'),
+  log: logSchema,
+  kubernetes: kubernetesSchema,
+  temporal: temporalSchema,
+  boot,
+  http: z
+    .strictObject({
+      listen: listenSchema.prefault('0.0.0.0:8080').describe("Where Traefik finds the gateway's port http"),
+      tlsListen: listenSchema.prefault('0.0.0.0:8443').describe("Where Traefik finds the gateway's port tls (SNI passthrough)"),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      temporalTimeoutMs: z.int().min(100).max(30_000).default(2_500).describe('Deadline of one call to Temporal'),
+      shutdownSeconds: z.number().min(0).max(600).default(30).describe('How long connections may finish after SIGTERM'),
+    })
+    .prefault({}),
+});
+
+export const gatewayConfigSchema = settings;
+export type GatewayConfig = DeepReadonly<z.output<typeof gatewayConfigSchema>>;
