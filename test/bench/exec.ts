@@ -64,7 +64,8 @@ async function byApi(stage: Stage, member: Member): Promise<number> {
 
 async function byLxc(stage: Stage, name: string): Promise<number> {
   const env = { PATH: '/usr/bin:/bin', HOME: stage.lab.profile.paths.state, LXD_DIR: stage.lab.profile.paths.lxd };
-  const child = spawn(LXC, ['exec', '--force-interactive', name, '--', ...LINGERING], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  // Its input stays open: at its end LXD hangs the terminal up.
+  const child = spawn(LXC, ['exec', '--force-interactive', name, '--', ...LINGERING], { env, stdio: ['pipe', 'pipe', 'inherit'] });
   let bytes = 0;
   child.stdout.on('data', (data: Buffer) => {
     bytes += data.length;
