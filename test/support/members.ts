@@ -48,6 +48,25 @@ export class Members {
     await this.expect(201, member, 'POST', '', { image });
   }
 
+  /** A change by v2, waited for until it ended so. */
+  async change(member: Member, change: object, wanted = 'completed'): Promise<Record<string, unknown>> {
+    const begun = await this.lab.api({ id: member.id }, 'PATCH', `/v2/webspaces/${member.webspace}`, change);
+    if (begun.status !== 202) throw new Error(`${begun.status} ${begun.body}`);
+    const { id } = begun.json<{ id: string }>();
+    const look = async () => {
+      const operation = (await this.lab.api('admin', 'GET', `/v2/operations/${id}`)).json<Record<string, unknown>>();
+      return operation['status'] === 'running' ? undefined : operation;
+    };
+    const ended = await waitFor(`the end of ${id}`, look, { timeoutMs: 30_000 });
+    if (ended['status'] !== wanted) throw new Error(`${id} is ${ended['status']} instead of ${wanted}: ${JSON.stringify(ended)}`);
+    return ended;
+  }
+
+  /** Forwarded TCP ports as v1 shows them: outside to inside. */
+  async forwards(member: Member): Promise<Record<string, number>> {
+    return (await this.expect(200, member, 'GET', '/ports')).json<Record<string, number>>();
+  }
+
   /** Makes and boots webspaces, a few at a time, until each site answers. */
   async running(...members: readonly Member[]): Promise<void> {
     await inTurns(members, 4, async (member) => {

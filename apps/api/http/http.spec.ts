@@ -1,12 +1,12 @@
 import { type AddressInfo, connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { startTestApi, type TestApi } from '../testing/test-api.js';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { shareTestApi } from '../testing/share-test-api.js';
+import type { TestApi } from '../testing/test-api.js';
 
 let api: TestApi;
-beforeAll(async () => {
-  api = await startTestApi();
+shareTestApi((started) => {
+  api = started;
 });
-afterAll(() => api.app.close());
 
 describe('paths and methods', () => {
   test.each(['/v1/nothing', '/', '/v2', '/v1/webspace'])('the unknown path %s is 404 in the original words', async (path) => {

@@ -1,15 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { sha512Crypt } from '#libs/linux/sha512-crypt.js';
-import { ALICES_KEY, startTestApi, type TestApi } from '../testing/test-api.js';
+import { shareTestApi } from '../testing/share-test-api.js';
+import { ALICES_KEY, type TestApi } from '../testing/test-api.js';
 
 let api: TestApi;
-beforeAll(async () => {
-  api = await startTestApi();
-});
-afterAll(() => api.app.close());
-afterEach(() => {
-  api.operations.started.length = 0;
-  api.operations.outcome = { result: {} };
+shareTestApi((started) => {
+  api = started;
 });
 
 interface Input {

@@ -1,19 +1,12 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { instanceOf, recordText } from '../testing/lxd-stub.js';
-import { startTestApi, type TestApi } from '../testing/test-api.js';
+import { shareTestApi } from '../testing/share-test-api.js';
+import type { TestApi } from '../testing/test-api.js';
 
 let api: TestApi;
-beforeAll(async () => {
-  api = await startTestApi();
-});
-afterAll(() => api.app.close());
-afterEach(() => {
-  api.lxd.instances.clear();
-  api.lxd.failure = undefined;
-  api.operations.started.length = 0;
-  api.operations.outcome = { result: {} };
-  api.operations.failure = undefined;
+shareTestApi((started) => {
+  api = started;
 });
 
 const ALICE = { id: '12', username: 'alice' };

@@ -1,18 +1,14 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { instanceOf, recordText } from '../testing/lxd-stub.js';
-import { startTestApi, type TestApi } from '../testing/test-api.js';
+import { shareTestApi } from '../testing/share-test-api.js';
+import type { TestApi } from '../testing/test-api.js';
 
 let api: TestApi;
-beforeAll(async () => {
-  api = await startTestApi();
+shareTestApi((started) => {
+  api = started;
 });
-afterAll(() => api.app.close());
 beforeEach(() => {
   api.lxd.instances.set('ws-u12', instanceOf('ws-u12', recordText({ id: '12', username: 'alice' })));
-});
-afterEach(() => {
-  api.lxd.instances.clear();
-  api.operations.started.length = 0;
 });
 
 const ask = (method: string, domain = '', token = 'alice') => api.call({ method, path: `/v1/webspace/self/domains${domain}`, token });

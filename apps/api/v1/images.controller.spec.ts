@@ -1,12 +1,12 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { PlatformError } from '#libs/errors/platform-error.js';
-import { startTestApi, type TestApi } from '../testing/test-api.js';
+import { shareTestApi } from '../testing/share-test-api.js';
+import type { TestApi } from '../testing/test-api.js';
 
 let api: TestApi;
-beforeAll(async () => {
-  api = await startTestApi();
+shareTestApi((started) => {
+  api = started;
 });
-afterAll(() => api.app.close());
 
 test('images are listed for everybody in the original form, archives of webspaces are not', async () => {
   api.lxd.images.push({

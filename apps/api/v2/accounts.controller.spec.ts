@@ -1,15 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { instanceOf, recordText } from '../testing/lxd-stub.js';
-import { startTestApi, type TestApi } from '../testing/test-api.js';
+import { shareTestApi } from '../testing/share-test-api.js';
+import type { TestApi } from '../testing/test-api.js';
 
 let api: TestApi;
-beforeAll(async () => {
-  api = await startTestApi();
-});
-afterAll(() => api.app.close());
-afterEach(() => {
-  api.lxd.instances.clear();
-  api.operations.started.length = 0;
+shareTestApi((started) => {
+  api = started;
 });
 
 const ALICE = { id: '12', username: 'alice' };

@@ -1,17 +1,12 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { LEGACY_RECORD_KEY } from '#libs/contracts/webspaces-api.js';
 import { instanceOf } from '../testing/lxd-stub.js';
-import { startTestApi, type TestApi } from '../testing/test-api.js';
+import { shareTestApi } from '../testing/share-test-api.js';
+import type { TestApi } from '../testing/test-api.js';
 
 let api: TestApi;
-beforeAll(async () => {
-  api = await startTestApi();
-});
-afterAll(() => api.app.close());
-afterEach(() => {
-  api.lxd.instances.clear();
-  api.operations.started.length = 0;
-  api.operations.outcome = { result: {} };
+shareTestApi((started) => {
+  api = started;
 });
 
 const PLAN = { total: 0, webspaces: [], leftovers: { objects: [], command: 'kubectl delete services' } };

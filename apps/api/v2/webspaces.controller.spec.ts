@@ -1,13 +1,13 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { LXD_STATUS } from '#libs/lxd/types.js';
 import { instanceOf, recordText } from '../testing/lxd-stub.js';
-import { startTestApi, type TestApi } from '../testing/test-api.js';
+import { shareTestApi } from '../testing/share-test-api.js';
+import type { TestApi } from '../testing/test-api.js';
 
 let api: TestApi;
-beforeAll(async () => {
-  api = await startTestApi();
+shareTestApi((started) => {
+  api = started;
 });
-afterAll(() => api.app.close());
 beforeEach(() => {
   const put = (name: string, record: string | undefined, status: keyof typeof LXD_STATUS) =>
     api.lxd.instances.set(name, instanceOf(name, record, status));
@@ -16,9 +16,6 @@ beforeEach(() => {
   put('ws-u14', '{ broken', 'stopped');
   put('ws-u15', undefined, 'error');
   put('router', undefined, 'running');
-});
-afterEach(() => {
-  api.operations.started.length = 0;
 });
 
 const names = (body: Record<string, unknown>) => (body['webspaces'] as { name: string }[]).map(({ name }) => name);
