@@ -2,7 +2,7 @@ import { KINDS, type KindName, type StoredObject } from '#libs/contracts/kuberne
 import { LABELS } from '#libs/contracts/webspaces-api.js';
 import { certifiedDomains } from '#libs/domain/certificates.js';
 import { CLAIM_KINDS } from '#libs/domain/claims.js';
-import { desiredObjects, type Withheld, webspaceLabels, webspaceSpec } from '#libs/domain/desired-objects.js';
+import { desiredObjects, type Published, publishedOf, type Withheld, webspaceLabels, webspaceSpec } from '#libs/domain/desired-objects.js';
 import type { Platform } from '#libs/domain/platform.js';
 import {
   adopted,
@@ -179,10 +179,10 @@ export class Projection {
     );
   }
 
-  /** Leads visitors to the gateway (which boots); nothing else changes. */
-  async routeToGateway(name: string, record: WebspaceRecord, objects: ObservedObjects, signal: AbortSignal): Promise<void> {
+  /** Leads visitors to the gateway (which boots); nothing else changes. Gives what visitors come by, nothing when there is no `Webspace` of this record. */
+  async routeToGateway(name: string, record: WebspaceRecord, objects: ObservedObjects, signal: AbortSignal): Promise<Published> {
     const { webspace } = objects;
-    if (!webspace || uidOfObject(webspace) !== record.uid) return;
+    if (!webspace || uidOfObject(webspace) !== record.uid) return { hosts: [], ports: 0 };
     const withheld = withheldOf(webspace, record, this.#platform);
     const certified = certifiedDomains(name, record, finderIn(objects));
     const routes = desiredObjects(name, record, 'gateway', this.#platform, { withheld, certified }).filter(
@@ -195,6 +195,7 @@ export class Projection {
       }),
       this.writePhase(webspace, 'stopping', signal),
     ]);
+    return publishedOf(record, this.#platform, withheld);
   }
 
   /** Takes a webspace's routes away. */

@@ -9,6 +9,7 @@ import type { Claims } from '../kubernetes/claims.js';
 import type { Locks } from '../kubernetes/lock.js';
 import type { Projection } from '../kubernetes/projection.js';
 import type { Installation } from '../webspace/installation.js';
+import type { LeadAway } from '../webspace/lead-away.js';
 import type { Observer } from '../webspace/observe.js';
 import type { Owners } from '../webspace/owners.js';
 import type { WorkflowRuns } from './workflow-runs.js';
@@ -30,6 +31,7 @@ export interface Deps {
   readonly locks: Locks;
   readonly claims: Claims;
   readonly projection: Projection;
+  readonly leadAway: LeadAway;
   readonly observer: Observer;
   readonly owners: Owners;
   readonly installation: Installation;

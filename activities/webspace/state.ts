@@ -1,5 +1,5 @@
 import type { Acting, Busy, Started, WebspaceFacts } from '#libs/contracts/activities.js';
-import { phaseOf } from '#libs/domain/phase.js';
+import { type InstancePhase, phaseOf } from '#libs/domain/phase.js';
 import { uidOfObject } from '#libs/domain/projection.js';
 import { parseRecord, type WebspaceRecord } from '#libs/domain/record.js';
 import { suspendedError } from '#libs/domain/suspension.js';
@@ -15,7 +15,7 @@ import { takeWebspace } from './take.js';
 
 /** The steps of boot, reboot and shutdown. */
 export function stateSteps(deps: Deps) {
-  const { lxd, locks, observer, projection, platform, kube, log } = deps;
+  const { lxd, locks, observer, projection, leadAway, platform, kube, log } = deps;
   const instances = new Instances(lxd, platform);
 
   /** The phase is for the eye: an operation goes on without it. */
@@ -27,6 +27,13 @@ export function stateSteps(deps: Deps) {
       if (!isPlatformError(error)) throw error;
       log.warn({ webspace: name, phase, error: error.message }, 'phase not shown');
     }
+  }
+
+  /** Visitors of a webspace that runs are led to the gateway; only a retry finds it stopped. */
+  async function takeOffRoutes(call: Call, { name }: Acting, record: WebspaceRecord, phase: InstancePhase): Promise<void> {
+    const published = await projection.routeToGateway(name, record, await projection.read(name, call.signal), call.signal);
+    if (phase !== 'running') return;
+    await leadAway.newVisitors(call, { name, uid: record.uid, sniPassthrough: record.http.sniPassthrough, ...published });
   }
 
   return {
@@ -62,10 +69,11 @@ export function stateSteps(deps: Deps) {
       const taken = await takeWebspace(deps, call, acting);
       if ('busy' in taken) return taken;
       const { found, record } = taken;
-      if (phaseOf(found.value.status_code) === 'stopped' && call.attempt === 1) {
+      const phase = phaseOf(found.value.status_code);
+      if (phase === 'stopped' && call.attempt === 1) {
         throw new PlatformError('CONFLICT', 'not running', { details: { reason: 'not-running' } });
       }
-      await projection.routeToGateway(acting.name, record, await projection.read(acting.name, call.signal), call.signal);
+      await takeOffRoutes(call, acting, record, phase);
       return factsOf(record, platform);
     },
 
@@ -73,8 +81,8 @@ export function stateSteps(deps: Deps) {
       await locks.assertHeld(acting, call.me, call.signal);
       const found = await instances.find(acting.name, call.signal);
       const record = found && parseRecord(found.value);
-      if (record?.uid !== acting.uid) throw noWebspace(acting.name);
-      await projection.routeToGateway(acting.name, record, await projection.read(acting.name, call.signal), call.signal);
+      if (!found || record?.uid !== acting.uid) throw noWebspace(acting.name);
+      await takeOffRoutes(call, acting, record, phaseOf(found.value.status_code));
       return instances.stop(call, acting.name, timeoutSeconds);
     },
 

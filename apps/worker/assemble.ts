@@ -7,6 +7,7 @@ import { Projection } from '#activities/kubernetes/projection.js';
 import type { Deps, SweepMetrics } from '#activities/shared/deps.js';
 import { WorkflowRuns } from '#activities/shared/workflow-runs.js';
 import { Installation } from '#activities/webspace/installation.js';
+import { LeadAway } from '#activities/webspace/lead-away.js';
 import { Observer } from '#activities/webspace/observe.js';
 import { Owners } from '#activities/webspace/owners.js';
 import type { WorkerConfig } from '#libs/config/worker.js';
@@ -39,6 +40,7 @@ export function assemble(
     locks,
     claims: new Claims(kube, platform),
     projection,
+    leadAway: new LeadAway({ ...config.gateway, log }),
     observer: new Observer(lxd, locks, projection, owners),
     owners,
     installation: new Installation(kube, lxd),

@@ -13,6 +13,24 @@ import {
   temporalSchema,
 } from './schemas.js';
 
+const gateway = z
+  .strictObject({
+    entryPoints: z
+      .array(listenSchema)
+      .max(64)
+      .default([])
+      .describe("Traefik's HTTPS entry point; a name stands for all its addresses, so that a headless Service is every replica"),
+    portsGateways: z
+      .array(listenSchema)
+      .max(64)
+      .default([])
+      .describe('Address of health and status of the `ports` gateways; a name stands for all its addresses'),
+    waitSeconds: z.number().min(0.1).max(10).default(2).describe('Longest wait until new visitors are led to the gateway'),
+    drainSeconds: z.number().min(0).max(10).default(1).describe('What requests under way have got to end after that'),
+  })
+  .prefault({})
+  .describe('A planned stop: what is asked whether visitors are led to the gateway already; neither known, it stops at once');
+
 const settings = z.strictObject({
   listen: listenSchema.prefault('127.0.0.1:8081').describe('Address of health and metrics'),
   log: logSchema,
@@ -31,6 +49,7 @@ const settings = z.strictObject({
       graceSeconds: z.int().min(0).default(259_200).describe('How long a custom domain stays although its proof is missing'),
     })
     .prefault({}),
+  gateway,
   accounts: accountsSchema,
   sweep: z.strictObject({ intervalSeconds: z.int().min(1).default(60) }).prefault({}),
 });

@@ -37,15 +37,28 @@ export function webspaceSpec(record: WebspaceRecord, platform: Platform, withhel
     ...(record.network.address === undefined ? {} : { address: record.network.address }),
     hosts: heldHosts(record, platform, withheld),
     http: { port: record.http.port, startupDelaySeconds: record.http.startupDelaySeconds, sniPassthrough: record.http.sniPassthrough },
-    ports: record.ports
-      .filter((port) => !withheld.includes(claimKey(portClaim(port))))
-      .map(({ protocol, external, internal }) => ({ protocol, external, internal })),
+    ports: heldPorts(record, withheld).map(({ protocol, external, internal }) => ({ protocol, external, internal })),
     withheld: [...withheld].sort(),
   };
 }
 
 function heldHosts(record: WebspaceRecord, platform: Platform, withheld: Withheld): string[] {
   return hostsOf(record, platform.baseDomain).filter((host) => !withheld.includes(claimKey(domainClaim(host))));
+}
+
+function heldPorts(record: WebspaceRecord, withheld: Withheld): WebspaceRecord['ports'] {
+  return record.ports.filter((port) => !withheld.includes(claimKey(portClaim(port))));
+}
+
+/** What visitors may come by: host names, and how many forwarded ports. */
+export interface Published {
+  readonly hosts: readonly string[];
+  readonly ports: number;
+}
+
+/** What is published of a record. */
+export function publishedOf(record: WebspaceRecord, platform: Platform, withheld: Withheld): Published {
+  return { hosts: heldHosts(record, platform, withheld), ports: heldPorts(record, withheld).length };
 }
 
 /** The owner reference that lets the `Webspace` take its rebuildable objects with it. */
@@ -122,8 +135,7 @@ function routeBySni({ name, labels, platform, toContainer }: Place, hosts: reado
 
 /** The Service that brings forwarded ports to the gateway; a load balancer may give many of them one address. */
 function forwarding({ name, labels, record, platform }: Place, withheld: Withheld): DesiredObject[] {
-  const ports = record.ports
-    .filter((port) => !withheld.includes(claimKey(portClaim(port))))
+  const ports = heldPorts(record, withheld)
     .map(({ protocol, external }) => ({
       name: `${protocol}-${external}`,
       port: external,

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Pool } from 'undici';
+import { deadline } from '#libs/net/deadline.js';
 import type { CallOptions } from './client.js';
 import type { Dialer } from './dial.js';
 import { isDroppedSocket, timeoutError, transportError } from './error-reasons.js';
@@ -84,31 +85,4 @@ export class Transport {
 /** One that is aborted on its way may still be done: the caller could undo it before it happens. LXD answers it by an operation at once. */
 function isShortWrite({ method, body }: HttpRequest): boolean {
   return method !== 'GET' && (body === undefined || typeof body === 'string');
-}
-
-interface Deadline {
-  readonly signal: AbortSignal;
-  expired(): boolean;
-  clear(): void;
-}
-
-/** One signal for the caller's abort and the time limit. Not AbortSignal.any: Node 20 keeps every such signal until its source is freed. */
-function deadline(signal: AbortSignal | undefined, timeoutMs: number): Deadline {
-  const controller = new AbortController();
-  let expired = false;
-  const onAbort = (): void => controller.abort();
-  const timer = setTimeout(() => {
-    expired = true;
-    controller.abort();
-  }, timeoutMs);
-  if (signal?.aborted) onAbort();
-  else signal?.addEventListener('abort', onAbort, { once: true });
-  return {
-    signal: controller.signal,
-    expired: () => expired,
-    clear: () => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-    },
-  };
 }
