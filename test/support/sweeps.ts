@@ -26,14 +26,18 @@ export class Sweeps {
     return workflow.execute<() => Promise<VerifyDomainsResult>>(WORKFLOW_TYPES.verifyDomains, options);
   }
 
-  /** Waits until no sweep and no reconcile runs: what events asked for is done. */
+  /** Waits until no sweep and no reconcile runs: what events asked for is done. An event is followed up only a moment later, so it looks twice. */
   async quiet(): Promise<void> {
     const { workflow } = await this.#connected();
+    let looks = 0;
     await waitFor(
       'Temporal to be quiet',
       async () => {
-        for await (const _ of workflow.list({ query: 'ExecutionStatus = "Running"' })) return false;
-        return true;
+        for await (const _ of workflow.list({ query: 'ExecutionStatus = "Running"' })) {
+          looks = 0;
+          return false;
+        }
+        return ++looks === 2;
       },
       { timeoutMs: 60_000, intervalMs: 200 },
     );
