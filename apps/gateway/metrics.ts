@@ -4,6 +4,10 @@ import type { Trigger } from './boots.js';
 export interface GatewayMetrics {
   readonly registry: Registry;
   boot(trigger: Trigger, outcome: string, seconds: number): void;
+  /** A visitor who was not led to a webspace, by the reason or the error's code. */
+  refused(trigger: Trigger, reason: string): void;
+  /** Bytes from a visitor to a webspace, and back. */
+  streamed(trigger: Trigger, there: number, back: number): void;
 }
 
 export function createMetrics(): GatewayMetrics {
@@ -23,8 +27,25 @@ export function createMetrics(): GatewayMetrics {
     buckets: [0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60],
     registers,
   });
+  const refused = new Counter({
+    name: 'webspaces_gateway_refused_total',
+    help: 'Visitors who were not led to a webspace, by reason or error code',
+    labelNames: ['trigger', 'reason'],
+    registers,
+  });
+  const bytes = new Counter({
+    name: 'webspaces_gateway_bytes_total',
+    help: 'Bytes streamed, by direction (there: to webspaces)',
+    labelNames: ['trigger', 'direction'],
+    registers,
+  });
   return {
     registry,
+    refused: (trigger, reason) => refused.inc({ trigger, reason }),
+    streamed: (trigger, there, back) => {
+      bytes.inc({ trigger, direction: 'there' }, there);
+      bytes.inc({ trigger, direction: 'back' }, back);
+    },
     boot: (trigger, outcome, seconds) => {
       boots.inc({ trigger, outcome });
       bootSeconds.observe({ trigger }, seconds);
