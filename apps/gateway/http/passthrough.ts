@@ -44,7 +44,9 @@ async function serve(client: Socket, parts: Parts, waiting: Waiting): Promise<vo
   client.once('close', gone);
   try {
     const visit = { trigger: 'sni', visited: hello.serverName ?? '', signal: left.signal } as const;
+    const begun = performance.now();
     const server = await waiting.during(view.uid, () => reach(boots, view, view.http.port, visit));
+    metrics.held('sni', (performance.now() - begun) / 1000);
     server.setNoDelay();
     const { there, back } = await joined(client, server, bytes);
     metrics.streamed('sni', there, back);
