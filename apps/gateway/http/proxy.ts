@@ -95,8 +95,7 @@ type Answer =
 async function answerOf({ boots, metrics }: Parts, waiting: Waiting, view: WebspaceView, visit: Visit, upgrades: boolean): Promise<Answer> {
   const { request, host, signal } = visit;
   const { port, startupDelaySeconds } = view.http;
-  const bodiless = request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined;
-  const repeatable = bodiless && REPEATABLE.has(request.method ?? '');
+  const repeatable = !hasBody(request) && REPEATABLE.has(request.method ?? '');
   const begun = performance.now();
   let deadline: number | undefined;
   for (;;) {
@@ -139,7 +138,12 @@ function exchange(connection: Socket, { request, response, signal }: Visit, upgr
   });
 }
 
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+}
+
 function sendBody(request: IncomingMessage, upstream: ClientRequest): void {
+  if (!hasBody(request)) return void upstream.end();
   request.pipe(upstream, { end: false });
   request.once('end', () => {
     if (request.rawTrailers.length > 0) upstream.addTrailers(pairsOf(request.rawTrailers));
@@ -153,8 +157,7 @@ function sendBody(request: IncomingMessage, upstream: ClientRequest): void {
 function requestHeaders(request: IncomingMessage, upgrades: boolean): string[] {
   const headers = passedOn(request.rawHeaders).flat();
   if (upgrades) return [...headers, 'Connection', 'Upgrade', 'Upgrade', request.headers.upgrade ?? ''];
-  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
-  const empty = length === undefined && encoding === undefined && WITH_BODY.has(request.method ?? '');
+  const empty = !hasBody(request) && WITH_BODY.has(request.method ?? '');
   return [...headers, ...(empty ? ['Content-Length', '0'] : []), 'Connection', 'close'];
 }
 
