@@ -13,6 +13,7 @@ export const SAMPLE_USERS = {
   bob: { id: 2, isAdmin: false },
   admin: { id: 3, isAdmin: true },
 } as const;
+type App = 'api' | 'worker' | 'gateway';
 export type SampleUser = keyof typeof SAMPLE_USERS;
 
 export interface TokenOptions {
@@ -28,7 +29,7 @@ export interface Targets {
   readonly lxd:
     | { readonly socket: string }
     | { readonly url: string; readonly clientCertFile: string; readonly clientKeyFile: string; readonly serverCertFile: string };
-  readonly kubeconfigs: { readonly api: string; readonly worker: string };
+  readonly kubeconfigs: { readonly api: string; readonly worker: string; readonly gateway: string };
   readonly temporal: { readonly address: string; readonly uiUrl: string };
   /** `ip:port` of those who are asked about domains; the system's when absent. */
   readonly dnsResolvers?: readonly string[];
@@ -67,6 +68,16 @@ export function writeAppFiles(profile: Profile, targets: Targets): void {
     sweep: { intervalSeconds: 60 },
     ...(targets.dnsResolvers ? { dns: { resolvers: targets.dnsResolvers } } : {}),
   };
+  const { hostLink } = profile.network;
+  const gateway = {
+    role: 'http',
+    log: common.log,
+    listen: `127.0.0.1:${profile.ports.gateway}`,
+    kubernetes: { kubeconfig: targets.kubeconfigs.gateway, namespace: NAMESPACE },
+    temporal: common.temporal,
+    http: { listen: `${hostLink.host}:${profile.ports.gatewayHttp}`, tlsListen: `${hostLink.host}:${profile.ports.gatewayTls}` },
+  };
+  writeFileSync(configFile(profile, 'gateway'), stringify(gateway), { mode: 0o600 });
   writeFileSync(configFile(profile, 'api'), stringify(api), { mode: 0o600 });
   writeFileSync(configFile(profile, 'worker'), stringify(worker), { mode: 0o600 });
 }
@@ -77,6 +88,11 @@ export function apiProcess(profile: Profile, env?: Settings): LabProcess {
 
 export function workerProcess(profile: Profile, env?: Settings): LabProcess {
   return appProcess(profile, 'worker', env, `http://127.0.0.1:${profile.ports.worker}/health/ready`);
+}
+
+/** The gateway's role `http`. */
+export function gatewayProcess(profile: Profile, env?: Settings): LabProcess {
+  return appProcess(profile, 'gateway', env, `http://127.0.0.1:${profile.ports.gateway}/health/ready`);
 }
 
 /** A bearer token of the local identity adapter, valid for 30 days unless told otherwise. */
@@ -94,7 +110,7 @@ export function tokenFor(
   return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`;
 }
 
-function appProcess(profile: Profile, name: 'api' | 'worker', env: Settings = {}, readyUrl: string): LabProcess {
+function appProcess(profile: Profile, name: App, env: Settings = {}, readyUrl: string): LabProcess {
   const root = projectRoot();
   const config = configFile(profile, name);
   return new LabProcess(profile, {
@@ -125,7 +141,7 @@ function codeHash(root: string): string {
   return hashFiles(folders.flatMap((folder) => filesBelow(folder, (name) => name.endsWith('.js') && !name.endsWith('.spec.js'))));
 }
 
-function configFile(profile: Profile, name: 'api' | 'worker'): string {
+function configFile(profile: Profile, name: App): string {
   return join(profile.paths.apps, `${name}.yaml`);
 }
 

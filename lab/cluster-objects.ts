@@ -47,6 +47,7 @@ export async function ensureClusterObjects(
     const data = { hash: wanted };
     await put(admin, MARKER, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'lab-applied' }, data });
   }
+  await putGatewayEndpoints(profile, admin);
   await Promise.all(SERVICE_ACCOUNTS.map((account) => ensureKubeconfig(profile, admin, account)));
 }
 
@@ -84,6 +85,22 @@ function putTls(admin: KubeClient, namespace: string, name: string, { certFile, 
     type: 'kubernetes.io/tls',
     metadata: { name },
     data: { 'tls.crt': readFileSync(certFile).toString('base64'), 'tls.key': readFileSync(keyFile).toString('base64') },
+  });
+}
+
+/** Leads Service webspaces-gateway to the process on this machine; an endpoint must not be a loopback address. */
+function putGatewayEndpoints({ network, ports }: Profile, admin: KubeClient): Promise<void> {
+  const name = 'webspaces-gateway-lab';
+  return put(admin, `/apis/discovery.k8s.io/v1/namespaces/${NAMESPACE}/endpointslices/${name}`, {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name, labels: { 'kubernetes.io/service-name': 'webspaces-gateway' } },
+    addressType: 'IPv4',
+    ports: [
+      { name: 'http', port: ports.gatewayHttp, protocol: 'TCP' },
+      { name: 'tls', port: ports.gatewayTls, protocol: 'TCP' },
+    ],
+    endpoints: [{ addresses: [network.hostLink.host], conditions: { ready: true } }],
   });
 }
 

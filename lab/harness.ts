@@ -36,6 +36,7 @@ export const PROCESS_NAMES = [
   'dns',
   'worker',
   'api',
+  'gateway',
 ] as const;
 export type ProcessName = (typeof PROCESS_NAMES)[number];
 

@@ -10,6 +10,9 @@ export interface Ports {
   readonly traefik: number;
   readonly api: number;
   readonly worker: number;
+  readonly gateway: number;
+  readonly gatewayHttp: number;
+  readonly gatewayTls: number;
   readonly temporal: number;
   readonly temporalUi: number;
   readonly etcd: number;
@@ -127,6 +130,9 @@ function portsAt(base: number): Ports {
     traefik: base + 90,
     api: base + 300,
     worker: base + 310,
+    gateway: base + 320,
+    gatewayHttp: base + 321,
+    gatewayTls: base + 322,
     temporal: base + 233,
     temporalUi: base + 234,
     etcd: base + 379,

@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { apiProcess, type Targets, workerProcess, writeAppFiles } from './apps.js';
+import { apiProcess, gatewayProcess, type Targets, workerProcess, writeAppFiles } from './apps.js';
 import { certManagerProcess } from './cert-manager.js';
 import { ensureClusterObjects, kubeconfigOf } from './cluster-objects.js';
 import { ControlPlane } from './control-plane.js';
@@ -34,6 +34,7 @@ export class Stack {
   readonly dns: LabProcess;
   readonly api: LabProcess;
   readonly worker: LabProcess;
+  readonly gateway: LabProcess;
   private readonly ca: CertificateAuthority;
 
   constructor(
@@ -51,6 +52,7 @@ export class Stack {
     this.dns = dnsProcess(profile);
     this.api = apiProcess(profile);
     this.worker = workerProcess(profile);
+    this.gateway = gatewayProcess(profile);
   }
 
   /** In the order in which they are started. */
@@ -58,14 +60,18 @@ export class Stack {
     const { etcd, apiServer, controllerManager } = this.controlPlane;
     const kubernetes = [etcd, apiServer, controllerManager];
     const lxd = [this.sandbox.process, this.lxd.process];
-    return [this.temporal, ...kubernetes, ...lxd, this.traefik, this.certManager, this.dns, this.worker, this.api];
+    return [this.temporal, ...kubernetes, ...lxd, this.traefik, this.certManager, this.dns, this.worker, this.api, this.gateway];
   }
 
   targets(): Targets {
     const { ports, urls, paths } = this.profile;
     return {
       lxd: { socket: paths.lxdSocket },
-      kubeconfigs: { api: kubeconfigOf(this.profile, 'webspaces-api'), worker: kubeconfigOf(this.profile, 'webspaces-worker') },
+      kubeconfigs: {
+        api: kubeconfigOf(this.profile, 'webspaces-api'),
+        worker: kubeconfigOf(this.profile, 'webspaces-worker'),
+        gateway: kubeconfigOf(this.profile, 'webspaces-gateway'),
+      },
       temporal: { address: `127.0.0.1:${ports.temporal}`, uiUrl: urls.temporalUi },
       dnsResolvers: [dnsAddress(this.profile)],
     };
@@ -88,7 +94,11 @@ export class Stack {
 
   async apps(progress: Progress): Promise<void> {
     writeAppFiles(this.profile, this.targets());
-    await allSettledOrFirstError([progress.step('worker', () => this.worker.ensure()), progress.step('API', () => this.api.ensure())]);
+    await allSettledOrFirstError([
+      progress.step('worker', () => this.worker.ensure()),
+      progress.step('API', () => this.api.ensure()),
+      progress.step('gateway', () => this.gateway.ensure()),
+    ]);
   }
 
   private async kubernetes(progress: Progress): Promise<void> {

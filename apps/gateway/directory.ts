@@ -16,6 +16,8 @@ export interface WebspaceView {
   readonly http: { readonly port: number; readonly startupDelaySeconds: number; readonly sniPassthrough: boolean };
   readonly ports: readonly PortForward[];
   readonly phase: Phase;
+  /** Off until an admin or its account's return turns it on, also while its container still runs. */
+  readonly suspended: boolean;
   /** Of its container; undefined for one of the original that has none of its own yet. */
   readonly address: string | undefined;
 }
@@ -127,9 +129,14 @@ interface Spec {
   readonly ports?: readonly PortForward[];
 }
 
+interface Status {
+  readonly phase?: Phase;
+  readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+}
+
 function viewOf(object: StoredObject): WebspaceView {
   const { uid, owner, address, hosts, http, ports = [] } = object['spec'] as Spec;
-  const { phase = 'unknown' } = (object['status'] ?? {}) as { phase?: Phase };
+  const { phase = 'unknown', conditions = [] } = (object['status'] ?? {}) as Status;
   const { port, startupDelaySeconds = 0, sniPassthrough = false } = http;
   return {
     name: object.metadata.name,
@@ -139,6 +146,7 @@ function viewOf(object: StoredObject): WebspaceView {
     http: { port, startupDelaySeconds, sniPassthrough },
     ports,
     phase,
+    suspended: conditions.some(({ type, status }) => type === 'Suspended' && status === 'True'),
     address,
   };
 }

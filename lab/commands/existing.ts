@@ -72,7 +72,7 @@ export function existingTargets(env: NodeJS.ProcessEnv): { targets: Targets; sho
   return {
     targets: {
       lxd,
-      kubeconfigs: { api: kubeconfig, worker: kubeconfig },
+      kubeconfigs: { api: kubeconfig, worker: kubeconfig, gateway: kubeconfig },
       temporal: { address, uiUrl: env['TEMPORAL_UI_URL'] ?? 'http://127.0.0.1:8080' },
     },
     shown: { Kubernetes: `KUBECONFIG=${kubeconfig}`, LXD: 'url' in lxd ? lxd.url : lxd.socket, Temporal: address },

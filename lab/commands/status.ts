@@ -35,8 +35,8 @@ export async function status(args: readonly string[]): Promise<number> {
 }
 
 function namesIn(mode: 'own' | 'existing', apps: 'all' | 'none'): (name: string) => boolean {
-  const ours = new Set(['api', 'worker']);
-  if (mode === 'existing') return (name) => ours.has(name);
+  if (mode === 'existing') return (name) => name === 'api' || name === 'worker';
+  const ours = new Set(['api', 'worker', 'gateway']);
   return (name) => apps === 'all' || !ours.has(name);
 }
 
@@ -52,7 +52,7 @@ async function rowOf(stack: Stack, process: LabProcess): Promise<Row> {
 }
 
 function placeOf(profile: Profile, name: string): string {
-  const { ports, urls, paths } = profile;
+  const { ports, urls, paths, network } = profile;
   const places: Record<string, string> = {
     temporal: `127.0.0.1:${ports.temporal}, UI ${urls.temporalUi}`,
     etcd: `127.0.0.1:${ports.etcd}`,
@@ -65,6 +65,7 @@ function placeOf(profile: Profile, name: string): string {
     dns: `127.0.0.1:${ports.dns}, UDP and TCP; names in ${paths.dnsNames}`,
     worker: `127.0.0.1:${ports.worker}`,
     api: `${urls.api}, ${urls.swagger}`,
+    gateway: `${network.hostLink.host}:${ports.gatewayHttp}, TLS ${ports.gatewayTls}, health 127.0.0.1:${ports.gateway}`,
   };
   return places[name] ?? '';
 }
