@@ -24,7 +24,7 @@ export const NOT_READY: Notice = {
   retryAfterSeconds: 1,
 };
 
-const SUSPENDED: Notice = {
+export const SUSPENDED: Notice = {
   status: 403,
   title: 'This webspace is suspended',
   text: 'Its site is off until it is resumed. Its owner finds the reason with the status of the webspace.',

@@ -11,11 +11,11 @@ const HELLO_WITHIN_MS = 10_000;
 /** A hello in 256 records. */
 const LONGEST_START = LONGEST_HELLO + 256 * 5;
 /** TLS alerts (RFC 8446 section 6): a client shows what they mean instead of "connection reset". */
-const ALERTS = { decodeError: 50, internalError: 80, unrecognizedName: 112 } as const;
+const ALERTS = { accessDenied: 49, decodeError: 50, internalError: 80, unrecognizedName: 112 } as const;
 
 /**
  * TLS that is passed through: the webspace is found by the server name of the ClientHello, nothing is decrypted. A name that is nobody's gets the
- * alert `unrecognized_name`, a webspace that cannot be reached `internal_error`.
+ * alert `unrecognized_name`, one that is suspended `access_denied`, one that cannot be reached `internal_error`.
  */
 export function createPassthrough(parts: Parts, waiting: Waiting): Server {
   return createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
@@ -38,6 +38,10 @@ async function serve(client: Socket, parts: Parts, waiting: Waiting): Promise<vo
   if (!view?.http.sniPassthrough) {
     metrics.refused('sni', directory.synced ? 'unknown-name' : 'not-ready');
     return refuse(client, ALERTS.unrecognizedName);
+  }
+  if (view.suspended) {
+    metrics.refused('sni', 'suspended');
+    return refuse(client, ALERTS.accessDenied);
   }
   const left = new AbortController();
   const gone = () => left.abort();

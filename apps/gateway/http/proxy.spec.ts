@@ -44,7 +44,17 @@ async function site(
   const server = createServer(serve);
   const inside = await listening(server);
   const http = { port: inside, startupDelaySeconds: 1, sniPassthrough: false };
-  const view = { name, uid: name, owner: '1', hosts: [`${name}.test`], http, ports: [], phase: 'stopped', address: '127.0.0.1' } as const;
+  const view = {
+    name,
+    uid: name,
+    owner: '1',
+    hosts: [`${name}.test`],
+    http,
+    ports: [],
+    phase: 'stopped',
+    suspended: false,
+    address: '127.0.0.1',
+  } as const;
   sites.push({ server, view });
   return server;
 }
@@ -259,6 +269,12 @@ describe('a visitor is told', () => {
       const answer = await ask(host, { path: GATEWAY_PROBE_PATH });
       expect([answer.status, answer.headers[GATEWAY_HEADER]]).toEqual([200, expect.any(String)]);
     }
+  });
+
+  test('at once that a webspace is suspended, also while its container runs', async () => {
+    await echoing('alice');
+    sites = sites.map(({ server, view }) => ({ server, view: { ...view, phase: 'running', suspended: true } }));
+    expect(await ask('alice.test', { headers: html })).toMatchObject({ status: 403, body: expect.stringContaining('is suspended') });
   });
 
   test.each([

@@ -11,7 +11,7 @@ import type { Parts } from '../role.js';
 import { joined } from '../stream.js';
 import type { Waiting } from '../waiting.js';
 import { hostNamed, pairsOf, passedOn } from './headers.js';
-import { NOBODYS, NOT_READY, type Notice, noticeOf, tell } from './pages.js';
+import { NOBODYS, NOT_READY, type Notice, noticeOf, SUSPENDED, tell } from './pages.js';
 
 const LIMITS = {
   maxHeaderSize: 65_536,
@@ -66,6 +66,7 @@ async function serve(parts: Parts, waiting: Waiting, request: IncomingMessage, r
   if (request.url === GATEWAY_PROBE_PATH) return void response.writeHead(200, { [GATEWAY_HEADER]: hostname() }).end();
   const view = directory.byHost(host);
   if (!view || view.http.sniPassthrough) return directory.synced ? refuse(NOBODYS, 'unknown-name') : refuse(NOT_READY, 'not-ready');
+  if (view.suspended) return refuse(SUSPENDED, 'suspended');
   const left = new AbortController();
   const gone = () => left.abort();
   response.once('close', gone);
