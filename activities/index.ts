@@ -9,6 +9,7 @@ import { compareSteps } from './webspace/compare.js';
 import { createSteps } from './webspace/create.js';
 import { domainSteps } from './webspace/domains.js';
 import { extraSteps } from './webspace/extras.js';
+import { idleSteps } from './webspace/idle.js';
 import { reconcileSteps } from './webspace/reconcile.js';
 import { removeSteps } from './webspace/remove.js';
 import { restoreSteps } from './webspace/restore.js';
@@ -56,6 +57,7 @@ export function createWebspaceActivities(deps: Deps): WebspaceActivities {
     proveDomains: guarded(domains.proveDomains),
     stillUnproved: guarded(domains.stillUnproved),
     checkDomains: guarded(domains.checkDomains),
+    findIdle: guarded(idleSteps(deps).findIdle),
     openClaims: guarded(compareSteps(deps).openClaims),
   };
 }

@@ -15,6 +15,7 @@ export {
 } from './webspace/change-webspace.js';
 export { createWebspace } from './webspace/create-webspace.js';
 export { deleteWebspace } from './webspace/delete-webspace.js';
+export { idleStop } from './webspace/idle-stop.js';
 export { reconcileWebspace } from './webspace/reconcile-webspace.js';
 export { restoreWebspace } from './webspace/restore-webspace.js';
 export { rebootWebspace, shutdownWebspace } from './webspace/stop-webspace.js';

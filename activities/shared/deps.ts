@@ -23,6 +23,14 @@ export interface AccountDeps {
   readonly graceSeconds: number;
 }
 
+/** When a webspace that nobody uses is shut down. */
+export interface IdleStopDeps {
+  readonly enabled: boolean;
+  readonly afterSeconds: number;
+  /** What a container may send from one look to the next without counting as used. */
+  readonly quietBytes: number;
+}
+
 /** What the activities of webspaces work with; assembled once in apps/worker. */
 export interface Deps {
   readonly lxd: LxdClient;
@@ -41,6 +49,7 @@ export interface Deps {
   /** How long a custom domain stays although its proof is missing. */
   readonly domainGraceSeconds: number;
   readonly accounts: AccountDeps;
+  readonly idleStop: IdleStopDeps;
   readonly log: Logger;
   readonly metrics: SweepMetrics;
 }

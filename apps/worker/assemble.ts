@@ -50,6 +50,7 @@ export function assemble(
     txt: new TxtResolver(config.dns),
     domainGraceSeconds: config.domains.graceSeconds,
     accounts: { ...config.accounts, identity },
+    idleStop: config.idleStop,
     log,
     metrics,
   };

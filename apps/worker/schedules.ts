@@ -1,5 +1,5 @@
 import type { WorkerConfig } from '#libs/config/worker.js';
-import { ACCOUNTS_SCHEDULE_ID, SWEEP_SCHEDULE_ID, VERIFY_DOMAINS_SCHEDULE_ID } from '#libs/contracts/ids.js';
+import { ACCOUNTS_SCHEDULE_ID, IDLE_STOP_SCHEDULE_ID, SWEEP_SCHEDULE_ID, VERIFY_DOMAINS_SCHEDULE_ID } from '#libs/contracts/ids.js';
 import { WORKFLOW_TYPES } from '#libs/contracts/operations.js';
 
 /** A workflow that Temporal starts from time to time; one that still runs is not started again. */
@@ -11,7 +11,7 @@ export interface Scheduled {
   readonly summary: string;
 }
 
-export function schedulesOf({ sweep, domains, accounts }: WorkerConfig): Scheduled[] {
+export function schedulesOf({ sweep, domains, accounts, idleStop }: WorkerConfig): Scheduled[] {
   return [
     {
       id: SWEEP_SCHEDULE_ID,
@@ -30,6 +30,12 @@ export function schedulesOf({ sweep, domains, accounts }: WorkerConfig): Schedul
       workflowType: WORKFLOW_TYPES.accountPolicy,
       everySeconds: accounts.enabled ? accounts.intervalSeconds : undefined,
       summary: 'all accounts against their webspaces',
+    },
+    {
+      id: IDLE_STOP_SCHEDULE_ID,
+      workflowType: WORKFLOW_TYPES.idleStop,
+      everySeconds: idleStop.enabled ? idleStop.everySeconds : undefined,
+      summary: 'webspaces that nobody uses',
     },
   ];
 }

@@ -31,6 +31,15 @@ const gateway = z
   .prefault({})
   .describe('A planned stop: what is asked whether visitors are led to the gateway already; neither known, it stops at once');
 
+const idleStop = z
+  .strictObject({
+    enabled: z.boolean().default(false).describe('Shut webspaces down that nobody uses; the next visit boots them'),
+    afterSeconds: z.int().min(1).default(3_600).describe('How long nobody must have used it'),
+    everySeconds: z.int().min(1).default(300).describe('How often all running webspaces are looked at'),
+    quietBytes: z.int().min(0).default(8_192).describe('What a container may send from one look to the next without counting as used'),
+  })
+  .prefault({});
+
 const settings = z.strictObject({
   listen: listenSchema.prefault('127.0.0.1:8081').describe('Address of health and metrics'),
   log: logSchema,
@@ -50,6 +59,7 @@ const settings = z.strictObject({
     })
     .prefault({}),
   gateway,
+  idleStop,
   accounts: accountsSchema,
   sweep: z.strictObject({ intervalSeconds: z.int().min(1).default(60) }).prefault({}),
 });

@@ -1,5 +1,6 @@
 import type { AccountFindings, AccountsRefused, AccountsRound } from './accounts.js';
 import type { AdoptionPlan } from './adoption.js';
+import type { IdleLook } from './idle-stop.js';
 import type {
   Account,
   ArchiveWebspaceResult,
@@ -125,6 +126,8 @@ export interface WebspaceActivities {
   checkAccounts(after: string | undefined): Promise<AccountFindings | AccountsRefused>;
   /** Why that much may not be suspended and archived; empty when it may, or an admin has said yes. */
   judgeAccounts(round: AccountsRound): Promise<readonly string[]>;
+  /** Which webspaces nobody has used for long; remembers what was seen for the next look. */
+  findIdle(): Promise<IdleLook>;
   /** New claims may be made: every claim of every readable record is restored. */
   openClaims(): Promise<void>;
 }

@@ -12,6 +12,9 @@ export const VERIFY_DOMAINS_SCHEDULE_ID = 'verify-domains';
 /** Id of the Schedule that starts `accountPolicy`. */
 export const ACCOUNTS_SCHEDULE_ID = 'account-policy';
 
+/** Id of the Schedule that starts `idleStop`. */
+export const IDLE_STOP_SCHEDULE_ID = 'idle-stop';
+
 /** Typed search attributes, registered as Keyword in the namespace. */
 export const SEARCH_ATTRIBUTES = { webspace: 'WebspaceName', owner: 'WebspaceOwner', kind: 'OperationKind' } as const;
 

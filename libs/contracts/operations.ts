@@ -40,7 +40,7 @@ export function isChangeKind(kind: OperationKind): kind is ChangeKind {
 }
 
 /** The workflow function behind each kind, as registered in the worker. */
-export const WORKFLOW_TYPES: Record<OperationKind | 'sweep' | 'verifyDomains' | 'accountPolicy', string> = {
+export const WORKFLOW_TYPES: Record<OperationKind | 'sweep' | 'verifyDomains' | 'accountPolicy' | 'idleStop', string> = {
   create: 'createWebspace',
   delete: 'deleteWebspace',
   boot: 'bootWebspace',
@@ -61,6 +61,7 @@ export const WORKFLOW_TYPES: Record<OperationKind | 'sweep' | 'verifyDomains' | 
   sweep: 'sweep',
   verifyDomains: 'verifyDomains',
   accountPolicy: 'accountPolicy',
+  idleStop: 'idleStop',
 };
 
 export interface Account {
@@ -167,6 +168,7 @@ export interface WebspaceChange {
   /** What the account is called now; the default host goes with it. */
   readonly owner?: { readonly username: string } | undefined;
   readonly suspension?: SuspensionChange | undefined;
+  readonly policy?: { readonly alwaysOn?: boolean | undefined } | undefined;
 }
 
 /** `by` is an admin's user name, or `account-policy`, which does not lift what an admin has imposed. */

@@ -53,7 +53,8 @@ export function planChange(record: WebspaceRecord, change: WebspaceChange, rules
   const fixed = newPorts.flatMap(({ protocol, external, internal }) => (external === undefined ? [] : [{ protocol, external, internal }]));
   const owner = { ...record.owner, ...change.owner };
   const hosts = change.owner ? [defaultHost(change.owner.username, rules.baseDomain)] : [];
-  const policy = change.suspension ? changedPolicy(record.policy, change.suspension) : record.policy;
+  const { alwaysOn = record.policy.alwaysOn } = change.policy ?? {};
+  const policy = { ...(change.suspension ? changedPolicy(record.policy, change.suspension) : record.policy), alwaysOn };
   return {
     claims: [...[...hosts, ...newDomains].map(domainClaim), ...fixed.map(portClaim)],
     record: (added) => ({

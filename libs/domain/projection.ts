@@ -137,8 +137,14 @@ export function planProjection(name: string, instance: ObservedInstance, objects
     ...aboutCertificates(name, record, platform, withheld, objects),
     ...aboutSuspension(name, record, webspace),
   ];
-  const status = statusChange(webspace, { phase, lastUsed: instance.lastUsedAt, conditions });
+  const status = statusChange(webspace, { phase, lastUsed: lastUse(webspace, instance.lastUsedAt), conditions });
   return apply.length + remove.length === 0 && !status ? { verdict: 'nothing' } : { verdict: 'update', apply, remove, status };
+}
+
+/** The start that LXD tells, or a use that was seen since. */
+function lastUse(webspace: StoredObject, startedAt: string): string {
+  const { lastUsed } = (webspace['status'] ?? {}) as { lastUsed?: string };
+  return lastUsed !== undefined && Date.parse(lastUsed) > Date.parse(startedAt) ? lastUsed : startedAt;
 }
 
 function aboutCertificates(

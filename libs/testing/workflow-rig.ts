@@ -132,6 +132,7 @@ const HARMLESS: WebspaceActivities = {
     alias: 'archive/ws-u1/x',
     fingerprint: 'f'.repeat(64),
   }),
+  findIdle: async () => ({ running: 0, used: 0, unread: 0, idle: [] }),
   checkAccounts: async () => ({ checked: 0, missing: 0, actions: [], problems: [] }),
   judgeAccounts: async () => [],
   readForRestore: async () => exampleFacts,

@@ -20,7 +20,12 @@ beforeAll(async () => {
   session = await openSession();
   recorder = await startKubernetesRecorder(session.lab.kubeconfigOf('webspaces-worker'));
   await session.lab.process('worker').restart({
-    env: { WEBSPACES__KUBERNETES__KUBECONFIG: recorder.kubeconfig, WEBSPACES__PLATFORM__ADDRESS_REST_SECONDS: '0' },
+    env: {
+      WEBSPACES__KUBERNETES__KUBECONFIG: recorder.kubeconfig,
+      WEBSPACES__PLATFORM__ADDRESS_REST_SECONDS: '0',
+      WEBSPACES__IDLE_STOP__ENABLED: 'true',
+      WEBSPACES__IDLE_STOP__EVERY_SECONDS: '5',
+    },
   });
 }, 180_000);
 afterAll(async () => {

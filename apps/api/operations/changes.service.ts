@@ -50,11 +50,12 @@ export class Changes {
 }
 
 /** The operation's kind says in Temporal UI what is changed. */
-function kindOf({ config, domains, ports, owner, suspension }: WebspaceChange): ChangeKind {
+function kindOf({ config, domains, ports, owner, suspension, policy }: WebspaceChange): ChangeKind {
   const parts: ChangeKind[] = [
     ...(config ? (['config'] as const) : []),
     ...(domains ? (['domains'] as const) : []),
     ...(ports ? (['ports'] as const) : []),
+    ...(policy ? (['change'] as const) : []),
     ...(owner ? (['rename'] as const) : []),
     ...(suspension ? [suspension.to === 'suspended' ? ('suspend' as const) : ('resume' as const)] : []),
   ];

@@ -74,8 +74,13 @@ export const changeWebspaceV2Body = z
           .default([]),
       })
       .optional(),
+    policy: z
+      .strictObject({
+        alwaysOn: z.boolean({ error: 'must be true or false' }).optional().describe('It is not shut down although nobody uses it'),
+      })
+      .optional(),
   })
-  .refine((body) => Object.values(body).some((part) => part !== undefined), 'it changes nothing; give config, domains or ports')
+  .refine((body) => Object.values(body).some((part) => part !== undefined), 'it changes nothing; give config, domains, ports or policy')
   .meta({ id: 'ChangeWebspace' });
 export type ChangeWebspaceV2Body = z.output<typeof changeWebspaceV2Body>;
 
@@ -119,6 +124,7 @@ export const webspaceViewSchema = z
     http: z.object({ port: z.int(), startupDelaySeconds: z.number(), sniPassthrough: z.boolean() }).optional(),
     ports: z.array(portForwardView).optional(),
     address: z.string().optional().describe('Its own; absent for one of the original until its next planned start'),
+    policy: z.object({ alwaysOn: z.boolean() }).optional(),
     image: z.object({ alias: z.string().optional(), fingerprint: z.string() }).optional(),
     createdAt: z.string().optional(),
     lastUsedAt: z.string().optional(),

@@ -42,6 +42,7 @@ function fullView(instance: LxdInstance, record: WebspaceRecord, { baseDomain, p
     http: { port: record.http.port, startupDelaySeconds: record.http.startupDelaySeconds, sniPassthrough: record.http.sniPassthrough },
     ports: record.ports.map(({ protocol, external, internal }) => ({ protocol, external, internal })),
     ...(record.network.address === undefined ? {} : { address: record.network.address }),
+    policy: { alwaysOn: record.policy.alwaysOn },
     image: { ...(alias === undefined ? {} : { alias }), fingerprint },
     createdAt: record.createdAt,
     ...(lastUsed > 0 ? { lastUsedAt: new Date(lastUsed).toISOString() } : {}),
