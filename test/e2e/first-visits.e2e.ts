@@ -1,0 +1,181 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { HttpAnswer, HttpRequest } from '#lab/http.js';
+import { waitFor } from '#lab/wait.js';
+import { createLxdClient } from '#libs/lxd/create-client.js';
+import { openSession, report, type Session, times } from '../support/lab-session.js';
+import { inTurns, type Member } from '../support/members.js';
+
+const VISIT: HttpRequest = { timeoutMs: 60_000 };
+
+let session: Session;
+let member: Member;
+let ends: () => Promise<void>;
+/** Names of instances, once for each time that LXD started them. */
+const starts: string[] = [];
+
+beforeAll(async () => {
+  session = await openSession();
+  member = session.members.one(0);
+  await session.members.create(member);
+  const lxd = createLxdClient({ socket: session.lab.lxdSocket });
+  const connected = new Promise<void>((resolve) => {
+    const subscription = lxd.events(['lifecycle'], {
+      onEvent: ({ metadata }) => {
+        const { action, source } = metadata as { action?: string; source?: string };
+        if (action === 'instance-started') starts.push(source?.split('/').pop() ?? '');
+      },
+      onConnected: resolve,
+      onDisconnected: () => undefined,
+    });
+    ends = async () => {
+      subscription.close();
+      await lxd.close();
+    };
+  });
+  await connected;
+}, 240_000);
+afterAll(async () => {
+  await ends?.();
+  await session?.close();
+}, 180_000);
+
+const visit = (who: Member, path = '/', options: HttpRequest = {}): Promise<HttpAnswer> =>
+  session.lab.visit(who.username, path, { ...VISIT, ...options });
+const power = async (who: Member) =>
+  (await session.lab.stack.lxd.client.request<{ status: string }>('GET', `/1.0/instances/${who.webspace}`)).status;
+
+/** Off for certain, and known to be. */
+async function off(...members: readonly Member[]): Promise<void> {
+  await inTurns(members, 4, async (who) => {
+    if ((await power(who)) !== 'Stopped') await session.members.expect(204, who, 'DELETE', '/state');
+    await waitFor(`${who.webspace} stopped`, async () => (await session.cluster.phase(who.webspace)) === 'stopped', { timeoutMs: 10_000 });
+  });
+  await session.sweeps.quiet();
+  starts.length = 0;
+}
+
+/** Puts a program of the test's own below /cgi-bin. */
+async function program(who: Member, name: string, text: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'cgi-'));
+  writeFileSync(join(folder, name), text);
+  await session.lab.lxc(['file', 'push', '--mode=0755', join(folder, name), `${who.webspace}/www/cgi-bin/${name}`]);
+  rmSync(folder, { recursive: true });
+}
+
+/** After the command has ended well: it would die with the container. */
+const POWER_OFF = (name: string) => ['exec', name, '--', 'sh', '-c', '(sleep 0.2; kill -PWR 1) > /dev/null 2>&1 < /dev/null &'];
+
+const right = (who: Member) => (answer: HttpAnswer) => answer.status === 200 && answer.body.includes(who.webspace);
+
+describe('row 25: a visit of a webspace that is off', () => {
+  beforeEach(() => off(member), 60_000);
+
+  it('boots it once, however many come at once, and all are answered', async () => {
+    const count = times({ short: 200, full: 1_000 });
+    const begun = Date.now();
+    const answers = await Promise.all(Array.from({ length: count }, () => visit(member)));
+    report(`${count} visitors at once`, `all answered after ${Date.now() - begun} ms`);
+    expect(answers.filter(right(member))).toHaveLength(count);
+    expect(starts).toEqual([member.webspace]);
+  }, 120_000);
+
+  it('of several at once boots each once', async () => {
+    const members = session.members.some(times({ short: 6, full: 50 }), 1);
+    await inTurns(members, 4, (one) => session.members.create(one));
+    await off(...members);
+    const begun = Date.now();
+    const all = await Promise.all(members.flatMap((one) => Array.from({ length: 20 }, async () => right(one)(await visit(one)))));
+    report(`20 visitors of each of ${members.length} webspaces`, `all answered after ${Date.now() - begun} ms`);
+    expect(all.filter(Boolean)).toHaveLength(members.length * 20);
+    expect([...starts].sort()).toEqual(members.map(({ webspace }) => webspace).sort());
+  }, 300_000);
+
+  it('is named in its operations, with what came', async () => {
+    expect(right(member)(await visit(member))).toBe(true);
+    const { operations } = (
+      await session.lab.api({ id: member.id }, 'GET', `/v2/operations?webspace=${member.webspace}&kind=boot&limit=1`)
+    ).json<{
+      operations: { requestedBy: unknown }[];
+    }>();
+    expect(operations[0]?.requestedBy).toMatchObject({ subject: 'gateway/http', username: expect.stringContaining(member.username) });
+  }, 60_000);
+
+  it('may be an upload, which arrives whole, as it does when it runs', async () => {
+    await program(member, 'sum', '#!/bin/sh\nprintf "Content-Type: text/plain\\r\\n\\r\\n"\nhead -c "$CONTENT_LENGTH" | sha256sum\n');
+    const body = randomBytes(times({ short: 20, full: 200 }) * 1_000_000);
+    const wanted = createHash('sha256').update(body).digest('hex');
+    for (const phase of ['stopped', 'running']) {
+      const answer = await visit(member, '/cgi-bin/sum', { method: 'POST', body, headers: { 'content-type': 'application/octet-stream' } });
+      expect([phase, answer.status, answer.body.split(' ')[0]]).toEqual([phase, 200, wanted]);
+    }
+  }, 120_000);
+
+  it('may be of a page with many parts', async () => {
+    const parts = Array.from({ length: 30 }, (_, i) => visit(member, `/cgi-bin/request?part=${i}`));
+    for (const [i, answer] of (await Promise.all(parts)).entries()) expect(answer.body).toContain(`query part=${i}\n`);
+    expect(starts).toEqual([member.webspace]);
+  }, 60_000);
+});
+
+describe('a webspace that was stopped behind our back', () => {
+  it.each([
+    ['by force', ['stop', '--force']],
+    ['from inside', ['exec']],
+    ['paused', ['pause']],
+  ])(
+    '%s: the next visit finds it running',
+    async (_how, command) => {
+      await visit(member);
+      await waitFor('it to run', async () => (await session.cluster.target(member.webspace)) === member.webspace, { timeoutMs: 10_000 });
+      const [verb = '', ...options] = command;
+      await session.lab.lxc(verb === 'exec' ? POWER_OFF(member.webspace) : [verb, ...options, member.webspace]);
+      await waitFor('it to be known', async () => (await session.cluster.target(member.webspace)) === 'webspaces-gateway', {
+        timeoutMs: 10_000,
+      });
+      expect(right(member)(await visit(member))).toBe(true);
+    },
+    60_000,
+  );
+
+  it('row 28: whose web server never listens: a clear page after its start-up time, and the next visit tries again', async () => {
+    await off(member);
+    await session.members.expect(200, member, 'PATCH', '/config', { startupDelay: 1, httpPort: 8081 });
+    const begun = Date.now();
+    const silent = await visit(member, '/', { headers: { accept: 'text/html' } });
+    expect(silent).toMatchObject({ status: 503, body: expect.stringContaining('does not answer') });
+    expect(silent.headers['retry-after']).toBeDefined();
+    report('a web server that never listens', `told after ${Date.now() - begun} ms`);
+    await off(member);
+    await session.members.expect(200, member, 'PATCH', '/config', { httpPort: 80, startupDelay: 3 });
+    expect(right(member)(await visit(member))).toBe(true);
+  }, 60_000);
+});
+
+describe('visitors who wait are answered', () => {
+  beforeEach(() => off(member), 60_000);
+  const many = () => Array.from({ length: 100 }, () => visit(member));
+
+  it('although the worker dies meanwhile', async () => {
+    const visitors = many();
+    await session.lab.process('worker').kill('SIGKILL');
+    await session.lab.process('worker').start();
+    expect((await Promise.all(visitors)).filter(right(member))).toHaveLength(100);
+    expect(starts).toEqual([member.webspace]);
+  }, 120_000);
+
+  it('or told to come again although Temporal dies meanwhile; it is started once', async () => {
+    const visitors = many();
+    await session.lab.process('temporal').kill('SIGKILL');
+    await session.lab.process('temporal').start();
+    const answers = await Promise.all(visitors);
+    const refused = answers.filter((answer) => !right(member)(answer));
+    report('Temporal killed with 100 waiting', `${refused.length} told to come again`);
+    expect(refused.filter(({ status, headers }) => status !== 503 || headers['retry-after'] === undefined)).toEqual([]);
+    await waitFor('it to be served', async () => right(member)(await visit(member)), { timeoutMs: 60_000 });
+    expect(starts).toEqual([member.webspace]);
+  }, 180_000);
+});
