@@ -67,12 +67,13 @@ export class Members {
     return (await this.expect(200, member, 'GET', '/ports')).json<Record<string, number>>();
   }
 
-  /** Makes and boots webspaces, a few at a time, until each site answers. */
+  /** Makes and boots webspaces, a few at a time, until each site answers, without the gateway, and nothing of its boot is under way any more. */
   async running(...members: readonly Member[]): Promise<void> {
     await inTurns(members, 4, async (member) => {
       await this.create(member);
       await this.expect(204, member, 'POST', '/state');
       await this.served(member);
+      await this.settled(member);
     });
   }
 
@@ -83,6 +84,15 @@ export class Members {
   /** The site answers with the page from inside the container. */
   served(member: Member, timeoutMs = 20_000): Promise<HttpAnswer> {
     return waitFor(`the site of ${member.username}`, () => this.page(member), { timeoutMs, intervalMs: 50 });
+  }
+
+  /** Visitors are led to the container, and no operation holds the webspace. */
+  async settled({ webspace }: Member): Promise<void> {
+    const settled = async () => {
+      const [target, lease] = await Promise.all([this.cluster.target(webspace), this.cluster.find('lease', webspace)]);
+      return target === webspace && !(lease?.['spec'] as { holderIdentity?: string } | undefined)?.holderIdentity;
+    };
+    await waitFor(`the boot of ${webspace} to be settled`, settled, { timeoutMs: 20_000 });
   }
 
   /** The page from inside the container, or undefined while anything else answers. */
