@@ -66,6 +66,7 @@ export function writeAppFiles(profile: Profile, targets: Targets): void {
     listen: `127.0.0.1:${profile.ports.worker}`,
     kubernetes: { kubeconfig: targets.kubeconfigs.worker, namespace: NAMESPACE },
     sweep: { intervalSeconds: 60 },
+    gateway: { entryPoints: [`127.0.0.1:${profile.ports.websecure}`], drainSeconds: 0.25 },
     ...(targets.dnsResolvers ? { dns: { resolvers: targets.dnsResolvers } } : {}),
   };
   const { hostLink } = profile.network;
