@@ -144,7 +144,7 @@ describe('row 18: the certificate of a custom domain', () => {
       tls: { secretName: name },
     });
     expect((await visitHost(lab, 'sleepy.example')).names).toEqual(['sleepy.example']);
-    await members.expect(204, member, 'POST', '/state');
+    await members.settled(member);
     await certified('sleepy.example');
     expect(await cluster.condition(member.webspace)).toMatchObject({ reason: 'InStep' });
   }, 90_000);
