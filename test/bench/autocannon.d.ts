@@ -7,6 +7,8 @@ declare module 'autocannon' {
   export interface Options {
     readonly url: string;
     readonly socketPath?: string;
+    /** Of the ClientHello. */
+    readonly servername?: string;
     readonly connections: number;
     /** Seconds. */
     readonly duration?: number;

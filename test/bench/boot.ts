@@ -1,3 +1,4 @@
+import { waitFor } from '#lab/wait.js';
 import { STARTED_UPDATE } from '#libs/contracts/operations.js';
 import type { Asked, Member } from './members.js';
 import type { Options, Storage } from './options.js';
@@ -5,7 +6,7 @@ import { atMostMore, type Line, type Report } from './results.js';
 import type { Stage } from './stage.js';
 import { summaryOf, wallClock } from './statistics.js';
 import { Timeline } from './timeline.js';
-import { VISIT_EVERY_MS, Visitor, Watch } from './visitor.js';
+import { Visitor } from './visitor.js';
 
 const ANSWER_MAY_ADD_MS = 60;
 const SITE_MAY_ADD_MS = 400;
@@ -21,7 +22,7 @@ export async function benchBoot(stage: Stage, options: Options, storage: Storage
   const times = { raw: [] as number[], answered: [] as number[], served: [] as number[] };
   const timeline = new Timeline(stage.temporal, STARTED_UPDATE);
   for (let i = -WARM_UP; i < options.count; i++) {
-    const raw = await rawStart(stage, name, visitor);
+    const raw = await stage.raw.change(name, 'start');
     await stage.raw.change(name, 'stop');
     const { asked, servedMs } = await boot(stage, member, visitor);
     if (i < 0) continue;
@@ -49,19 +50,15 @@ export async function benchBoot(stage: Stage, options: Options, storage: Storage
   report(`${title}: where the time goes`, timeline.lines());
 }
 
-/** With the same visitor at the door, so that both have the same company. */
-async function rawStart(stage: Stage, name: string, visitor: Visitor): Promise<number> {
-  const visits = new Watch(() => visitor.answers(), VISIT_EVERY_MS);
-  const ms = await stage.raw.change(name, 'start');
-  await visits.end();
-  return ms;
-}
-
 async function boot(stage: Stage, member: Member, visitor: Visitor): Promise<{ asked: Asked; servedMs: number }> {
   const begun = wallClock();
-  const [asked, servedAt] = await Promise.all([stage.members.boot(member), visitor.served()]);
+  const asked = await stage.members.boot(member);
+  // Not before: a visitor of a webspace that is off boots it.
+  const servedAt = await visitor.served();
   await stage.members.ended(asked);
   await stage.members.ask(204, member, 'DELETE', '/state');
-  await visitor.gone();
+  await waitFor('the route to the gateway', async () => (await stage.cluster.target(member.webspace)) !== member.webspace, {
+    timeoutMs: 20_000,
+  });
   return { asked, servedMs: servedAt - begun };
 }

@@ -11,6 +11,7 @@ import { describeRun, type Line, type Report, type Section } from './results.js'
 import { openStage, type Stage } from './stage.js';
 import { markdownTable, terminalTable } from './table.js';
 import { benchThroughput } from './throughput.js';
+import { benchVisit } from './visit.js';
 
 const startedAt = Date.now();
 
@@ -44,6 +45,7 @@ async function onStage(storage: Options['storages'][number], options: Options, r
     if (first && benches.includes('reads')) await noted('reads', () => benchReads(stage, options, report));
     if (first && benches.includes('changes')) await noted('changes', () => benchChanges(stage, options, report));
     if (first && benches.includes('exec')) await noted('exec', () => benchExec(stage, options, report));
+    if (first && benches.includes('visit')) await noted('visit', () => benchVisit(stage, options, report));
     if (first && benches.includes('restart')) await noted('restart', () => benchRestart(stage, options, report));
   } finally {
     note('removing what was made');

@@ -34,10 +34,6 @@ export class Visitor {
     return wallClock();
   }
 
-  async gone(): Promise<void> {
-    await waitFor('the route to lead elsewhere', async () => !(await this.answers()), { timeoutMs: 20_000, intervalMs: VISIT_EVERY_MS });
-  }
-
   close(): Promise<void> {
     return this.#agent.close();
   }
