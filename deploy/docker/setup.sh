@@ -26,7 +26,18 @@ YAML
 }
 kubeconfig api.kubeconfig webspaces-api
 kubeconfig worker.kubeconfig webspaces-worker
+kubeconfig gateway.kubeconfig webspaces-gateway
 kubeconfig traefik.kubeconfig traefik
+
+# Leads routes of webspaces that are off to the gateway on this machine; an endpoint must not be a loopback address.
+apply -f - << YAML
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: webspaces-gateway-compose, namespace: webspaces, labels: {kubernetes.io/service-name: webspaces-gateway}}
+addressType: IPv4
+ports: [{name: http, port: 8083, protocol: TCP}, {name: tls, port: 8084, protocol: TCP}]
+endpoints: [{addresses: ["${GATEWAY_ADDRESS:-10.77.0.1}"], conditions: {ready: true}}]
+YAML
 
 random() { head -c "$1" /dev/urandom | base64 | tr -d '\n'; }
 [ -e $out/identity.key ] || random 48 > $out/identity.key
@@ -34,6 +45,6 @@ random() { head -c "$1" /dev/urandom | base64 | tr -d '\n'; }
 [ -e $out/users.json ] || cat > $out/users.json << 'JSON'
 {"users": [{"id": 1, "username": "alice"}, {"id": 2, "username": "bob"}, {"id": 3, "username": "admin", "isAdmin": true}]}
 JSON
-# API and worker run as user node (1000); Traefik as root.
+# API, worker and gateway run as user node (1000); Traefik as root.
 chown -R 1000:1000 $out
 chmod 600 $out/*

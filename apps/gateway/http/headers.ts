@@ -1,6 +1,9 @@
 /** Headers of one connection, which are never passed on (RFC 9110 section 7.6.1). */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'upgrade']);
 
+/** Needed to understand a message: stay although the header Connection names them. */
+const KEPT = new Set(['host', 'content-length', 'transfer-encoding', 'te', 'trailer']);
+
 /** Names and values in turn, as Node gives them. */
 export type RawHeaders = readonly string[];
 
@@ -18,7 +21,7 @@ export function valuesOf(raw: RawHeaders, name: string): string[] {
 /** What is passed on of a message: everything as it came, but what concerns its connection only and what is in `without`. */
 export function passedOn(raw: RawHeaders, without: readonly string[] = []): [name: string, value: string][] {
   const named = valuesOf(raw, 'connection').flatMap((value) => value.split(',').map((token) => token.trim().toLowerCase()));
-  const dropped = new Set([...HOP_BY_HOP, ...without, ...named.filter((name) => name !== 'te' && name !== 'trailer')]);
+  const dropped = new Set([...HOP_BY_HOP, ...without, ...named.filter((name) => !KEPT.has(name))]);
   return pairsOf(raw).filter(([name]) => !dropped.has(name.toLowerCase()));
 }
 

@@ -53,7 +53,7 @@ export function createProxy(parts: Parts, waiting: Waiting): Server {
     response.assignSocket(socket as Socket);
     socket.on('error', () => socket.destroy());
     response.once('finish', () => socket.end());
-    if (head.length > 0 || request.method !== 'GET') return tell(request, response, NO_BODY_HERE);
+    if (head.length > 0 || hasBody(request) || request.method !== 'GET') return tell(request, response, NO_BODY_HERE);
     void serve(parts, waiting, request, response, socket as Socket);
   });
   return server;
@@ -123,6 +123,7 @@ function exchange(connection: Socket, { request, response, signal }: Visit, upgr
     const upstream = httpRequest({
       createConnection: () => connection,
       method: request.method ?? 'GET',
+      maxHeaderSize: LIMITS.maxHeaderSize,
       path: request.url ?? '/',
       headers: requestHeaders(request, upgrades) as unknown as Record<string, string>,
       signal,
@@ -167,7 +168,9 @@ function respond({ metrics }: Parts, message: IncomingMessage, { request, respon
   return new Promise((resolve) => {
     response.sendDate = false;
     response.strictContentLength = false;
-    const headers = passedOn(message.rawHeaders, ['transfer-encoding']).flat();
+    // Node refuses to announce trailers where none can follow.
+    const trailers = message.headers['transfer-encoding'] !== undefined && request.method !== 'HEAD' && request.httpVersionMinor > 0;
+    const headers = passedOn(message.rawHeaders, ['transfer-encoding', ...(trailers ? [] : ['trailer'])]).flat();
     if (!request.complete) response.shouldKeepAlive = false;
     response.writeHead(message.statusCode ?? 502, message.statusMessage, headers as unknown as Record<string, string>);
     response.flushHeaders();
