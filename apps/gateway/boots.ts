@@ -9,6 +9,8 @@ export type Trigger = 'http' | 'sni' | 'port';
 
 export interface BootsOptions {
   readonly operations: Operations;
+  /** What is known of a webspace now. */
+  readonly view: (name: string) => WebspaceView | undefined;
   readonly log: Logger;
   /** Longest wait for LXD to have started a container. */
   readonly holdMs: number;
@@ -38,6 +40,15 @@ export class Boots {
 
   constructor(options: BootsOptions) {
     this.#options = options;
+  }
+
+  /** Longest wait of a visitor. */
+  get holdMs(): number {
+    return this.#options.holdMs;
+  }
+
+  view(name: string): WebspaceView | undefined {
+    return this.#options.view(name);
   }
 
   /**

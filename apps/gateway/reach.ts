@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { PlatformError } from '#libs/errors/platform-error.js';
+import type { Phase } from '#libs/contracts/webspaces-api.js';
+import { noWebspace, PlatformError } from '#libs/errors/platform-error.js';
 import { dialUntil } from '#libs/net/dial.js';
 import type { Boots, Trigger } from './boots.js';
 import type { WebspaceView } from './directory.js';
@@ -11,21 +12,34 @@ export interface Visit {
   readonly signal: AbortSignal;
 }
 
+const OFF: ReadonlySet<Phase> = new Set<Phase>(['stopping', 'stopped', 'paused']);
+
 /**
  * A connection to a port of the webspace, which boots for it when it is off. Its readiness is that the port accepts; after LXD has started it
- * that is waited for as long as its start-up delay says.
- * @throws PlatformError the boot's own; UNAVAILABLE when the port accepts nothing in time; CANCELLED when the visitor has left.
+ * that is waited for as long as its start-up delay says. One that was stopped again meanwhile is booted again, for as long as a visitor may
+ * be held.
+ * @throws PlatformError the boot's own; UNAVAILABLE when the port accepts nothing in time; NOT_FOUND when the webspace is deleted meanwhile;
+ * CANCELLED when the visitor has left.
  */
 export async function reach(boots: Boots, view: WebspaceView, port: number, { trigger, visited, signal }: Visit): Promise<Socket> {
   if (view.phase === 'running' && view.address !== undefined) {
     const socket = await dialUntil({ address: view.address, port }, 0, signal);
     if (socket) return socket;
   }
-  const { address, at } = await boots.started(view, trigger, visited);
-  const deadline = at + view.http.startupDelaySeconds * 1000;
-  const socket = address === '' ? undefined : await dialUntil({ address, port }, deadline, signal);
-  if (socket) return socket;
-  if (signal.aborted) throw new PlatformError('CANCELLED', 'The visitor has left.');
-  const where = address === '' ? 'has no address' : `does not listen on port ${port}`;
-  throw new PlatformError('UNAVAILABLE', `The webspace runs, but ${where}.`, { details: { reason: 'not-listening', retryAfterMs: 2_000 } });
+  const heldUntil = Date.now() + boots.holdMs;
+  for (;;) {
+    const { address, at } = await boots.started(view, trigger, visited);
+    const deadline = at + view.http.startupDelaySeconds * 1000;
+    const socket = address === '' ? undefined : await dialUntil({ address, port }, deadline, signal);
+    if (socket) return socket;
+    if (signal.aborted) throw new PlatformError('CANCELLED', 'The visitor has left.');
+    const now = boots.view(view.name);
+    if (now?.uid !== view.uid) throw noWebspace(view.name);
+    // A boot that ends just before a stop begins tells of a start that is over.
+    if (OFF.has(now.phase) && Date.now() < heldUntil) continue;
+    const where = address === '' ? 'has no address' : `does not listen on port ${port}`;
+    throw new PlatformError('UNAVAILABLE', `The webspace runs, but ${where}.`, {
+      details: { reason: 'not-listening', retryAfterMs: 2_000 },
+    });
+  }
 }

@@ -29,15 +29,16 @@ export async function runGateway(config: GatewayConfig, log: Logger): Promise<vo
   const { uiUrl } = config.temporal;
   const operations = createOperations({ client, connection, uiUrl, callTimeoutMs: temporalTimeoutMs, queryTimeoutMs: temporalTimeoutMs });
   const { holdSeconds, backOffSeconds, backOffMaxSeconds } = config.boot;
+  const directory = new Directory({ kube, log });
   const boots = new Boots({
     operations,
+    view: (name) => directory.get(name),
     log,
     holdMs: holdSeconds * 1000,
     backOffMs: backOffSeconds * 1000,
     backOffMaxMs: backOffMaxSeconds * 1000,
     onBoot: metrics.boot,
   });
-  const directory = new Directory({ kube, log });
   directory.start();
   const start = await ROLES[config.role]();
   const role = await start({ config, directory, boots, kube, metrics, log });

@@ -68,6 +68,8 @@ beforeEach(async () => {
     byHost: (host: string) => sites.find(({ view }) => view.hosts.includes(host.toLowerCase().replace(/\.$/, '')))?.view,
   } as unknown as Directory;
   const boots = {
+    holdMs: 5_000,
+    view: (name: string) => sites.find(({ view }) => view.name === name)?.view,
     started: async () => {
       await boot?.();
       return { changed: true, address: '127.0.0.1', at: Date.now() };
