@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Phase } from '#libs/contracts/webspaces-api.js';
 import { noWebspace, PlatformError } from '#libs/errors/platform-error.js';
 import { dialUntil } from '#libs/net/dial.js';
@@ -12,6 +13,8 @@ export interface Visit {
   readonly signal: AbortSignal;
 }
 
+/** Between two boots for one visitor. */
+const AGAIN_MS = 100;
 const OFF: ReadonlySet<Phase> = new Set<Phase>(['stopping', 'stopped', 'paused']);
 
 /**
@@ -36,7 +39,10 @@ export async function reach(boots: Boots, view: WebspaceView, port: number, { tr
     const now = boots.view(view.name);
     if (now?.uid !== view.uid) throw noWebspace(view.name);
     // A boot that ends just before a stop begins tells of a start that is over.
-    if (OFF.has(now.phase) && Date.now() < heldUntil) continue;
+    if (OFF.has(now.phase) && Date.now() < heldUntil) {
+      await delay(AGAIN_MS);
+      continue;
+    }
     const where = address === '' ? 'has no address' : `does not listen on port ${port}`;
     throw new PlatformError('UNAVAILABLE', `The webspace runs, but ${where}.`, {
       details: { reason: 'not-listening', retryAfterMs: 2_000 },
