@@ -130,14 +130,14 @@ function appProcess(profile: Profile, name: App, env: Settings = {}, readyUrl: s
 }
 
 /** The configuration, and the kubeconfig it names. */
-function configInputs(file: string): string {
+export function configInputs(file: string): string {
   const text = readFileSync(file, 'utf8');
   const { kubernetes } = parse(text) as { kubernetes: { kubeconfig: string } };
   return text + readFileSync(kubernetes.kubeconfig, 'utf8');
 }
 
 /** Changes when the built code of our processes does. */
-function codeHash(root: string): string {
+export function codeHash(root: string): string {
   const folders = ['apps', 'workflows', 'activities', 'libs'].map((name) => join(root, 'dist', name));
   return hashFiles(folders.flatMap((folder) => filesBelow(folder, (name) => name.endsWith('.js') && !name.endsWith('.spec.js'))));
 }

@@ -34,9 +34,11 @@ export const PROCESS_NAMES = [
   'traefik',
   'cert-manager',
   'dns',
+  'relay',
   'worker',
   'api',
   'gateway',
+  'gateway-ports',
 ] as const;
 export type ProcessName = (typeof PROCESS_NAMES)[number];
 

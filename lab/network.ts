@@ -56,7 +56,8 @@ async function ensureRouter({ network }: Profile): Promise<void> {
   const namespace = network.routerNamespace;
   if (!existsSync(`/run/netns/${namespace}`)) await run('ip', ['netns', 'add', namespace]);
   await run('ip', ['-n', namespace, 'link', 'set', 'lo', 'up']);
-  await inRouter(network.routerNamespace, ['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
+  // A port that the system hands out to a connection of the gateway could not be listened on meanwhile.
+  await inRouter(namespace, ['sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv4.ip_local_port_range=32768 49151']);
   await run('ip', ['-n', namespace, 'route', 'replace', 'unreachable', network.containerSubnet, 'metric', UNREACHABLE_METRIC]);
   await inRouter(namespace, ['nft', '-f', '-'], routerRules(network.lxdLink.lxd));
 }

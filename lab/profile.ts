@@ -21,6 +21,8 @@ export interface Ports {
   readonly controllerManager: number;
   readonly dns: number;
   readonly certManager: number;
+  /** In the router's network namespace. */
+  readonly gatewayPorts: number;
 }
 
 export interface Network {
@@ -141,6 +143,7 @@ function portsAt(base: number): Ports {
     controllerManager: base + 257,
     dns: base + 53,
     certManager: base + 403,
+    gatewayPorts: base + 330,
   };
 }
 

@@ -4,6 +4,7 @@ import { certManagerProcess } from './cert-manager.js';
 import { ensureClusterObjects, kubeconfigOf } from './cluster-objects.js';
 import { ControlPlane } from './control-plane.js';
 import { dnsAddress, dnsProcess } from './dns.js';
+import { gatewayPortsProcess, writeGatewayPortsFiles } from './gateway-ports.js';
 import { buildImage, type Image, importImage } from './image.js';
 import { ensureInternet } from './internet.js';
 import { Lxd } from './lxd.js';
@@ -12,6 +13,7 @@ import { CertificateAuthority } from './pki.js';
 import type { LabProcess } from './process.js';
 import type { Profile } from './profile.js';
 import { type Progress, silent } from './progress.js';
+import { relayProcess } from './relay.js';
 import { Sandbox } from './sandbox.js';
 import { temporalProcess } from './temporal.js';
 import type { Tools } from './tools/resolve.js';
@@ -32,9 +34,11 @@ export class Stack {
   readonly traefik: LabProcess;
   readonly certManager: LabProcess;
   readonly dns: LabProcess;
+  readonly relay: LabProcess;
   readonly api: LabProcess;
   readonly worker: LabProcess;
   readonly gateway: LabProcess;
+  readonly gatewayPorts: LabProcess;
   private readonly ca: CertificateAuthority;
 
   constructor(
@@ -50,9 +54,11 @@ export class Stack {
     this.traefik = traefikProcess(profile, tools);
     this.certManager = certManagerProcess(profile, tools);
     this.dns = dnsProcess(profile);
+    this.relay = relayProcess(profile);
     this.api = apiProcess(profile);
     this.worker = workerProcess(profile);
     this.gateway = gatewayProcess(profile);
+    this.gatewayPorts = gatewayPortsProcess(profile);
   }
 
   /** In the order in which they are started. */
@@ -60,7 +66,19 @@ export class Stack {
     const { etcd, apiServer, controllerManager } = this.controlPlane;
     const kubernetes = [etcd, apiServer, controllerManager];
     const lxd = [this.sandbox.process, this.lxd.process];
-    return [this.temporal, ...kubernetes, ...lxd, this.traefik, this.certManager, this.dns, this.worker, this.api, this.gateway];
+    return [
+      this.temporal,
+      ...kubernetes,
+      ...lxd,
+      this.traefik,
+      this.certManager,
+      this.dns,
+      this.relay,
+      this.worker,
+      this.api,
+      this.gateway,
+      this.gatewayPorts,
+    ];
   }
 
   targets(): Targets {
@@ -98,7 +116,14 @@ export class Stack {
       progress.step('worker', () => this.worker.ensure()),
       progress.step('API', () => this.api.ensure()),
       progress.step('gateway', () => this.gateway.ensure()),
+      progress.step('gateway of forwarded ports', () => this.ports()),
     ]);
+  }
+
+  private async ports(): Promise<string> {
+    writeGatewayPortsFiles(this.profile);
+    await this.relay.ensure();
+    return this.gatewayPorts.ensure();
   }
 
   private async kubernetes(progress: Progress): Promise<void> {

@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { accepts } from './accepts.js';
 import { http } from './http.js';
 import { LabProcess } from './process.js';
 import type { Profile } from './profile.js';
@@ -33,7 +33,7 @@ export function temporalProcess(profile: Profile, tools: Tools, { inMemory }: Te
   return new LabProcess(profile, {
     name: 'temporal',
     spec: () => ({ command: tools.temporal, args, cwd: profile.paths.state }),
-    healthy: async () => (await accepts(profile.ports.temporal)) && (await namespaceServed(profile)),
+    healthy: async () => (await accepts('127.0.0.1', profile.ports.temporal)) && (await namespaceServed(profile)),
     readyTimeoutMs: 30_000,
     stopTimeoutMs: 10_000,
   });
@@ -41,17 +41,4 @@ export function temporalProcess(profile: Profile, tools: Tools, { inMemory }: Te
 
 async function namespaceServed(profile: Profile): Promise<boolean> {
   return (await http(`${profile.urls.temporalUi}/api/v1/namespaces/default`, { timeoutMs: 2_000 })).status === 200;
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.setTimeout(1_000, () => socket.destroy());
-    socket.on('connect', () => {
-      resolve(true);
-      socket.destroy();
-    });
-    socket.on('error', () => resolve(false));
-    socket.on('close', () => resolve(false));
-  });
 }

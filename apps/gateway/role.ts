@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { GatewayConfig } from '#libs/config/gateway.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
+import type { FurtherAnswers } from '#libs/service/health-server.js';
 import type { Boots } from './boots.js';
 import type { Directory } from './directory.js';
 import type { GatewayMetrics } from './metrics.js';
@@ -19,6 +20,8 @@ export interface Parts {
 export interface Role {
   /** Reasons why it cannot serve, by part; empty when it can. */
   notReady(): Readonly<Record<string, string>>;
+  /** What it answers beside health and metrics. */
+  readonly answers?: FurtherAnswers;
   /** Takes no more visitors; ends when those it has are gone, or with the deadline. */
   drain(deadlineMs: number): Promise<void>;
 }

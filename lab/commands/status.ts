@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { parse, profileArgument } from '../arguments.js';
+import { gatewayPortsUrl } from '../gateway-ports.js';
 import { readLabFile } from '../lab-file.js';
 import type { LabProcess } from '../process.js';
 import { type Profile, siteUrl } from '../profile.js';
@@ -35,8 +36,9 @@ export async function status(args: readonly string[]): Promise<number> {
 }
 
 function namesIn(mode: 'own' | 'existing', apps: 'all' | 'none'): (name: string) => boolean {
-  if (mode === 'existing') return (name) => name === 'api' || name === 'worker';
-  const ours = new Set(['api', 'worker', 'gateway']);
+  const anywhere = new Set(['api', 'worker']);
+  const ours = new Set([...anywhere, 'gateway', 'relay', 'gateway-ports']);
+  if (mode === 'existing') return (name) => anywhere.has(name);
   return (name) => apps === 'all' || !ours.has(name);
 }
 
@@ -63,7 +65,9 @@ function placeOf(profile: Profile, name: string): string {
     traefik: `${siteUrl(profile, '<user>')}, http ${ports.web}, ${urls.traefik}`,
     'cert-manager': `127.0.0.1:${ports.certManager}`,
     dns: `127.0.0.1:${ports.dns}, UDP and TCP; names in ${paths.dnsNames}`,
+    relay: `${network.hostLink.host}:${ports.kubernetes} and :${ports.temporal} for what runs beside the router`,
     worker: `127.0.0.1:${ports.worker}`,
+    'gateway-ports': `forwarded ports at ${network.hostLink.router}; ${gatewayPortsUrl(profile)}`,
     api: `${urls.api}, ${urls.swagger}`,
     gateway: `${network.hostLink.host}:${ports.gatewayHttp}, TLS ${ports.gatewayTls}, health 127.0.0.1:${ports.gateway}`,
   };

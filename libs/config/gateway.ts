@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { DeepReadonly } from './freeze.js';
-import { kubernetesSchema, listenSchema, logSchema, temporalSchema } from './schemas.js';
+import { ipv4, kubernetesSchema, listenSchema, logSchema, temporalSchema } from './schemas.js';
 
 const seconds = z.number().min(0.1).max(600);
 
@@ -13,6 +13,32 @@ const boot = z
     backOffMaxSeconds: seconds.default(30).describe('Longest such wait'),
     waiting: z.int().min(1).default(10_000).describe('Visitors who wait at once in this process; further ones are refused'),
     waitingPerWebspace: z.int().min(1).default(2_000).describe('Visitors who wait for one webspace at once'),
+  })
+  .prefault({});
+
+const ports = z
+  .strictObject({
+    forwarding: z
+      .enum(['kernel', 'userspace'])
+      .default('kernel')
+      .describe(
+        'kernel: nftables for webspaces that run (needs NET_ADMIN); userspace: everything through listeners, without any privilege',
+      ),
+    hostAddress: ipv4.optional().describe('The one address of this machine at which ports are forwarded; without it all of them'),
+    snat: z
+      .boolean()
+      .default(false)
+      .describe('Containers see the gateway instead of the client: where their way back leads elsewhere. Then every gateway is active'),
+    listeners: z
+      .int()
+      .min(1)
+      .max(131_072)
+      .default(16_384)
+      .describe('Listeners at once; further forwards of webspaces that are off are refused'),
+    streams: z.int().min(1).default(20_000).describe('Connections and UDP flows through this process at once; further ones are refused'),
+    udpIdleSeconds: seconds.default(60).describe('A UDP flow that was silent for so long is forgotten'),
+    leaseSeconds: z.number().min(1).max(60).default(4).describe('A standby takes over from an active gateway that was silent for so long'),
+    podName: z.string().min(1).optional().describe('Its own pod, which gets the label that the Services of forwarded ports select'),
   })
   .prefault({});
 
@@ -29,6 +55,7 @@ const settings = z.strictObject({
       tlsListen: listenSchema.prefault('0.0.0.0:8443').describe("Where Traefik finds the gateway's port tls (SNI passthrough)"),
     })
     .prefault({}),
+  ports,
   limits: z
     .strictObject({
       temporalTimeoutMs: z.int().min(100).max(30_000).default(2_500).describe('Deadline of one call to Temporal'),

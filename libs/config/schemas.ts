@@ -6,7 +6,7 @@ import { z } from 'zod';
 const DNS_LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
 const dnsName = z.string().regex(new RegExp(`^${DNS_LABEL}(?:\\.${DNS_LABEL})*$`), 'must be a DNS name in lower case, e.g. ws.example.org');
 export const file = z.string().min(1);
-const ipv4 = z.string().refine((text) => ipaddr.IPv4.isValidFourPartDecimal(text), 'must be an IPv4 address');
+export const ipv4 = z.string().refine((text) => ipaddr.IPv4.isValidFourPartDecimal(text), 'must be an IPv4 address');
 const port = z.int().min(1).max(65535);
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;

@@ -4,11 +4,15 @@ import type { Registry } from 'prom-client';
 /** Reasons why the process is not ready, by part; empty when it is. */
 export type Readiness = () => Readonly<Record<string, string>>;
 
-/** `/health/live`, `/health/ready` with its reasons, `/metrics`. */
+/** What a process answers at further paths; undefined for one it does not know. */
+export type FurtherAnswers = (path: string) => { readonly status: number; readonly body: unknown } | undefined;
+
+/** `/health/live`, `/health/ready` with its reasons, `/metrics`, and what else the process answers. */
 export function startHealthServer(
   listen: { readonly host: string; readonly port: number },
   readiness: Readiness,
   registry: Registry,
+  further: FurtherAnswers = () => undefined,
 ): Promise<Server> {
   const server = createServer(async (request, response) => {
     const json = (status: number, body: unknown) =>
@@ -23,8 +27,10 @@ export function startHealthServer(
       }
       case '/metrics':
         return response.writeHead(200, { 'content-type': registry.contentType }).end(await registry.metrics());
-      default:
-        return json(404, { message: 'There is /health/live, /health/ready and /metrics.' });
+      default: {
+        const answer = further(request.url ?? '');
+        return answer ? json(answer.status, answer.body) : json(404, { message: 'There is /health/live, /health/ready and /metrics.' });
+      }
     }
   });
   return new Promise((resolve, reject) => {
