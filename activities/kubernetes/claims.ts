@@ -139,9 +139,9 @@ export class Claims {
     const fixed = new Set(options.fixed?.map((port) => portClaim(port).name));
     let refused = 0;
     let taken: ReadonlySet<string> = fixed;
-    const draw = async ({ protocol, internal }: Omit<NewPortForward, 'external'>): Promise<PortForward> => {
+    const draw = async (wanted: Omit<NewPortForward, 'external'>): Promise<PortForward> => {
       for (let next = candidates.next(); !next.done; next = candidates.next()) {
-        const port = { protocol, external: next.value, internal };
+        const port = { ...wanted, external: next.value };
         const claim = portClaim(port);
         if (taken.has(claim.name)) continue;
         if (await this.#claimPort(claim, claimant, signal)) return port;
@@ -150,7 +150,7 @@ export class Claims {
           taken = new Set([...fixed, ...others.map(({ metadata }) => metadata.name)]);
         }
       }
-      throw new PlatformError('UNAVAILABLE', `All ${protocol} ports from ${range.from} to ${range.to} are taken.`);
+      throw new PlatformError('UNAVAILABLE', `All ${wanted.protocol} ports from ${range.from} to ${range.to} are taken.`);
     };
     return settleAll(wanted.map(draw));
   }

@@ -20,4 +20,6 @@ export interface PortsStatus {
   /** Whether the process is the one that forwards. */
   readonly active: boolean;
   readonly kernel: readonly `${Protocol}-${number}`[];
+  /** When it was last talked to by a forwarded port, ISO 8601; absent while this gateway has seen nothing. */
+  readonly lastTraffic?: string;
 }

@@ -142,6 +142,8 @@ export interface ExternalPort {
 
 export interface PortForward extends ExternalPort {
   readonly internal: number;
+  /** Each connection begins with the client's address as PROXY protocol v2 tells it; TCP only. */
+  readonly proxyProtocol?: true | undefined;
 }
 
 /** A forward to be made; without `external` any free port of the range is taken. */
@@ -149,6 +151,7 @@ export interface NewPortForward {
   readonly protocol: Protocol;
   readonly external?: number | undefined;
   readonly internal: number;
+  readonly proxyProtocol?: true | undefined;
 }
 
 export interface WebspaceConfig {

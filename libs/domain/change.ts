@@ -50,7 +50,7 @@ export function planChange(record: WebspaceRecord, change: WebspaceChange, rules
   const keptPorts = without(record.ports, change.ports?.remove ?? [], portKey);
   const newPorts = change.ports?.add ?? [];
   assertPorts(keptPorts, newPorts, rules);
-  const fixed = newPorts.flatMap(({ protocol, external, internal }) => (external === undefined ? [] : [{ protocol, external, internal }]));
+  const fixed = newPorts.flatMap(({ external, ...port }) => (external === undefined ? [] : [{ ...port, external }]));
   const owner = { ...record.owner, ...change.owner };
   const hosts = change.owner ? [defaultHost(change.owner.username, rules.baseDomain)] : [];
   const { alwaysOn = record.policy.alwaysOn } = change.policy ?? {};
@@ -107,6 +107,7 @@ function assertPorts(kept: readonly PortForward[], added: readonly NewPortForwar
   const taken = new Set(kept.map(portKey));
   for (const port of added) {
     if (!isPort(port.internal)) throw invalid('internal', 'invalid port', 'the port of the webspace must be from 1 to 65535');
+    if (port.proxyProtocol && port.protocol !== 'tcp') throw invalid('proxyProtocol', undefined, 'only a TCP forward can have it');
     if (port.external === undefined) continue;
     const external = { protocol: port.protocol, external: port.external };
     if (!(port.external >= portRange.from && port.external <= portRange.to)) {

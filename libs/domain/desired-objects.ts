@@ -37,7 +37,12 @@ export function webspaceSpec(record: WebspaceRecord, platform: Platform, withhel
     ...(record.network.address === undefined ? {} : { address: record.network.address }),
     hosts: heldHosts(record, platform, withheld),
     http: { port: record.http.port, startupDelaySeconds: record.http.startupDelaySeconds, sniPassthrough: record.http.sniPassthrough },
-    ports: heldPorts(record, withheld).map(({ protocol, external, internal }) => ({ protocol, external, internal })),
+    ports: heldPorts(record, withheld).map(({ protocol, external, internal, proxyProtocol }) => ({
+      protocol,
+      external,
+      internal,
+      ...(proxyProtocol ? { proxyProtocol } : {}),
+    })),
     withheld: [...withheld].sort(),
   };
 }

@@ -9,6 +9,7 @@ const portForward = z.looseObject({
   protocol: z.enum(['tcp', 'udp']),
   external: z.int().min(1).max(65535),
   internal: z.int().min(1).max(65535),
+  proxyProtocol: z.literal(true).optional(),
 });
 
 const DNS_LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
@@ -41,7 +42,9 @@ export const recordSchema = z.looseObject({
     .looseObject({
       operation: z.string(),
       previous: z.object({ startupDelaySeconds: z.number(), httpPort: z.int(), sniPassthrough: z.boolean() }),
-      added: z.array(z.object({ protocol: z.enum(['tcp', 'udp']), external: z.int(), internal: z.int() })),
+      added: z.array(
+        z.object({ protocol: z.enum(['tcp', 'udp']), external: z.int(), internal: z.int(), proxyProtocol: z.literal(true).optional() }),
+      ),
     })
     .optional(),
   policy: z.looseObject({ alwaysOn: z.boolean(), suspended: suspensionSchema.optional() }),

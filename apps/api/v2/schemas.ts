@@ -10,7 +10,12 @@ const MAX_PAGE = 200;
 const limit = z.coerce.number().int().min(1).max(MAX_PAGE).default(50).describe(`Entries per page, at most ${MAX_PAGE}`);
 export const webspaceName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be a webspace name such as ws-u12');
 
-export const portForwardView = z.object({ protocol: z.enum(['tcp', 'udp']), external: z.int(), internal: z.int() });
+export const portForwardView = z.object({
+  protocol: z.enum(['tcp', 'udp']),
+  external: z.int(),
+  internal: z.int(),
+  proxyProtocol: z.literal(true).optional(),
+});
 const ownerView = z.object({ id: z.string(), username: z.string().optional().describe('Absent while nobody knows it') });
 
 export const webspaceParams = z.strictObject({ name: webspaceName });
@@ -64,6 +69,10 @@ export const changeWebspaceV2Body = z
               protocol: protocol.default('tcp'),
               external: portNumber.optional().describe('Any free port of the range when absent'),
               internal: portNumber,
+              proxyProtocol: z
+                .literal(true, { error: 'must be true, or absent' })
+                .optional()
+                .describe("Connections begin with the client's address (PROXY protocol v2); TCP only"),
             }),
           )
           .max(MAX_CHANGES)
@@ -104,6 +113,7 @@ export const portForwardPageSchema = z
         protocol,
         external: z.int(),
         internal: z.int(),
+        proxyProtocol: z.literal(true).optional(),
         webspace: z.string(),
         owner: ownerView,
       }),

@@ -40,7 +40,12 @@ function fullView(instance: LxdInstance, record: WebspaceRecord, { baseDomain, p
     ...(username === undefined ? {} : { url: `https://${defaultHost(username, baseDomain)}${port}/` }),
     domains: record.domains,
     http: { port: record.http.port, startupDelaySeconds: record.http.startupDelaySeconds, sniPassthrough: record.http.sniPassthrough },
-    ports: record.ports.map(({ protocol, external, internal }) => ({ protocol, external, internal })),
+    ports: record.ports.map(({ protocol, external, internal, proxyProtocol }) => ({
+      protocol,
+      external,
+      internal,
+      ...(proxyProtocol ? { proxyProtocol } : {}),
+    })),
     ...(record.network.address === undefined ? {} : { address: record.network.address }),
     policy: { alwaysOn: record.policy.alwaysOn },
     image: { ...(alias === undefined ? {} : { alias }), fingerprint },

@@ -1,6 +1,72 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Parts, Role } from '../role.js';
+import { Waiting } from '../waiting.js';
+import { Forwarder } from './forwarder.js';
+import { Kernel } from './kernel.js';
+import { Leader } from './leader.js';
+import { Listeners } from './listeners.js';
+import { createPortsMetrics } from './metrics.js';
+import { labelPod, unlabelPod } from './pod-label.js';
+import { statusAnswers } from './status.js';
+import { Streams } from './streams.js';
+import { localTools } from './tools.js';
+import { Traffic } from './traffic.js';
 
 /** Forwarded ports: in the kernel for webspaces that run, by listeners for those that are off. */
-export async function startPorts(_parts: Parts): Promise<Role> {
-  return { notReady: () => ({}), drain: async () => undefined };
+export async function startPorts({ config, directory, boots, kube, metrics: { registry }, log }: Parts): Promise<Role> {
+  const { forwarding, hostAddress, snat, podName, leaseSeconds, udpIdleSeconds, listeners: limit } = config.ports;
+  const waiting = new Waiting({ waiting: config.boot.waiting, waitingPerWebspace: config.boot.waitingPerWebspace });
+  const streams = new Streams(config.ports.streams);
+  const traffic = new Traffic();
+  const kernel = forwarding === 'kernel' ? new Kernel({ run: localTools(), hostAddress, snat }) : undefined;
+  // Where containers see the gateway instead of the client, every gateway's way is as good as another's.
+  const everyoneActive = snat || kernel === undefined;
+  const metrics = createPortsMetrics(registry, {
+    active: () => forwarder.active,
+    kernelEntries: () => kernel?.entries.size ?? 0,
+    listeners: () => listeners.count,
+    withoutListener: () => listeners.refused,
+    waiting: () => waiting.count,
+    streams: () => streams.count,
+  });
+  const listeners = new Listeners({
+    parts: { directory, boots, waiting, streams, traffic, metrics, udpIdleMs: udpIdleSeconds * 1000, log },
+    hostAddress: hostAddress ?? '0.0.0.0',
+    limit,
+    log,
+    onUdpClosed: (key) => forwarder.forgetFlows(key),
+  });
+  const forwarder = new Forwarder({ directory, kernel, listeners, traffic, log, onKernelFailure: metrics.kernelFailed });
+  const leader = new Leader({
+    kube,
+    identity: `${podName ?? hostname()}-${randomUUID()}`,
+    leaseSeconds,
+    log,
+    onActive: async () => {
+      forwarder.start();
+      if (podName !== undefined) await labelPod(kube, podName, { alone: true });
+    },
+    onStandby: async () => {
+      await forwarder.stop();
+      if (podName !== undefined) await unlabelPod(kube, podName);
+    },
+  });
+  if (everyoneActive) {
+    forwarder.start();
+    if (podName !== undefined) await labelPod(kube, podName, { alone: false });
+  } else {
+    leader.start();
+  }
+  return {
+    notReady: () => (forwarder.problem === undefined ? {} : { kernel: forwarder.problem }),
+    answers: statusAnswers(directory, forwarder, traffic),
+    drain: async (deadlineMs) => {
+      // The next one must be able to listen at the same ports.
+      await forwarder.stop();
+      await leader.release();
+      await Promise.race([streams.none(), delay(deadlineMs, undefined, { ref: false })]);
+    },
+  };
 }

@@ -1,0 +1,73 @@
+import type { Logger } from 'pino';
+import type { PortForward, Protocol } from '#libs/contracts/operations.js';
+import { isPlatformError, messageOf } from '#libs/errors/platform-error.js';
+import type { Boots } from '../boots.js';
+import type { Directory, WebspaceView } from '../directory.js';
+import type { Waiting } from '../waiting.js';
+import type { PortsMetrics, Refusal } from './metrics.js';
+import type { Traffic } from './traffic.js';
+
+/** What listeners share. */
+export interface ListenerParts {
+  readonly directory: Directory;
+  readonly boots: Boots;
+  readonly waiting: Waiting;
+  readonly streams: Streams;
+  readonly traffic: Traffic;
+  readonly metrics: PortsMetrics;
+  readonly udpIdleMs: number;
+  readonly log: Logger;
+}
+
+/** Connections and UDP flows through this process, so many and no more: each needs up to two file descriptors. */
+export class Streams {
+  readonly #limit: number;
+  #count = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** True when there was room for one more, which {@link end} gives back. */
+  begin(): boolean {
+    if (this.#count >= this.#limit) return false;
+    this.#count += 1;
+    return true;
+  }
+
+  end(): void {
+    this.#count -= 1;
+    if (this.#count > 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Resolves when there is none (any more). */
+  async none(): Promise<void> {
+    if (this.#count > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+}
+
+/** The webspace and the forward of an external port as the cluster says now. */
+export function forwardAt(
+  directory: Directory,
+  protocol: Protocol,
+  external: number,
+): { readonly view: WebspaceView; readonly port: PortForward } | undefined {
+  const view = directory.byPort(protocol, external);
+  const port = view?.ports.find((one) => one.protocol === protocol && one.external === external);
+  return view && port ? { view, port } : undefined;
+}
+
+/** Why the visitor could not be served, for the counter; said in the log unless everybody knows. */
+export function refusalOf(error: unknown, log: Logger, about: { readonly webspace: string; readonly port: string }): Refusal | undefined {
+  if (isPlatformError(error, 'CANCELLED')) return undefined;
+  if (isPlatformError(error, 'RATE_LIMITED')) return 'waiting';
+  const notListening = isPlatformError(error) && error.details['reason'] === 'not-listening';
+  log.info({ ...about, error: messageOf(error) }, 'visitor of a forwarded port turned away');
+  return notListening ? 'not-listening' : 'boot';
+}
