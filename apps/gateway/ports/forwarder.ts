@@ -83,7 +83,9 @@ export class Forwarder {
   kernelOf({ address, ports }: WebspaceView): PortsStatus['kernel'] {
     const named = new Set(ports.map(portKey));
     const entries = [...(this.#parts.kernel?.entries ?? [])];
-    return entries.filter(([key, entry]) => named.has(key) || entry.address === address).map(([key]) => key as PortsStatus['kernel'][number]);
+    return entries
+      .filter(([key, entry]) => named.has(key) || entry.address === address)
+      .map(([key]) => key as PortsStatus['kernel'][number]);
   }
 
   /** Lets a UDP port's flows find the kernel once its listener has gone. */

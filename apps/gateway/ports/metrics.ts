@@ -1,15 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
-/** Why a visitor of a forwarded port was turned away. */
-export type Refusal = 'waiting' | 'streams' | 'boot' | 'not-listening' | 'unknown-port';
-
-export interface PortsMetrics {
-  refused(reason: Refusal): void;
-  bytes(direction: 'in' | 'out', count: number): void;
-  kernelFailed(): void;
-}
-
-/** What is counted at the moment it is asked for. */
+/** What is looked at the moment it is asked for. */
 export interface PortsGauges {
   active(): boolean;
   kernelEntries(): number;
@@ -19,7 +10,8 @@ export interface PortsGauges {
   streams(): number;
 }
 
-export function createPortsMetrics(registry: Registry, gauges: PortsGauges): PortsMetrics {
+/** Gauges of the role, and the counter of what failed in the kernel. */
+export function createPortsMetrics(registry: Registry, gauges: PortsGauges): { readonly kernelFailed: () => void } {
   const registers = [registry];
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
@@ -40,26 +32,10 @@ export function createPortsMetrics(registry: Registry, gauges: PortsGauges): Por
   );
   gauge('waiting', 'Visitors who wait for a webspace', gauges.waiting);
   gauge('streams', 'Connections and UDP flows through this process', gauges.streams);
-  const refused = new Counter({
-    name: 'webspaces_gateway_ports_refused_total',
-    help: 'Connections and UDP flows that were turned away, by reason',
-    labelNames: ['reason'],
-    registers,
-  });
-  const bytes = new Counter({
-    name: 'webspaces_gateway_ports_bytes_total',
-    help: 'Bytes through this process, to webspaces (in) and from them (out)',
-    labelNames: ['direction'],
-    registers,
-  });
   const kernelFailures = new Counter({
     name: 'webspaces_gateway_ports_kernel_failures_total',
     help: 'Changes of the kernel that failed and were tried again',
     registers,
   });
-  return {
-    refused: (reason) => refused.inc({ reason }),
-    bytes: (direction, count) => bytes.inc({ direction }, count),
-    kernelFailed: () => kernelFailures.inc(),
-  };
+  return { kernelFailed: () => kernelFailures.inc() };
 }

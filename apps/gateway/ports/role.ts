@@ -15,7 +15,7 @@ import { localTools } from './tools.js';
 import { Traffic } from './traffic.js';
 
 /** Forwarded ports: in the kernel for webspaces that run, by listeners for those that are off. */
-export async function startPorts({ config, directory, boots, kube, metrics: { registry }, log }: Parts): Promise<Role> {
+export async function startPorts({ config, directory, boots, kube, metrics, log }: Parts): Promise<Role> {
   const { forwarding, hostAddress, snat, podName, leaseSeconds, udpIdleSeconds, listeners: limit } = config.ports;
   const waiting = new Waiting({ waiting: config.boot.waiting, waitingPerWebspace: config.boot.waitingPerWebspace });
   const streams = new Streams(config.ports.streams);
@@ -23,7 +23,7 @@ export async function startPorts({ config, directory, boots, kube, metrics: { re
   const kernel = forwarding === 'kernel' ? new Kernel({ run: localTools(), hostAddress, snat }) : undefined;
   // Where containers see the gateway instead of the client, every gateway's way is as good as another's.
   const everyoneActive = snat || kernel === undefined;
-  const metrics = createPortsMetrics(registry, {
+  const { kernelFailed } = createPortsMetrics(metrics.registry, {
     active: () => forwarder.active,
     kernelEntries: () => kernel?.entries.size ?? 0,
     listeners: () => listeners.count,
@@ -38,7 +38,7 @@ export async function startPorts({ config, directory, boots, kube, metrics: { re
     log,
     onUdpClosed: (key) => forwarder.forgetFlows(key),
   });
-  const forwarder = new Forwarder({ directory, kernel, listeners, traffic, log, onKernelFailure: metrics.kernelFailed });
+  const forwarder = new Forwarder({ directory, kernel, listeners, traffic, log, onKernelFailure: kernelFailed });
   const leader = new Leader({
     kube,
     identity: `${podName ?? hostname()}-${randomUUID()}`,

@@ -3,8 +3,8 @@ import type { PortForward, Protocol } from '#libs/contracts/operations.js';
 import { isPlatformError, messageOf } from '#libs/errors/platform-error.js';
 import type { Boots } from '../boots.js';
 import type { Directory, WebspaceView } from '../directory.js';
+import type { GatewayMetrics } from '../metrics.js';
 import type { Waiting } from '../waiting.js';
-import type { PortsMetrics, Refusal } from './metrics.js';
 import type { Traffic } from './traffic.js';
 
 /** What listeners share. */
@@ -14,7 +14,7 @@ export interface ListenerParts {
   readonly waiting: Waiting;
   readonly streams: Streams;
   readonly traffic: Traffic;
-  readonly metrics: PortsMetrics;
+  readonly metrics: GatewayMetrics;
   readonly udpIdleMs: number;
   readonly log: Logger;
 }
@@ -63,11 +63,15 @@ export function forwardAt(
   return view && port ? { view, port } : undefined;
 }
 
-/** Why the visitor could not be served, for the counter; said in the log unless everybody knows. */
-export function refusalOf(error: unknown, log: Logger, about: { readonly webspace: string; readonly port: string }): Refusal | undefined {
-  if (isPlatformError(error, 'CANCELLED')) return undefined;
-  if (isPlatformError(error, 'RATE_LIMITED')) return 'waiting';
-  const notListening = isPlatformError(error) && error.details['reason'] === 'not-listening';
-  log.info({ ...about, error: messageOf(error) }, 'visitor of a forwarded port turned away');
-  return notListening ? 'not-listening' : 'boot';
+/** Counts a visitor that could not be served and says why in the log, unless the visitor has left or there were too many. */
+export function turnedAway(
+  { metrics, log }: ListenerParts,
+  error: unknown,
+  about: { readonly webspace: string; readonly port: string },
+): void {
+  const code = isPlatformError(error) ? error.code : 'unknown';
+  if (code === 'CANCELLED') return;
+  const reason = isPlatformError(error) ? error.details['reason'] : undefined;
+  metrics.refused('port', typeof reason === 'string' ? reason : code);
+  if (code !== 'RATE_LIMITED') log.info({ ...about, error: messageOf(error) }, 'visitor of a forwarded port turned away');
 }

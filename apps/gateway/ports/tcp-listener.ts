@@ -3,8 +3,9 @@ import type { PortForward } from '#libs/contracts/operations.js';
 import { portKey } from '#libs/domain/change.js';
 import type { WebspaceView } from '../directory.js';
 import { reach } from '../reach.js';
+import { joined } from '../stream.js';
 import { proxyHeader } from './proxy-header.js';
-import { forwardAt, type ListenerParts, refusalOf } from './streams.js';
+import { forwardAt, type ListenerParts, turnedAway } from './streams.js';
 
 const KEEP_ALIVE_MS = 60_000;
 const BACKLOG = 4_096;
@@ -40,11 +41,11 @@ function listening(server: Server, port: number, host: string): Promise<Listener
 }
 
 async function serve(parts: ListenerParts, external: number, client: Socket): Promise<void> {
-  const { directory, streams, metrics, waiting, boots, log } = parts;
+  const { directory, streams, metrics, waiting, boots } = parts;
   client.on('error', () => client.destroy());
   const found = forwardAt(directory, 'tcp', external);
   if (!found || !streams.begin()) {
-    metrics.refused(found ? 'streams' : 'unknown-port');
+    metrics.refused('port', found ? 'streams' : 'unknown-port');
     client.resetAndDestroy();
     return;
   }
@@ -57,37 +58,31 @@ async function serve(parts: ListenerParts, external: number, client: Socket): Pr
     const target = await waiting.during(view.uid, () =>
       reach(boots, view, port.internal, { trigger: 'port', visited, signal: left.signal }),
     );
-    stream(parts, client, target, { view, port });
+    await stream(parts, client, target, { view, port });
   } catch (error) {
-    const refusal = refusalOf(error, log, { webspace: view.name, port: portKey(port) });
-    if (refusal) metrics.refused(refusal);
+    turnedAway(parts, error, { webspace: view.name, port: portKey(port) });
     client.resetAndDestroy();
   }
 }
 
-/** Bytes both ways until both sides have ended; a side that ends its half leaves the other half open. */
-function stream(
+async function stream(
   { traffic, metrics }: ListenerParts,
   client: Socket,
   target: Socket,
   { view, port }: { readonly view: WebspaceView; readonly port: PortForward },
-): void {
-  target.on('error', () => client.destroy());
-  client.on('error', () => target.destroy());
+): Promise<void> {
+  target.on('error', () => target.destroy());
   if (client.destroyed) {
     target.destroy();
     return;
   }
   for (const socket of [client, target]) socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
-  if (port.proxyProtocol) {
-    const { remoteAddress = '0.0.0.0', remotePort = 0, localAddress = '0.0.0.0', localPort = 0 } = client;
-    target.write(proxyHeader({ clientAddress: remoteAddress, clientPort: remotePort, address: localAddress, port: localPort }));
-  }
+  const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = client;
+  const ends = { clientAddress: remoteAddress, clientPort: remotePort, address: localAddress, port: localPort };
+  const streamed = joined(client, target, port.proxyProtocol ? proxyHeader(ends) : undefined);
   const seen = () => traffic.seen(view.name);
   seen();
-  for (const [from, to, direction] of [[client, target, 'in'] as const, [target, client, 'out'] as const]) {
-    from.on('data', (chunk: Buffer) => metrics.bytes(direction, chunk.length)).on('data', seen);
-    from.pipe(to);
-    from.once('close', () => to.destroySoon());
-  }
+  for (const socket of [client, target]) socket.on('data', seen);
+  const { there, back } = await streamed;
+  metrics.streamed('port', there, back);
 }

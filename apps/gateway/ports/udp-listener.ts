@@ -1,7 +1,7 @@
 import { createSocket, type RemoteInfo } from 'node:dgram';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import type { WebspaceView } from '../directory.js';
-import { forwardAt, type ListenerParts, refusalOf } from './streams.js';
+import { forwardAt, type ListenerParts, turnedAway } from './streams.js';
 import type { Listener, ListenOptions } from './tcp-listener.js';
 import { type Target, UdpFlow } from './udp-flow.js';
 
@@ -24,22 +24,21 @@ export function listenUdp(parts: ListenerParts, { external, hostAddress }: Liste
   const begin = (key: string, client: RemoteInfo): UdpFlow | undefined => {
     const found = forwardAt(parts.directory, 'udp', external);
     if (!found || !parts.streams.begin()) {
-      parts.metrics.refused(found ? 'streams' : 'unknown-port');
+      parts.metrics.refused('port', found ? 'streams' : 'unknown-port');
       return undefined;
     }
     const { view, port } = found;
     const flow = new UdpFlow({
       target: () => parts.waiting.during(view.uid, () => targetOf(parts, view, port.internal, external)),
       answer: (datagram) => {
-        parts.metrics.bytes('out', datagram.length);
+        parts.metrics.streamed('port', 0, datagram.length);
         parts.traffic.seen(view.name);
         socket.send(datagram, client.port, client.address);
       },
       ended: (error) => {
         flows.delete(key);
         parts.streams.end();
-        const refusal = error === undefined ? undefined : refusalOf(error, parts.log, { webspace: view.name, port: `udp-${external}` });
-        if (refusal) parts.metrics.refused(refusal);
+        if (error !== undefined) turnedAway(parts, error, { webspace: view.name, port: `udp-${external}` });
         closeWhenIdle();
       },
     });
@@ -53,7 +52,7 @@ export function listenUdp(parts: ListenerParts, { external, hostAddress }: Liste
     if (!flow) return;
     const view = parts.directory.byPort('udp', external);
     if (view) parts.traffic.seen(view.name);
-    parts.metrics.bytes('in', datagram.length);
+    parts.metrics.streamed('port', datagram.length, 0);
     flow.send(datagram);
   });
   const listener: Listener = {
