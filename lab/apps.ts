@@ -33,6 +33,8 @@ export interface Targets {
   readonly temporal: { readonly address: string; readonly uiUrl: string };
   /** `ip:port` of those who are asked about domains; the system's when absent. */
   readonly dnsResolvers?: readonly string[];
+  /** `host:port` where gateways of forwarded ports tell what they do. */
+  readonly portsGateways?: readonly string[];
 }
 
 /** Writes configurations, keys and the sample users; whatever exists is kept, so that tokens stay valid. */
@@ -66,7 +68,7 @@ export function writeAppFiles(profile: Profile, targets: Targets): void {
     listen: `127.0.0.1:${profile.ports.worker}`,
     kubernetes: { kubeconfig: targets.kubeconfigs.worker, namespace: NAMESPACE },
     sweep: { intervalSeconds: 60 },
-    gateway: { entryPoints: [`127.0.0.1:${profile.ports.websecure}`], drainSeconds: 0.25 },
+    gateway: { entryPoints: [`127.0.0.1:${profile.ports.websecure}`], drainSeconds: 0.25, portsGateways: targets.portsGateways ?? [] },
     ...(targets.dnsResolvers ? { dns: { resolvers: targets.dnsResolvers } } : {}),
   };
   const { hostLink } = profile.network;

@@ -82,7 +82,7 @@ export class Stack {
   }
 
   targets(): Targets {
-    const { ports, urls, paths } = this.profile;
+    const { ports, urls, paths, network } = this.profile;
     return {
       lxd: { socket: paths.lxdSocket },
       kubeconfigs: {
@@ -92,6 +92,7 @@ export class Stack {
       },
       temporal: { address: `127.0.0.1:${ports.temporal}`, uiUrl: urls.temporalUi },
       dnsResolvers: [dnsAddress(this.profile)],
+      portsGateways: [`${network.hostLink.router}:${ports.gatewayPorts}`],
     };
   }
 

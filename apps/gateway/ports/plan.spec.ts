@@ -14,6 +14,7 @@ const view = (phase: Phase, more: Partial<WebspaceView> = {}): WebspaceView => (
     { protocol: 'udp', external: 50_000, internal: 53 },
   ],
   phase,
+  suspended: false,
   address: '10.0.0.5',
   ...more,
 });
@@ -39,7 +40,8 @@ describe('the forwards of a webspace', () => {
     expect(served(view('unknown'), elsewhere)).toEqual({ kernel: [], listeners: ['tcp', 'udp'] });
   });
 
-  test('are nowhere once it is being deleted or gone', () => {
+  test('are nowhere once it is suspended, being deleted or gone', () => {
+    expect(served(view('running', { suspended: true }))).toEqual({ kernel: [], listeners: [] });
     expect(served(view('deleting'))).toEqual({ kernel: [], listeners: [] });
     expect(served(undefined)).toEqual({ kernel: [], listeners: [] });
   });

@@ -21,10 +21,10 @@ const NOTHING: Served = { kernel: new Map(), listeners: [] };
 
 /**
  * The forwards of a webspace: in the kernel while it runs, by a listener that boots it otherwise. Of one whose phase is unknown every forward
- * stays where it is. A forward with PROXY protocol always has a listener: the kernel cannot add a header.
+ * stays where it is; of one that is suspended none is served. A forward with PROXY protocol always has a listener: the kernel cannot add a header.
  */
 export function servedBy(view: WebspaceView | undefined, forwarding: 'kernel' | 'userspace', now: Entries): Served {
-  if (!view || view.phase === 'deleting') return NOTHING;
+  if (!view || view.phase === 'deleting' || view.suspended) return NOTHING;
   const { address, phase, ports } = view;
   const kernel = new Map<string, Entry>();
   const listeners: PortForward[] = [];
