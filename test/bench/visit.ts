@@ -143,8 +143,14 @@ async function held({ lab }: Stage, report: Report): Promise<void> {
   report(`memory of the gateway with ${HELD} idle connections straight to it`, [
     { what: 'before', value: before, unit: 'MB' },
     { what: 'just after they were opened', value: most, unit: 'MB', difference: most - before },
-    { what: 'two seconds later', value, unit: 'MB', count: open, difference: value - before },
-    { what: 'of one connection, in thousandths', value: ((value - before) * 1000) / open, unit: 'MB' },
+    {
+      what: 'two seconds later',
+      value,
+      unit: 'MB',
+      count: open,
+      difference: value - before,
+      note: `${(((value - before) * 1024) / open).toFixed(1)} KB each`,
+    },
   ]);
 }
 
