@@ -7,7 +7,7 @@ import type { LxdClient, StateAction } from '#libs/lxd/client.js';
 import type { LxdInstance, Versioned } from '#libs/lxd/types.js';
 import type { Call } from '../shared/guard.js';
 import { ownNic } from './nic.js';
-import { waitFor, waitForOperationsOn } from './operations-on.js';
+import { changesUnderWay, waitFor, waitForOperationsOn } from './operations-on.js';
 
 const RACES = 5;
 
@@ -148,8 +148,7 @@ export class Instances {
       const found = await this.find(name, call.signal);
       if (!found || !isMeant(found.value)) {
         // A creation that was sent and not yet begun shows only now.
-        const running = await this.#lxd.operations.running({ instance: name }, { signal: call.signal });
-        if (running.length === 0) return;
+        if ((await changesUnderWay(this.#lxd, name, call.signal)).length === 0) return;
         continue;
       }
       await this.stop(call, name, isComplete(found.value) ? gracefulSeconds : 0);

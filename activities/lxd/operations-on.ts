@@ -14,13 +14,21 @@ export async function waitFor(call: Call, operation: LxdOperation, what: string)
 }
 
 /**
+ * What LXD is doing to the instance of that name, whoever began it. Commands and consoles do nothing to it; LXD 5.0 keeps some of them
+ * "running" for ever, also of an instance that is gone.
+ */
+export async function changesUnderWay(lxd: LxdClient, name: string, signal: AbortSignal) {
+  const running = await lxd.operations.running({ instance: name }, { signal });
+  return running.filter(({ description }) => !/console|executing command|shell/i.test(description));
+}
+
+/**
  * Waits until LXD works on nothing of that name any more, whoever began it. How such an operation ended is not asked: the caller reads
  * the instance afterwards.
  */
 export async function waitForOperationsOn(call: Call, lxd: LxdClient, name: string): Promise<void> {
   for (;;) {
-    const running = await lxd.operations.running({ instance: name }, { signal: call.signal });
-    const tasks = running.filter(({ description }) => !/console|executing command|shell/i.test(description));
+    const tasks = await changesUnderWay(lxd, name, call.signal);
     if (tasks.length === 0) return;
     for (const task of tasks) {
       try {
