@@ -1,0 +1,118 @@
+import { once } from 'node:events';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { waitFor } from '#lab/wait.js';
+import { openSession, type Session, times } from '../support/lab-session.js';
+import type { Member } from '../support/members.js';
+import { dial, forward, kernelHas, portsStatus, serveInside, talk } from '../support/ports.js';
+import { countStarts, type Starts } from '../support/starts.js';
+
+const ECHO = 50_101;
+const HELLO = 50_102;
+const WEB = 50_103;
+const ALL = [`tcp-${ECHO}`, `tcp-${HELLO}`, `tcp-${WEB}`];
+const AT_ONCE = times({ short: 200, full: 1_000 });
+
+let session: Session;
+let member: Member;
+let starts: Starts;
+beforeAll(async () => {
+  session = await openSession();
+  member = session.members.one(0);
+  await session.members.running(member);
+  await serveInside(session.lab, member, { 7001: '/bin/cat', 7002: '/bin/hostname' });
+  for (const [external, internal] of [
+    [ECHO, 7001],
+    [HELLO, 7002],
+    [WEB, 80],
+  ] as const)
+    await forward(session.members, member, external, internal);
+  starts = await countStarts(session.lab);
+}, 180_000);
+afterAll(async () => {
+  await starts?.close();
+  await session?.close();
+}, 120_000);
+
+const off = async () => {
+  await session.lab.lxc(['stop', '--force', member.webspace]).catch((error: unknown) => {
+    if (!/already stopped/i.test(String(error))) throw error;
+  });
+  await kernelHas(session.lab, member);
+  await waitFor('the stop to be seen', async () => phase().then((now) => now === 'stopped'), { timeoutMs: 15_000, intervalMs: 20 });
+};
+const phase = async () => ((await session.cluster.find('webspace', member.webspace))?.['status'] as { phase?: string } | undefined)?.phase;
+const page = () => talk(session.lab, WEB, 'GET /cgi-bin/request HTTP/1.0\r\n\r\n');
+
+describe('row 27: a forwarded port of a webspace that is off', () => {
+  beforeEach(off, 60_000);
+
+  it('boots it, and each of its ports reaches its own', async () => {
+    const before = starts.of(member.webspace);
+    const [echo, hello, web] = await Promise.all([talk(session.lab, ECHO, 'to the echo'), talk(session.lab, HELLO, ''), page()]);
+    expect(echo).toBe('to the echo');
+    expect(hello.trim()).toBe(member.webspace);
+    expect(web).toContain(`container ${member.webspace}`);
+    expect(starts.of(member.webspace)).toBe(before + 1);
+  }, 60_000);
+
+  it(`is answered to ${AT_ONCE} connections at once, by one start`, async () => {
+    const before = starts.of(member.webspace);
+    const pages = await Promise.all(Array.from({ length: AT_ONCE }, page));
+    expect(pages.filter((one) => !one.includes(`container ${member.webspace}`))).toEqual([]);
+    expect(starts.of(member.webspace)).toBe(before + 1);
+  }, 90_000);
+
+  it('is resumed when it is paused', async () => {
+    await talk(session.lab, HELLO, '');
+    await kernelHas(session.lab, member, ...ALL);
+    await session.lab.lxc(['pause', member.webspace]);
+    await kernelHas(session.lab, member);
+    expect((await talk(session.lab, HELLO, '')).trim()).toBe(member.webspace);
+  }, 60_000);
+});
+
+describe('row 20: a forwarded port of a webspace that runs', () => {
+  beforeAll(async () => {
+    await page();
+    await kernelHas(session.lab, member, ...ALL);
+  }, 60_000);
+
+  it("is in the kernel, and the container sees the client's own address", async () => {
+    expect(await page()).toContain(`client [::ffff:${session.lab.profile.network.hostLink.host}]`);
+  });
+
+  it('counts as traffic', async () => {
+    const before = (await portsStatus(session.lab, member)).lastTraffic ?? '';
+    await page();
+    await waitFor('traffic to be noticed', async () => ((await portsStatus(session.lab, member)).lastTraffic ?? '') > before, {
+      timeoutMs: 15_000,
+    });
+  }, 30_000);
+
+  it('loses no connection when the gateway is killed; another one takes over what is there', async () => {
+    const socket = dial(session.lab, ECHO);
+    await once(socket, 'connect');
+    const gateway = session.lab.process('gateway-ports');
+    await gateway.kill('SIGKILL');
+    expect(await page()).toContain(`container ${member.webspace}`);
+    socket.write('during');
+    expect(String((await once(socket, 'data'))[0])).toBe('during');
+    await gateway.start();
+    await kernelHas(session.lab, member, ...ALL);
+    await waitFor('it to be the active one', async () => (await portsStatus(session.lab, member)).active, { timeoutMs: 15_000 });
+    socket.end('after');
+    expect(String((await once(socket, 'data'))[0])).toBe('after');
+  }, 60_000);
+
+  it('row 23: leads nowhere once it is removed', async () => {
+    const removed = await session.members.ask(member, 'DELETE', `/ports/${HELLO}`);
+    expect(removed.status).toBe(204);
+    await kernelHas(session.lab, member, `tcp-${ECHO}`, `tcp-${WEB}`);
+    const refused = await talk(session.lab, HELLO, '').then(
+      () => 'answered',
+      (error: NodeJS.ErrnoException) => error.code,
+    );
+    expect(refused).toBe('ECONNREFUSED');
+    await forward(session.members, member, HELLO, 7002);
+  }, 30_000);
+});

@@ -1,0 +1,45 @@
+import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { gatewayPortsUrl } from '#lab/gateway-ports.js';
+import type { Lab } from '#lab/harness.js';
+import { http } from '#lab/http.js';
+import { waitFor } from '#lab/wait.js';
+import type { PortsStatus } from '#libs/contracts/gateway.js';
+import type { Member, Members } from './members.js';
+
+/** A connection to a forwarded port, as a member's client makes it: from the host's end of the link. */
+export function dial(lab: Lab, external: number): Socket {
+  return connect({ host: lab.profile.network.hostLink.router, port: external, allowHalfOpen: true, timeout: 30_000 });
+}
+
+/** Says something, ends its half, and gives all that comes back. */
+export async function talk(lab: Lab, external: number, words: string): Promise<string> {
+  const socket = dial(lab, external);
+  socket.once('timeout', () => socket.destroy(new Error(`no answer from port ${external}`)));
+  socket.end(words);
+  return text(socket);
+}
+
+export async function forward(members: Members, member: Member, external: number, internal: number): Promise<void> {
+  const { status, body } = await members.ask(member, 'POST', `/ports/${external}/${internal}`);
+  if (status >= 300) throw new Error(`forward ${external}: ${status} ${body}`);
+}
+
+/** What the gateway of forwarded ports says of a webspace. */
+export async function portsStatus(lab: Lab, { webspace }: Member): Promise<PortsStatus> {
+  return (await http(`${gatewayPortsUrl(lab.profile)}/status/${webspace}`, { timeoutMs: 2_000 })).json<PortsStatus>();
+}
+
+export function kernelHas(lab: Lab, member: Member, ...keys: readonly string[]): Promise<unknown> {
+  return waitFor(
+    `the kernel to forward ${keys.join(', ') || 'nothing'}`,
+    async () => [...(await portsStatus(lab, member)).kernel].sort().join() === [...keys].sort().join(),
+    { timeoutMs: 15_000, intervalMs: 20 },
+  );
+}
+
+/** From its next start on, the container has these servers: what each port does with a connection. */
+export async function serveInside(lab: Lab, { webspace }: Member, servers: Readonly<Record<number, string>>): Promise<void> {
+  const lines = Object.entries(servers).map(([port, program]) => `busybox nc -ll -p ${port} -e ${program} &`);
+  await lab.lxc(['exec', webspace, '--', 'sed', '-i', `3a ${lines.join('\\n')}`, '/sbin/init']);
+}
