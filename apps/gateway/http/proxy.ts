@@ -27,7 +27,11 @@ const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS']);
 const WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
 const AGAIN_MS = 50;
 
-const MALFORMED: Notice = { status: 400, title: 'The request is not valid', text: 'It needs exactly one Host header and a path.' };
+const MALFORMED: Notice = {
+  status: 400,
+  title: 'The request is not valid',
+  text: 'It needs exactly one Host header and a path, and knows no transfer coding but chunked.',
+};
 const NO_BODY_HERE: Notice = { status: 400, title: 'The request is not valid', text: 'A request to upgrade the connection has no body.' };
 
 /** A visitor and what is known of the visit. */
@@ -62,7 +66,9 @@ export function createProxy(parts: Parts, waiting: Waiting): Server {
 async function serve(parts: Parts, waiting: Waiting, request: IncomingMessage, response: ServerResponse, upgraded?: Socket): Promise<void> {
   const { directory, metrics, log } = parts;
   const host = hostNamed(request.rawHeaders);
-  if (host === undefined || !request.url?.startsWith('/')) return refuse(MALFORMED, 'malformed');
+  // Node notices a coding that it does not know only when it reads the body.
+  const codings = request.headers['transfer-encoding'] ?? 'chunked';
+  if (host === undefined || !request.url?.startsWith('/') || codings.toLowerCase() !== 'chunked') return refuse(MALFORMED, 'malformed');
   if (request.url === GATEWAY_PROBE_PATH) return void response.writeHead(200, { [GATEWAY_HEADER]: hostname() }).end();
   const view = directory.byHost(host);
   if (!view || view.http.sniPassthrough) return directory.synced ? refuse(NOBODYS, 'unknown-name') : refuse(NOT_READY, 'not-ready');
