@@ -7,6 +7,7 @@ export interface Target {
 
 const ATTEMPT_EVERY_MS = 25;
 const ATTEMPT_LIVES_MS = 1_000;
+const KEEP_ALIVE_MS = 1_000;
 
 /**
  * The first connection that the port accepts before the deadline (epoch milliseconds; there is always one attempt, of a second at most);
@@ -29,7 +30,11 @@ export function dialUntil({ address, port }: Target, deadline: number, signal: A
     const attempt = () => {
       last = Date.now() >= deadline;
       if (last) clearInterval(timer);
-      const socket = connect({ host: address, port, timeout: ATTEMPT_LIVES_MS, allowHalfOpen: true });
+      const socket = connect({
+        ...{ host: address, port, timeout: ATTEMPT_LIVES_MS, allowHalfOpen: true },
+        // A container that is gone with its network tells nobody.
+        ...{ keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
+      });
       sockets.add(socket);
       // Refused or unreachable is what a container that boots answers.
       const fail = () => socket.destroy();

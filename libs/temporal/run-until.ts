@@ -1,7 +1,7 @@
 import { type Client, WithStartWorkflowOperation, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
 import type { Workflow } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '#libs/contracts/operations.js';
-import { isPlatformError } from '#libs/errors/platform-error.js';
+import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import { resourceIdOf } from './describe.js';
 import { isDeadline, isOutage } from './errors.js';
 import type { MilestoneOptions, OperationHandle, Operations, Outcome, StartRequest } from './operations.js';
@@ -55,9 +55,22 @@ async function joinUntil<T>(tools: RunUntilTools, request: StartRequest, options
     });
     return { status: 'completed', result, id: workflowId };
   } catch (error) {
-    if (!isOver(error, deadline)) throw error;
+    if (!isOver(error, deadline)) throw await withOperation(tools, workflowId, error);
     const { runId } = await tools.call('describe', tools.callTimeoutMs, () => tools.client.workflow.getHandle(workflowId).describe());
     return { status: 'running', id: resourceIdOf(workflowId, runId) ?? workflowId };
+  }
+}
+
+/** The error of a run with `details.operation`, so that it can be looked up; as it is when there is no run, or nobody who could tell. */
+async function withOperation({ client, call, callTimeoutMs }: RunUntilTools, workflowId: string, error: unknown): Promise<unknown> {
+  const nobodyThere: boolean = isOutage(error);
+  if (nobodyThere || !isPlatformError(error)) return error;
+  try {
+    const { runId } = await call('describe', callTimeoutMs, () => client.workflow.getHandle(workflowId).describe());
+    const details = { ...error.details, operation: resourceIdOf(workflowId, runId) ?? workflowId };
+    return new PlatformError(error.code, error.message, { details, cause: error.cause });
+  } catch {
+    return error;
   }
 }
 

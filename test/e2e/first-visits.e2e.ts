@@ -141,6 +141,19 @@ describe('a webspace that was stopped behind our back', () => {
     60_000,
   );
 
+  it('row 28: that cannot start: a plain page with its operation, and the next visit tries again', async () => {
+    await off(member);
+    const { lab } = session;
+    await lab.lxc(['config', 'set', member.webspace, 'raw.lxc=lxc.mount.entry = /nowhere-at-all mnt none bind 0 0']);
+    const failed = await visit(member, '/', { headers: { accept: 'text/html' } });
+    expect(failed).toMatchObject({ status: 503, body: expect.stringContaining('could not be started') });
+    const [operation = ''] = /boot:[\w:-]+/.exec(failed.body) ?? [];
+    const told = await lab.api({ id: member.id }, 'GET', `/v2/operations/${operation}`);
+    expect(told.json()).toMatchObject({ kind: 'boot', status: 'failed', error: { code: 'OPERATION_FAILED' } });
+    await lab.lxc(['config', 'unset', member.webspace, 'raw.lxc']);
+    await waitFor('the next visit to be answered', async () => right(member)(await visit(member)), { timeoutMs: 30_000 });
+  }, 90_000);
+
   it('row 28: whose web server never listens: a clear page after its start-up time, and the next visit tries again', async () => {
     await off(member);
     await session.members.expect(200, member, 'PATCH', '/config', { startupDelay: 1, httpPort: 8081 });
