@@ -1,8 +1,11 @@
 import type { Logger } from 'pino';
 import { STARTED_UPDATE, type StartedAnswer } from '#libs/contracts/operations.js';
 import { isPlatformError, messageOf, PlatformError } from '#libs/errors/platform-error.js';
+import { dialUntil, type Target } from '#libs/net/dial.js';
 import type { Operations } from '#libs/temporal/operations.js';
 import type { WebspaceView } from './directory.js';
+
+const NEVER = new AbortController().signal;
 
 /** What a visitor came by. */
 export type Trigger = 'http' | 'sni' | 'port';
@@ -36,6 +39,7 @@ interface Failure {
 export class Boots {
   readonly #options: BootsOptions;
   readonly #running = new Map<string, Promise<Started>>();
+  readonly #asked = new Map<string, Promise<boolean>>();
   readonly #failures = new Map<string, Failure>();
 
   constructor(options: BootsOptions) {
@@ -74,6 +78,21 @@ export class Boots {
       },
     );
     return boot;
+  }
+
+  /** Whether the port accepts before the deadline (epoch milliseconds): asked once, however many wait for it. */
+  accepts(target: Target, deadline: number): Promise<boolean> {
+    const key = `${target.address}:${target.port}`;
+    const asked = this.#asked.get(key);
+    if (asked) return asked;
+    const answer = dialUntil(target, deadline, NEVER)
+      .then((socket) => {
+        socket?.destroy();
+        return socket !== undefined;
+      })
+      .finally(() => this.#asked.delete(key));
+    this.#asked.set(key, answer);
+    return answer;
   }
 
   /** Forgets what is known of a webspace that is gone. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { dialUntil } from '#libs/net/dial.js';
 import type { Boots } from './boots.js';
 import type { WebspaceView } from './directory.js';
 import { reach } from './reach.js';
@@ -27,10 +28,18 @@ beforeEach(async () => {
 });
 afterEach(() => new Promise((resolve) => server.close(resolve)));
 
+/** As it is without anybody else who waits. */
+const accepts: Boots['accepts'] = async (target, deadline) => {
+  const socket = await dialUntil(target, deadline, new AbortController().signal);
+  socket?.destroy();
+  return socket !== undefined;
+};
+
 const visit = (signal = new AbortController().signal) =>
   reach(
     {
       holdMs: 1_000,
+      accepts,
       view: () => ({ ...view, phase: phases[boots - 1] ?? 'running' }),
       started: async () => ({ changed: true, address: addresses[boots++] ?? '127.0.0.1', at: Date.now() }),
     } as unknown as Boots,
@@ -75,6 +84,7 @@ test('of one that is deleted meanwhile finds none', async () => {
   const gone = reach(
     {
       holdMs: 1_000,
+      accepts,
       view: () => undefined,
       started: async () => ({ changed: true, address: NOWHERE, at: Date.now() }),
     } as unknown as Boots,

@@ -13,6 +13,8 @@ export interface Visit {
   readonly signal: AbortSignal;
 }
 
+/** Of a port that accepts: many who come at once may have to wait for their turn. */
+const QUEUE_MS = 2_000;
 /** Between two boots for one visitor. */
 const AGAIN_MS = 100;
 const OFF: ReadonlySet<Phase> = new Set<Phase>(['stopping', 'stopped', 'paused']);
@@ -33,7 +35,8 @@ export async function reach(boots: Boots, view: WebspaceView, port: number, { tr
   for (;;) {
     const { address, at } = await boots.started(view, trigger, visited);
     const deadline = at + view.http.startupDelaySeconds * 1000;
-    const socket = address === '' ? undefined : await dialUntil({ address, port }, deadline, signal);
+    const listening = address !== '' && (await boots.accepts({ address, port }, deadline));
+    const socket = listening ? await dialUntil({ address, port }, Math.max(deadline, Date.now() + QUEUE_MS), signal) : undefined;
     if (socket) return socket;
     if (signal.aborted) throw new PlatformError('CANCELLED', 'The visitor has left.');
     const now = boots.view(view.name);

@@ -150,7 +150,9 @@ describe('a webspace that was stopped behind our back', () => {
     const [operation = ''] = /boot:[\w:-]+/.exec(failed.body) ?? [];
     const told = await lab.api({ id: member.id }, 'GET', `/v2/operations/${operation}`);
     expect(told.json()).toMatchObject({ kind: 'boot', status: 'failed', error: { code: 'OPERATION_FAILED' } });
-    await lab.lxc(['config', 'unset', member.webspace, 'raw.lxc']);
+    // LXD itself cleans up after the failed start.
+    const mended = async () => (await lab.lxc(['config', 'unset', member.webspace, 'raw.lxc'])) !== undefined;
+    await waitFor('the config to be mended', mended, { timeoutMs: 30_000 });
     await waitFor('the next visit to be answered', async () => right(member)(await visit(member)), { timeoutMs: 30_000 });
   }, 90_000);
 

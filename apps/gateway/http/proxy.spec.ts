@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { GATEWAY_HEADER, GATEWAY_PROBE_PATH } from '#libs/contracts/gateway.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { createLogger } from '#libs/logging/logger.js';
+import { dialUntil, type Target } from '#libs/net/dial.js';
 import type { Boots } from '../boots.js';
 import type { Directory, WebspaceView } from '../directory.js';
 import { createMetrics } from '../metrics.js';
@@ -69,6 +70,11 @@ beforeEach(async () => {
   } as unknown as Directory;
   const boots = {
     holdMs: 5_000,
+    accepts: async (target: Target, deadline: number) => {
+      const socket = await dialUntil(target, deadline, new AbortController().signal);
+      socket?.destroy();
+      return socket !== undefined;
+    },
     view: (name: string) => sites.find(({ view }) => view.name === name)?.view,
     started: async () => {
       await boot?.();
