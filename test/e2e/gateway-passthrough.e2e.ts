@@ -1,7 +1,9 @@
 import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from 'node:net';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { waitFor } from '#lab/wait.js';
 import { GATEWAY_ALPN, GATEWAY_LINE } from '#libs/contracts/gateway.js';
+import { GATEWAY_SERVICE } from '#libs/contracts/webspaces-api.js';
 import { makeCertificate } from '#libs/testing/certificates.js';
 import { openSession, report, type Session, times } from '../support/lab-session.js';
 import type { Member } from '../support/members.js';
@@ -41,6 +43,13 @@ function echoed({ username }: Member, text: string): Promise<string> {
     socket.setTimeout(60_000, () => socket.destroy(new Error('no answer within a minute')));
     socket.once('error', reject);
   });
+}
+
+async function targetOf({ webspace }: Member): Promise<string | undefined> {
+  const spec = (await session.cluster.find('ingressRouteTcp', webspace))?.['spec'] as
+    | { routes: { services: { name: string }[] }[] }
+    | undefined;
+  return spec?.routes[0]?.services[0]?.name;
 }
 
 /** Says these bytes to the gateway, and `then` no more, and collects what it says until it ends the connection. */
@@ -101,6 +110,8 @@ describe('row 26: TLS that is passed through to a webspace that is off', () => {
       const long = 'x'.repeat(3_000_000);
       expect(await echoed(member, long)).toBe(`${COMMON_NAME} ${long}`);
       await lab.lxc(['pause', member.webspace]);
+      // Until the route has followed, a visitor is led to a container that takes connections and answers none.
+      await waitFor('the route to the gateway', async () => (await targetOf(member)) === GATEWAY_SERVICE, { timeoutMs: 10_000 });
       expect(await echoed(member, 'again')).toBe(`${COMMON_NAME} again`);
     } finally {
       await starts.close();
@@ -120,7 +131,9 @@ describe('what is no visit', () => {
     expect(await said(await clientHello(host))).toEqual(UNRECOGNIZED_NAME);
     expect(await said(Buffer.from('GET / HTTP/1.1\r\n\r\n'))).toEqual(DECODE_ERROR);
     expect(String(await said(await clientHello(host, [GATEWAY_ALPN])))).toBe(GATEWAY_LINE);
-    expect(await cluster.phase(member.webspace)).toBe('stopped');
+    await waitFor('its creation to be settled', async () => (await cluster.phase(member.webspace)) === 'stopped', { timeoutMs: 10_000 });
+    const boots = await session.lab.api({ id: member.id }, 'GET', `/v2/operations?webspace=${member.webspace}&kind=boot`);
+    expect(boots.json()).toMatchObject({ operations: [] });
   }, 60_000);
 
   it('never harms it: ClientHellos with bytes changed at random', async () => {

@@ -37,6 +37,8 @@ async function isRunning(): Promise<boolean> {
 
 /** Visitors all the time; a stop among them, and the boot that the next visitor causes. */
 async function cycle(stop: () => Promise<unknown>): Promise<Cycle> {
+  // The last cycle's visitors may all have come before its stop was seen.
+  await session.members.served(member);
   await waitFor('the route to the container', isRunning, { timeoutMs: 20_000, intervalMs: 20 });
   let over = false;
   const coming = arrivals(session.lab, member, EVERY_MS, (come) => over && come >= PER_CYCLE);
