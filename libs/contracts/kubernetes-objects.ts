@@ -23,6 +23,7 @@ export const KINDS = {
   ingressRoute: { apiVersion: 'traefik.io/v1alpha1', kind: 'IngressRoute', plural: 'ingressroutes' },
   ingressRouteTcp: { apiVersion: 'traefik.io/v1alpha1', kind: 'IngressRouteTCP', plural: 'ingressroutetcps' },
   certificate: { apiVersion: 'cert-manager.io/v1', kind: 'Certificate', plural: 'certificates' },
+  certificateRequest: { apiVersion: 'cert-manager.io/v1', kind: 'CertificateRequest', plural: 'certificaterequests', metadataOnly: true },
   pod: { apiVersion: 'v1', kind: 'Pod', plural: 'pods', metadataOnly: true },
   secret: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', metadataOnly: true },
 } as const satisfies Record<string, KindInfo>;

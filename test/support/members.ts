@@ -90,7 +90,9 @@ export class Members {
   async settled({ webspace }: Member): Promise<void> {
     const settled = async () => {
       const [target, lease] = await Promise.all([this.cluster.target(webspace), this.cluster.find('lease', webspace)]);
-      return target === webspace && !(lease?.['spec'] as { holderIdentity?: string } | undefined)?.holderIdentity;
+      const holder = (lease?.['spec'] as { holderIdentity?: string } | undefined)?.holderIdentity;
+      if (target === webspace && !holder) return true;
+      throw new Error(`visitors are led to ${target}, ${holder ? `${holder} holds the lock` : 'nobody holds the lock'}`);
     };
     await waitFor(`the boot of ${webspace} to be settled`, settled, { timeoutMs: 20_000 });
   }
