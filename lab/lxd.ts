@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { httpOverSocket } from './http.js';
 import { LxdClient } from './lxd-client.js';
 import { LabProcess, type ProcessSpec } from './process.js';
@@ -54,7 +55,9 @@ export class Lxd {
       root: { type: 'disk', pool: 'default', path: '/' },
       eth0: { type: 'nic', network: network.bridge, name: 'eth0' },
     };
-    await this.client.request('PATCH', '/1.0/profiles/default', { body: { devices } });
+    const profile = await this.client.request<{ devices: Record<string, unknown> }>('GET', '/1.0/profiles/default');
+    // LXD updates every instance with its profile, and refuses while one of them is stopping.
+    if (!isDeepStrictEqual(profile.devices, devices)) await this.client.request('PATCH', '/1.0/profiles/default', { body: { devices } });
   }
 
   /** Trusts a client certificate (PEM) for HTTPS; does nothing when it is trusted already. */
