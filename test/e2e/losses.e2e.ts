@@ -90,6 +90,8 @@ describe('every Kubernetes object of the platform is lost', () => {
 
     expect(await cluster.removeEverything()).toBeGreaterThanOrEqual(living.length * 3);
     const lostAt = Date.now();
+    // The installation's, which nothing here would bring back.
+    expect(await cluster.has('service', GATEWAY_SERVICE)).toBe(true);
     const created = waitFor(
       'a creation meanwhile',
       async () => {
