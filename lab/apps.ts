@@ -113,14 +113,27 @@ export function tokenFor(
   return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`;
 }
 
-function appProcess(profile: Profile, name: App, env: Settings = {}, readyUrl: string): LabProcess {
+/** A second process of an app beside the lab's: with its configuration but for what is given. */
+export function besideProcess(profile: Profile, app: App, changes: object, readyUrl: string): LabProcess {
+  return appProcess(profile, app, {}, readyUrl, writeConfigBeside(profile, app, changes));
+}
+
+/** Writes the configuration of a second process of that name, and gives that one's name. */
+export function writeConfigBeside(profile: Profile, name: string, changes: object): string {
+  const beside = `${name}-beside`;
+  const common = parse(readFileSync(configFile(profile, name), 'utf8')) as object;
+  writeFileSync(configFile(profile, beside), stringify({ ...common, ...changes }), { mode: 0o600 });
+  return beside;
+}
+
+function appProcess(profile: Profile, app: App, env: Settings = {}, readyUrl: string, name: string = app): LabProcess {
   const root = projectRoot();
   const config = configFile(profile, name);
   return new LabProcess(profile, {
     name,
     spec: () => ({
       command: process.execPath,
-      args: ['--enable-source-maps', join(root, 'dist', 'apps', name, 'main.js'), '--config', config],
+      args: ['--enable-source-maps', join(root, 'dist', 'apps', app, 'main.js'), '--config', config],
       cwd: root,
       env,
       inputs: codeHash(root) + configInputs(config),
@@ -144,7 +157,8 @@ export function codeHash(root: string): string {
   return hashFiles(folders.flatMap((folder) => filesBelow(folder, (name) => name.endsWith('.js') && !name.endsWith('.spec.js'))));
 }
 
-function configFile(profile: Profile, name: App): string {
+/** Of the process of that name. */
+export function configFile(profile: Profile, name: string): string {
   return join(profile.paths.apps, `${name}.yaml`);
 }
 

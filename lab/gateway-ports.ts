@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { codeHash, configInputs, type Settings } from './apps.js';
+import { codeHash, configFile, configInputs, type Settings, writeConfigBeside } from './apps.js';
 import { kubeconfigOf } from './cluster-objects.js';
 import { http } from './http.js';
 import { LabProcess } from './process.js';
@@ -9,8 +9,8 @@ import { NAMESPACE, type Profile } from './profile.js';
 import { projectRoot } from './project.js';
 
 /** Where the gateway of forwarded ports says what it does: health, metrics, status. */
-export function gatewayPortsUrl({ network, ports }: Profile): string {
-  return `http://${network.hostLink.router}:${ports.gatewayPorts}`;
+export function gatewayPortsUrl({ network, ports }: Profile, port = ports.gatewayPorts): string {
+  return `http://${network.hostLink.router}:${port}`;
 }
 
 /** Configuration and kubeconfig of the gateway of forwarded ports; the other end of the link is where it finds Kubernetes and Temporal. */
@@ -28,17 +28,28 @@ export function writeGatewayPortsFiles(profile: Profile): void {
     ports: { leaseSeconds: 2 },
   };
   mkdirSync(paths.apps, { recursive: true, mode: 0o700 });
-  writeFileSync(configFile(profile), stringify(config), { mode: 0o600 });
+  writeFileSync(configFile(profile, 'gateway-ports'), stringify(config), { mode: 0o600 });
+}
+
+/** A second one beside the lab's; its configuration is the first one's at another port. */
+export function gatewayPortsBeside(profile: Profile): { readonly process: LabProcess; readonly url: string } {
+  const port = profile.ports.gatewayPorts + 1;
+  const name = writeConfigBeside(profile, 'gateway-ports', { listen: `${profile.network.hostLink.router}:${port}` });
+  return { process: gatewayPortsProcess(profile, {}, { name, port }), url: gatewayPortsUrl(profile, port) };
 }
 
 /** Runs in the router's network namespace, as root without any capability but NET_ADMIN. */
-export function gatewayPortsProcess(profile: Profile, env: Settings = {}): LabProcess {
+export function gatewayPortsProcess(
+  profile: Profile,
+  env: Settings = {},
+  { name, port }: { readonly name: string; readonly port: number } = { name: 'gateway-ports', port: profile.ports.gatewayPorts },
+): LabProcess {
   const root = projectRoot();
-  const config = configFile(profile);
+  const config = configFile(profile, name);
   const program = [process.execPath, '--enable-source-maps', join(root, 'dist', 'apps', 'gateway', 'main.js'), '--config', config];
   const confined = ['setpriv', '--bounding-set=-all,+net_admin', '--inh-caps=-all', ...program];
   return new LabProcess(profile, {
-    name: 'gateway-ports',
+    name,
     spec: () => ({
       command: 'nsenter',
       args: [`--net=/run/netns/${profile.network.routerNamespace}`, ...confined],
@@ -47,12 +58,8 @@ export function gatewayPortsProcess(profile: Profile, env: Settings = {}): LabPr
       env,
       inputs: codeHash(root) + configInputs(config),
     }),
-    healthy: async () => (await http(`${gatewayPortsUrl(profile)}/health/ready`, { timeoutMs: 2_000 })).status === 200,
+    healthy: async () => (await http(`${gatewayPortsUrl(profile, port)}/health/ready`, { timeoutMs: 2_000 })).status === 200,
     readyTimeoutMs: 30_000,
     stopTimeoutMs: 15_000,
   });
-}
-
-function configFile(profile: Profile): string {
-  return join(profile.paths.apps, 'gateway-ports.yaml');
 }

@@ -24,11 +24,21 @@ function statFields(pid: number): string[] | undefined {
 
 export function identityOf(pid: number): ProcessIdentity | undefined {
   const fields = statFields(pid);
-  if (!fields || fields[0] === 'Z' || fields[0] === 'X') return undefined;
+  if (!fields || fields[0] === 'X' || (fields[0] === 'Z' && !hasOtherThreads(pid))) return undefined;
   return { pid, startTicks: Number(fields[19]), bootId: bootId() };
 }
 
-/** True when exactly this process still lives; a zombie counts as gone. */
+/** A killed process of many threads shows as a zombie while the last of them still hold its listeners and files. */
+function hasOtherThreads(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length > 1;
+  } catch {
+    // Ended while we looked.
+    return false;
+  }
+}
+
+/** True when exactly this process still lives; a zombie without threads counts as gone. */
 export function isAlive(identity: ProcessIdentity): boolean {
   const now = identityOf(identity.pid);
   return now !== undefined && now.startTicks === identity.startTicks && now.bootId === identity.bootId;

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { LabProcess, PartError } from './process.js';
 import { ProcessRecord } from './process-record.js';
 import { identityOf, isAlive } from './process-table.js';
 import { createProfile, type Profile } from './profile.js';
+import { waitFor } from './wait.js';
 
 let folder: string;
 let profile: Profile;
@@ -85,6 +87,24 @@ describe('the record of a process', () => {
     } finally {
       innocent.kill('SIGKILL');
     }
+  });
+
+  test('is alive while threads of a killed process are', async () => {
+    // The first thread ends alone: the process shows as a zombie, and its other thread goes on.
+    const script =
+      'import ctypes, threading, time; threading.Thread(target=time.sleep, args=(307,)).start(); ctypes.CDLL(None).pthread_exit(None)';
+    const threaded = spawn('python3', ['-c', script]);
+    const ended = once(threaded, 'exit');
+    const pid = threaded.pid ?? 0;
+    await waitFor('the zombie', () => /^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')), {
+      timeoutMs: 5_000,
+      intervalMs: 10,
+    });
+    const identity = identityOf(pid);
+    expect(identity?.pid).toBe(pid);
+    threaded.kill('SIGKILL');
+    await ended;
+    expect(identity && isAlive(identity)).toBe(false);
   });
 
   test('of another boot is not alive', () => {

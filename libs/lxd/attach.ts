@@ -27,8 +27,10 @@ export interface Attached {
   stream(name: string): Duplex;
 }
 
-/** `terminal`: one socket both ways, which its reader has to close. `pipes`: stdin, stdout and stderr. */
-export type AttachKind = 'terminal' | 'pipes';
+/** `terminal` and `console`: one socket both ways, which its reader has to close. `pipes`: stdin, stdout and stderr. */
+export type AttachKind = 'terminal' | 'console' | 'pipes';
+
+const HANG_UP_MS = 1_000;
 
 const websocketOperation = z.looseObject({ fds: z.record(z.string(), z.string()) });
 
@@ -75,8 +77,25 @@ export async function attach(
   return { operation: operations.adopt(started.id, change.what), sockets, stream };
 }
 
+/**
+ * Closes the socket with its handshake, after which LXD's writes to it fail instead of meeting each other: two at once end LXD itself
+ * ("concurrent write to websocket connection"; LXD 5.0.2, source, tried).
+ */
+export function hangUp(socket: WebSocket): void {
+  if (socket.readyState !== socket.OPEN) return;
+  socket.close(1000);
+  // The answer comes behind all that LXD had still to say.
+  socket.resume();
+  const timer = setTimeout(() => socket.terminate(), HANG_UP_MS);
+  socket.once('close', () => clearTimeout(timer));
+}
+
 /** A terminal's operation ends only when the client has closed its socket after the EOF (LXD 5.0.2, tried). */
 function streamOf(name: string, socket: WebSocket, kind: AttachKind): Duplex {
+  if (kind === 'console') {
+    const leave = (): void => hangUp(socket);
+    return frameStream(socket, { sendEof: false, onEof: leave, leave });
+  }
   if (kind === 'terminal') return frameStream(socket, { sendEof: false, onEof: () => socket.terminate() });
   return frameStream(socket, { sendEof: name === '0' });
 }

@@ -1,6 +1,6 @@
 import { isPlatformError } from '#libs/errors/platform-error.js';
 import { readBytes } from './answer.js';
-import { type AttachParts, attach, control, resizeCommand } from './attach.js';
+import { type AttachParts, attach, control, hangUp, resizeCommand } from './attach.js';
 import type { CallOptions } from './client.js';
 import type { ConsoleSession, LxdConsole, TerminalSize } from './client-parts.js';
 import { apiPath } from './paths.js';
@@ -15,11 +15,16 @@ export class Console implements LxdConsole {
   async attach(instance: string, size: TerminalSize, options: CallOptions = {}): Promise<ConsoleSession> {
     const what = `attach to the console of instance ${instance}`;
     const body = { ...size, type: 'console' };
-    const change = { method: 'POST', path: consolePath(instance), body, what, kind: 'terminal' } as const;
+    const change = { method: 'POST', path: consolePath(instance), body, what, kind: 'console' } as const;
     const { operation, sockets, stream } = await attach(this.#parts, change, options);
     const data = stream('0').once('end', () => close());
     const close = (): void => {
-      for (const socket of sockets.values()) socket.terminate();
+      const terminal = sockets.get('0');
+      const release = () => sockets.get('control')?.terminate();
+      // LXD says goodbye on the terminal as soon as control is closed, also while it is still writing there: never control first.
+      if (!terminal || terminal.readyState === terminal.CLOSED) return void release();
+      terminal.once('close', release);
+      hangUp(terminal);
     };
     options.signal?.addEventListener('abort', close, { once: true });
     // Whichever side ends it, LXD calls that a failure: "file already closed" (LXD 5.0.2, tried).

@@ -4,6 +4,8 @@ import type { WebSocket } from 'ws';
 interface FrameOptions {
   /** Called when LXD says that its side has ended. */
   readonly onEof?: () => void;
+  /** How a stream that is destroyed leaves the socket; it is cut unless this says otherwise. */
+  readonly leave?: () => void;
   /** Whether ending the stream is told to LXD. */
   readonly sendEof: boolean;
 }
@@ -12,7 +14,7 @@ interface FrameOptions {
  * A websocket of LXD as a stream with back-pressure: data are binary frames, an empty text frame is EOF in both directions, and it ends
  * without a close frame (1006), which is no error (LXD 5.0.2, tried).
  */
-export function frameStream(socket: WebSocket, { onEof, sendEof }: FrameOptions): Duplex {
+export function frameStream(socket: WebSocket, { onEof, sendEof, leave = () => socket.terminate() }: FrameOptions): Duplex {
   let ended = false;
   const end = (): void => {
     if (ended) return;
@@ -27,7 +29,7 @@ export function frameStream(socket: WebSocket, { onEof, sendEof }: FrameOptions)
     write: (chunk: Buffer, _encoding, done) => send(socket, chunk, done),
     final: (done) => (sendEof ? send(socket, '', done) : done()),
     destroy: (error, done) => {
-      socket.terminate();
+      leave();
       done(error);
     },
   });

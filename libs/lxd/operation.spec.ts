@@ -76,14 +76,14 @@ test('the daemon is killed in the middle of a create: the operation is lost, a h
 });
 
 test('an instance that is being created is busy for everything else, and its name is not yet taken', async () => {
-  const slow = await startLxdDouble({ operationMs: 100, rowMs: 20 });
+  const slow = await startLxdDouble({ operationMs: 1_000, rowMs: 20 });
   const own = createLxdClient({ socket: slow.socket });
   const request = { name: 'new', fingerprint, profiles: ['default'], config: {}, devices: {} };
   const operation = await own.instances.create(request);
   expect((await failureOf(own.instances.get('new'))).code).toBe('NOT_FOUND');
   expect(await own.operations.running({ instance: 'new' })).toHaveLength(1);
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  expect((await own.instances.get('new')).value.config['volatile.apply_template']).toBeUndefined();
+  const found = await eventually(() => own.instances.get('new').catch(() => undefined));
+  expect(found.value.config['volatile.apply_template']).toBeUndefined();
   for (const begun of [own.instances.delete('new'), own.instances.create(request)]) {
     expect(await failureOf(begun.then((other) => other.wait()))).toMatchObject({ code: 'UNAVAILABLE', details: { reason: 'busy' } });
   }

@@ -14,7 +14,12 @@ const KEEP_ALIVE_MS = 1_000;
  * undefined when there is none. It may be half closed (`allowHalfOpen`). Attempts overlap: one whose first packet was lost while the address
  * came up would itself try again only after a second.
  */
-export function dialUntil({ address, port }: Target, deadline: number, signal: AbortSignal): Promise<Socket | undefined> {
+export function dialUntil(
+  { address, port }: Target,
+  deadline: number,
+  signal: AbortSignal,
+  { onRefused }: { readonly onRefused?: () => void } = {},
+): Promise<Socket | undefined> {
   return new Promise((resolve) => {
     const sockets = new Set<Socket>();
     let timer: NodeJS.Timeout | undefined;
@@ -37,7 +42,10 @@ export function dialUntil({ address, port }: Target, deadline: number, signal: A
       });
       sockets.add(socket);
       // Refused or unreachable is what a container that boots answers.
-      const fail = () => socket.destroy();
+      const fail = (error?: NodeJS.ErrnoException) => {
+        socket.destroy();
+        if (error?.code === 'ECONNREFUSED') onRefused?.();
+      };
       const gone = () => {
         sockets.delete(socket);
         if (last && sockets.size === 0) end();
@@ -53,4 +61,12 @@ export function dialUntil({ address, port }: Target, deadline: number, signal: A
     timer = setInterval(attempt, ATTEMPT_EVERY_MS);
     attempt();
   });
+}
+
+/** Waits until something at the address accepts or refuses a TCP connection to the port: its network is up then. False at the deadline. */
+export async function addressAnswers(target: Target, deadline: number): Promise<boolean> {
+  const refused = new AbortController();
+  const socket = await dialUntil(target, deadline, refused.signal, { onRefused: () => refused.abort() });
+  socket?.destroy();
+  return socket !== undefined || refused.signal.aborted;
 }

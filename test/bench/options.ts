@@ -1,17 +1,17 @@
 import { parseArgs } from 'node:util';
 
-export const BENCHES = ['create', 'reads', 'restart', 'changes', 'exec', 'visit'] as const;
+export const BENCHES = ['create', 'reads', 'restart', 'changes', 'exec', 'visit', 'forward'] as const;
 export type BenchName = (typeof BENCHES)[number];
 export type Storage = 'file' | 'memory';
 
-export const USAGE = `npm run bench -- [create|reads|restart|changes|exec|visit …] [options]   (no name: all of them in short form)
+export const USAGE = `npm run bench -- [create|reads|restart|changes|exec|visit|forward …] [options]   (no name: all of them in short form)
   --count <n>          creates at each concurrency and boots (30; short 6)
   --storage <s>        of Temporal: file, memory or both (both)
   --existing <list>    webspaces that are there already (1; with --full 1,100,300)
   --seconds <n>        of each measurement of reads (5; short 2)
   --requests <n>       before memory is looked at (10000; short 2000)
   --webspaces <n>      there while api and worker are restarted (20; with --full 100; short 5)
-  --transfers <n>      of 100 MB through a terminal (5; short 1)
+  --transfers <n>      through a terminal or a forwarded port (5; short 1)
   --full               all counts as the targets name them
   --json <path>        all figures as JSON
   --markdown <path>    the tables, to be pasted into docs/benchmarks.md`;

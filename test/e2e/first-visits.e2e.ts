@@ -58,11 +58,11 @@ async function off(...members: readonly Member[]): Promise<void> {
   starts.length = 0;
 }
 
-/** Puts a program of the test's own below /cgi-bin. */
-async function program(who: Member, name: string, text: string): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'cgi-'));
-  writeFileSync(join(folder, name), text);
-  await session.lab.lxc(['file', 'push', '--mode=0755', join(folder, name), `${who.webspace}/www/cgi-bin/${name}`]);
+/** Puts a program of the test's own into the container. */
+async function program(who: Member, path: string, text: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'program-'));
+  writeFileSync(join(folder, 'program'), text);
+  await session.lab.lxc(['file', 'push', '--mode=0755', join(folder, 'program'), `${who.webspace}${path}`]);
   rmSync(folder, { recursive: true });
 }
 
@@ -105,7 +105,11 @@ describe('row 25: a visit of a webspace that is off', () => {
   }, 60_000);
 
   it('may be an upload, which arrives whole, as it does when it runs', async () => {
-    await program(member, 'sum', '#!/bin/sh\nprintf "Content-Type: text/plain\\r\\n\\r\\n"\nhead -c "$CONTENT_LENGTH" | sha256sum\n');
+    await program(
+      member,
+      '/www/cgi-bin/sum',
+      '#!/bin/sh\nprintf "Content-Type: text/plain\\r\\n\\r\\n"\nhead -c "$CONTENT_LENGTH" | sha256sum\n',
+    );
     const body = randomBytes(times({ short: 20, full: 200 }) * 1_000_000);
     const wanted = createHash('sha256').update(body).digest('hex');
     for (const phase of ['stopped', 'running']) {
@@ -155,6 +159,31 @@ describe('a webspace that was stopped behind our back', () => {
     await waitFor('the config to be mended', mended, { timeoutMs: 30_000 });
     await waitFor('the next visit to be answered', async () => right(member)(await visit(member)), { timeoutMs: 30_000 });
   }, 90_000);
+
+  it.each([
+    ['that gets no address', (init: string) => init.replace(/^ *udhcpc /m, ': ')],
+    ['whose init dies', (init: string) => init.replace('\n', '\nexit 1\n')],
+  ])(
+    'row 28: %s: a clear page after a bounded time, and the next visit tries again',
+    async (what, broken) => {
+      await off(member);
+      await session.members.expect(200, member, 'PATCH', '/config', { startupDelay: 3 });
+      const init = await session.lab.lxc(['file', 'pull', `${member.webspace}/sbin/init`, '-']);
+      expect(broken(init)).not.toBe(init);
+      await program(member, '/sbin/init', broken(init));
+      const begun = Date.now();
+      const failed = await visit(member, '/', { headers: { accept: 'text/html' } });
+      const took = Date.now() - begun;
+      report(`a webspace ${what}`, `told after ${took} ms: ${/<h1>(.*?)<\/h1>/.exec(failed.body)?.[1]}`);
+      expect(failed).toMatchObject({ status: 503, body: expect.stringMatching(/does not answer|could not be started/) });
+      expect(failed.headers['retry-after']).toBeDefined();
+      expect(took).toBeLessThan(15_000);
+      await off(member);
+      await program(member, '/sbin/init', init);
+      await waitFor('the next visit to be answered', async () => right(member)(await visit(member)), { timeoutMs: 30_000 });
+    },
+    90_000,
+  );
 
   it('row 28: whose web server never listens: a clear page after its start-up time, and the next visit tries again', async () => {
     await off(member);

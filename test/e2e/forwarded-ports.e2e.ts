@@ -1,7 +1,9 @@
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { gatewayPortsBeside } from '#lab/gateway-ports.js';
 import { waitFor } from '#lab/wait.js';
-import { openSession, type Session, times } from '../support/lab-session.js';
+import { openSession, report, type Session, times } from '../support/lab-session.js';
 import type { Member } from '../support/members.js';
 import { dial, forward, kernelHas, portsStatus, serveInside, talk } from '../support/ports.js';
 import { countStarts, type Starts } from '../support/starts.js';
@@ -104,6 +106,49 @@ describe('row 20: a forwarded port of a webspace that runs', () => {
     expect(String((await once(socket, 'data'))[0])).toBe('after');
   }, 60_000);
 
+  it('loses no connection when the active gateway is killed and a second one takes over, which boots it from then on', async () => {
+    const { lab } = session;
+    const [first, second] = [lab.process('gateway-ports'), gatewayPortsBeside(lab.profile)];
+    await second.process.start();
+    const seen = () => portsStatus(lab, member, second.url);
+    try {
+      expect((await seen()).active).toBe(false);
+      const sockets = await Promise.all(
+        Array.from({ length: 20 }, async () => {
+          const socket = dial(lab, ECHO);
+          await once(socket, 'connect');
+          return socket;
+        }),
+      );
+      const killedAt = Date.now();
+      await first.kill('SIGKILL');
+      const echoes = async (word: string) => {
+        const answers = sockets.map(async (socket) => {
+          const answer = once(socket, 'data');
+          socket.write(word);
+          return String((await answer)[0]);
+        });
+        expect(await Promise.all(answers)).toEqual(sockets.map(() => word));
+      };
+      await echoes('nobody is active');
+      await waitFor('the second one to be active', async () => (await seen()).active, { timeoutMs: 15_000, intervalMs: 20 });
+      report('the active gateway of ports killed', `the second one is active after ${Date.now() - killedAt} ms`);
+      await echoes('the second one is');
+      for (const socket of sockets) socket.destroy();
+      const before = starts.of(member.webspace);
+      await lab.lxc(['stop', '--force', member.webspace]);
+      await waitFor('its listeners', async () => (await seen()).kernel.length === 0, { timeoutMs: 15_000, intervalMs: 20 });
+      expect(await page()).toContain(`container ${member.webspace}`);
+      expect(starts.of(member.webspace)).toBe(before + 1);
+    } finally {
+      await first.start();
+      await second.process.stop();
+      await waitFor('the first one to be active', async () => (await portsStatus(lab, member)).active, { timeoutMs: 15_000 });
+      await page();
+      await kernelHas(lab, member, ...ALL);
+    }
+  }, 90_000);
+
   it('row 23: leads nowhere once it is removed', async () => {
     const removed = await session.members.ask(member, 'DELETE', `/ports/${HELLO}`);
     expect(removed.status).toBe(204);
@@ -115,4 +160,61 @@ describe('row 20: a forwarded port of a webspace that runs', () => {
     expect(refused).toBe('ECONNREFUSED');
     await forward(session.members, member, HELLO, 7002);
   }, 30_000);
+});
+
+describe('UDP', () => {
+  const UDP = 50_104;
+  const SECONDS = 20;
+  /** Tells who sent a datagram, in the container's network. */
+  const SERVER = `
+    const socket = require('node:dgram').createSocket('udp4');
+    socket.on('message', (words, { address, port }) => socket.send(address + ' ' + words, port, address)).bind(7004);
+    setTimeout(() => socket.close(), ${SECONDS * 1000});`;
+  const serverInside = async () => {
+    const { pid } = await session.lab.stack.lxd.client.request<{ pid: number }>('GET', `/1.0/instances/${member.webspace}/state`);
+    await session.lab.sandboxExec(['nsenter', '-t', String(pid), '-n', process.execPath, '-e', SERVER]);
+    throw new Error(`no answer within ${SECONDS} s`);
+  };
+
+  it('keeps the first datagram while the webspace boots; later flows go by the kernel with the client’s address', async () => {
+    await session.members.change(member, { ports: { add: [{ protocol: 'udp', external: UDP, internal: 7004 }] } });
+    await off();
+    const before = starts.of(member.webspace);
+    const { host, router } = session.lab.profile.network.hostLink;
+    const clients = [createSocket('udp4'), createSocket('udp4')] as const;
+    const answers = clients.map(async (client) => String((await once(client, 'message'))[0]));
+    clients[0].send('first', UDP, router);
+    await waitFor('the start', async () => starts.of(member.webspace) > before, { timeoutMs: 15_000, intervalMs: 20 });
+    const failure = serverInside();
+    expect(await Promise.race([answers[0], failure])).toMatch(/ first$/);
+    await kernelHas(session.lab, member, ...ALL, `udp-${UDP}`);
+    clients[1].send('later', UDP, router);
+    expect(await Promise.race([answers[1], failure])).toBe(`${host} later`);
+    for (const client of clients) client.close();
+    failure.catch(() => undefined);
+    expect(starts.of(member.webspace)).toBe(before + 1);
+  }, 60_000);
+});
+
+describe('PROXY protocol v2', () => {
+  const PROXIED = 50_105;
+  const change = (ports: object) => session.members.change(member, { ports });
+
+  it('tells the container who the client is, of a webspace that is off and of one that runs; the kernel cannot', async () => {
+    await change({ add: [{ external: PROXIED, internal: 7001, proxyProtocol: true }] });
+    try {
+      await off();
+      const { host, router } = session.lab.profile.network.hostLink;
+      const addresses = [host, router].map((address) => String.fromCharCode(...address.split('.').map(Number))).join('');
+      for (const phase of ['off', 'running']) {
+        // The server inside gives back all it gets, the header as well.
+        const echoed = await talk(session.lab, PROXIED, `to one that is ${phase}`);
+        expect(echoed).toMatch(new RegExp(`^\\r\\n\\r\\n\\0\\r\\nQUIT\\n!\\x11\\0\\x0c.*to one that is ${phase}$`, 's'));
+        expect(echoed.slice(16, 24)).toBe(addresses);
+      }
+      await kernelHas(session.lab, member, ...ALL, 'udp-50104');
+    } finally {
+      await change({ remove: [{ external: PROXIED }] });
+    }
+  }, 60_000);
 });

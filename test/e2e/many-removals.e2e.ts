@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { REMOVALS_APPROVED } from '../support/cluster.js';
 import { openSession, type Session } from '../support/lab-session.js';
 import { inTurns, type Member } from '../support/members.js';
 import { type ProxiedWorker, startProxiedWorker } from '../support/proxied-worker.js';
-
-const APPROVAL = 'sweep-removals-approved';
 
 let session: Session;
 let worker: ProxiedWorker;
@@ -35,7 +34,7 @@ async function listeningAgain(): Promise<void> {
 }
 
 function approve(upTo: number): Promise<string> {
-  return session.lab.kubectl(['create', 'configmap', APPROVAL, '-n', 'webspaces', `--from-literal=upTo=${upTo}`]);
+  return session.lab.kubectl(['create', 'configmap', REMOVALS_APPROVED, '-n', 'webspaces', `--from-literal=upTo=${upTo}`]);
 }
 
 describe('a sweep that finds many webspaces gone', () => {
@@ -54,7 +53,7 @@ describe('a sweep that finds many webspaces gone', () => {
     const before = await cluster.versions();
     const refused = await worker.metric('webspaces_sweep_refused_total', 'reason="TooManyRemovals"');
 
-    expect(await sweeps.run()).toMatchObject({ removed: 0, refusals: [expect.stringContaining(`create configmap ${APPROVAL}`)] });
+    expect(await sweeps.run()).toMatchObject({ removed: 0, refusals: [expect.stringContaining(`create configmap ${REMOVALS_APPROVED}`)] });
     for (const { webspace } of six) expect(await cluster.condition(webspace)).toMatchObject({ status: 'False', reason: 'TooManyRemovals' });
     expect(await worker.metric('webspaces_sweep_refused_total', 'reason="TooManyRemovals"')).toBeGreaterThan(refused);
     expect(await cluster.versions()).toEqual(before);
@@ -62,12 +61,12 @@ describe('a sweep that finds many webspaces gone', () => {
     await approve(5);
     expect(await sweeps.run()).toMatchObject({ removed: 0, refusals: [expect.any(String)] });
     expect(await cluster.versions()).toEqual(before);
-    await lab.kubectl(['delete', 'configmap', APPROVAL, '-n', 'webspaces']);
+    await lab.kubectl(['delete', 'configmap', REMOVALS_APPROVED, '-n', 'webspaces']);
 
     await approve(6);
     expect(await sweeps.run()).toMatchObject({ removed: 6, refusals: [] });
     expect(await session.members.leftOf(...six)).toEqual([]);
-    expect(await cluster.has('configMap', APPROVAL)).toBe(false);
+    expect(await cluster.has('configMap', REMOVALS_APPROVED)).toBe(false);
     await listeningAgain();
 
     const sixMore = session.members.some(6, 20);
@@ -85,7 +84,9 @@ describe('a sweep that finds many webspaces gone', () => {
     const two = session.members.some(2, 40);
     await gone(two);
     await lab.lxc(['delete', '--force', survivor.webspace]);
-    expect(await sweeps.run()).toMatchObject({ removed: 0, refusals: [expect.stringContaining('--from-literal=upTo=3')] });
+    expect(await session.members.instances()).toEqual([]);
+    expect(await session.cluster.has('configMap', REMOVALS_APPROVED)).toBe(false);
+    expect(await sweeps.run()).toMatchObject({ instances: 0, removed: 0, refusals: [expect.stringContaining('--from-literal=upTo=3')] });
     expect((await session.members.leftOf(...two, survivor)).length).toBeGreaterThanOrEqual(3 * 6);
     await approve(3);
     expect(await sweeps.run()).toMatchObject({ removed: 3, refusals: [] });

@@ -1,10 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse, stringify } from 'yaml';
+import { besideProcess } from '#lab/apps.js';
 import type { Lab } from '#lab/harness.js';
 import { type HttpAnswer, http } from '#lab/http.js';
-import { LabProcess } from '#lab/process.js';
-import { projectRoot } from '#lab/project.js';
+import type { LabProcess } from '#lab/process.js';
 import { type IamDouble, type IamDoubleUser, startIamDouble } from '#libs/testing/iam-double/server.js';
 
 /** A second API process beside the lab's, on a port of its own: the same webspaces, other settings. */
@@ -17,26 +16,10 @@ export interface ApiBeside {
 
 /** Starts it with the lab's configuration but for what is given. */
 export async function startApiBeside(lab: Lab, changes: Readonly<Record<string, unknown>>): Promise<ApiBeside> {
-  const { paths, ports } = lab.profile;
-  const port = ports.api + 1;
+  const port = lab.profile.ports.api + 1;
   const url = `http://127.0.0.1:${port}`;
-  const file = join(paths.apps, 'api-beside.yaml');
-  const common = parse(readFileSync(join(paths.apps, 'api.yaml'), 'utf8')) as object;
-  const text = stringify({ ...common, listen: `127.0.0.1:${port}`, publicUrl: url, ...changes });
-  writeFileSync(file, text, { mode: 0o600 });
-  const root = projectRoot();
-  const beside = new LabProcess(lab.profile, {
-    name: 'api-beside',
-    spec: () => ({
-      command: process.execPath,
-      args: ['--enable-source-maps', join(root, 'dist', 'apps', 'api', 'main.js'), '--config', file],
-      cwd: root,
-      inputs: text,
-    }),
-    healthy: async () => (await http(`${url}/health/ready`, { timeoutMs: 2_000 })).status === 200,
-    readyTimeoutMs: 30_000,
-    stopTimeoutMs: 15_000,
-  });
+  const settings = { listen: `127.0.0.1:${port}`, publicUrl: url, ...changes };
+  const beside = besideProcess(lab.profile, 'api', settings, `${url}/health/ready`);
   await beside.restart();
   return {
     url,

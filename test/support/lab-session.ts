@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Lab, startLab } from '#lab/harness.js';
 import { waitFor } from '#lab/wait.js';
 import { Cluster } from './cluster.js';
+import { nothingMoreThanNow } from './instances.js';
 import { LeakCounter } from './leak-counter.js';
 import { Members } from './members.js';
 import { Sweeps } from './sweeps.js';
@@ -39,6 +40,7 @@ export async function openSession(): Promise<Session> {
   const sweeps = new Sweeps(lab);
   const members = new Members(lab, cluster, sweeps);
   await members.removeAll();
+  const assertNothingMore = await nothingMoreThanNow(lab);
   await waitFor('new claims to be allowed', () => cluster.has('configMap', 'claims-epoch'), { timeoutMs: 60_000 });
   return {
     lab,
@@ -49,6 +51,7 @@ export async function openSession(): Promise<Session> {
     close: async () => {
       await lab.up();
       await members.removeAll();
+      await assertNothingMore();
       await Promise.all([sweeps.close(), cluster.close()]);
       const leaked = await leaks.packets('leaked');
       await leaks.stop();

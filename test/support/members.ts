@@ -4,6 +4,7 @@ import { waitFor } from '#lab/wait.js';
 import { RECORD_KEY } from '#libs/contracts/webspaces-api.js';
 import type { WebspaceRecord } from '#libs/domain/record.js';
 import { type Cluster, REMOVALS_APPROVED } from './cluster.js';
+import { instanceNames } from './instances.js';
 import type { Sweeps } from './sweeps.js';
 
 export interface Member {
@@ -115,9 +116,8 @@ export class Members {
     return this.lab.lxc(['config', 'set', member.webspace, `${RECORD_KEY}=${text}`]);
   }
 
-  async instances(): Promise<string[]> {
-    const paths = await this.lab.stack.lxd.client.request<string[]>('GET', '/1.0/instances');
-    return paths.map((path) => path.slice('/1.0/instances/'.length)).sort();
+  instances(): Promise<string[]> {
+    return instanceNames(this.lab);
   }
 
   /** What LXD and Kubernetes hold of webspaces, all listed. */
@@ -150,11 +150,14 @@ export class Members {
     } catch {
       // Instances that went away unseen by a failed test: the sweep may ask for a yes first.
       await this.cluster.approveRemovals(1_000);
-      await this.sweeps.run();
-      await waitFor('nothing of the members to be left', gone, { timeoutMs: 30_000, intervalMs: 200 }).catch(async (cause: unknown) => {
+      try {
+        await this.sweeps.run();
+        await waitFor('nothing of the members to be left', gone, { timeoutMs: 30_000, intervalMs: 200 });
+      } catch (cause) {
         throw new Error(`left of the members: ${(await this.leftOvers()).join(', ')}`, { cause });
-      });
-      await this.cluster.remove('configMap', REMOVALS_APPROVED);
+      } finally {
+        await this.cluster.remove('configMap', REMOVALS_APPROVED);
+      }
     }
   }
 

@@ -26,8 +26,8 @@ export async function forward(members: Members, member: Member, external: number
 }
 
 /** What the gateway of forwarded ports says of a webspace. */
-export async function portsStatus(lab: Lab, { webspace }: Member): Promise<PortsStatus> {
-  return (await http(`${gatewayPortsUrl(lab.profile)}/status/${webspace}`, { timeoutMs: 2_000 })).json<PortsStatus>();
+export async function portsStatus(lab: Lab, { webspace }: Member, url = gatewayPortsUrl(lab.profile)): Promise<PortsStatus> {
+  return (await http(`${url}/status/${webspace}`, { timeoutMs: 2_000 })).json<PortsStatus>();
 }
 
 export function kernelHas(lab: Lab, member: Member, ...keys: readonly string[]): Promise<unknown> {

@@ -2,6 +2,7 @@ import { type Lab, startLab } from '#lab/harness.js';
 import { waitFor } from '#lab/wait.js';
 import { audit } from './audit.js';
 import { Direct, type Member, member, type Outcome, type Started } from './direct.js';
+import { nothingMoreThanNow } from './instances.js';
 import { report } from './lab-session.js';
 import { Random } from './random.js';
 import { Worlds } from './worlds.js';
@@ -17,6 +18,7 @@ export class RaceLab {
   private constructor(
     readonly lab: Lab,
     readonly direct: Direct,
+    private readonly assertNothingMore: () => Promise<void>,
   ) {
     this.worlds = new Worlds(lab);
     this.random = new Random(Number(process.env['WEBSPACES_SEED'] ?? Date.now() % 1e9));
@@ -25,7 +27,7 @@ export class RaceLab {
 
   static async open(): Promise<RaceLab> {
     const lab = await startLab({ profile: 'test' });
-    const races = new RaceLab(lab, new Direct(lab));
+    const races = new RaceLab(lab, new Direct(lab), await nothingMoreThanNow(lab));
     await waitFor('new claims to be allowed', () => lab.kubectl(['-n', 'webspaces', 'get', 'configmap', 'claims-epoch']), {
       timeoutMs: 60_000,
       intervalMs: 500,
@@ -35,6 +37,7 @@ export class RaceLab {
 
   async close(): Promise<void> {
     await this.direct.close();
+    await this.assertNothingMore();
   }
 
   member(): Member {

@@ -18,7 +18,8 @@ export interface FlowOptions {
 /** As much as is kept of a flow while its webspace boots. */
 export const KEPT_BYTES = 64 * 1024;
 const KEPT_DATAGRAMS = 64;
-const AGAIN_MS = 100;
+/** Doubled each time: a kernel refuses six times in a row, then once a second (Linux, `icmp_ratelimit`). */
+const AGAIN_MS = { first: 100, most: 1_000 };
 /** Without an answer or a refusal for so long, datagrams are taken for received: many protocols never answer. */
 const SETTLED_MS = 2_000;
 
@@ -32,6 +33,7 @@ export class UdpFlow {
   #keptBytes = 0;
   #socket: Socket | undefined;
   #settled = false;
+  #againMs = AGAIN_MS.first;
   #timer: NodeJS.Timeout | undefined;
   #over = false;
   lastMs = performance.now();
@@ -91,8 +93,12 @@ export class UdpFlow {
     // One that has settled may refuse now and then; its client will notice by itself.
     if (this.#settled || this.#over) return;
     clearTimeout(this.#timer);
-    if (Date.now() < deadline) this.#timer = setTimeout(() => this.#sendKept(), AGAIN_MS);
-    else this.#settle();
+    if (Date.now() >= deadline) {
+      this.#settle();
+      return;
+    }
+    this.#timer = setTimeout(() => this.#sendKept(), this.#againMs);
+    this.#againMs = Math.min(this.#againMs * 2, AGAIN_MS.most);
   }
 
   #settle(): void {

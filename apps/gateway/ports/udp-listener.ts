@@ -1,5 +1,6 @@
 import { createSocket, type RemoteInfo } from 'node:dgram';
 import { PlatformError } from '#libs/errors/platform-error.js';
+import { addressAnswers } from '#libs/net/dial.js';
 import type { WebspaceView } from '../directory.js';
 import { forwardAt, type ListenerParts, turnedAway } from './streams.js';
 import type { Listener, ListenOptions } from './tcp-listener.js';
@@ -87,5 +88,8 @@ async function targetOf({ boots }: ListenerParts, view: WebspaceView, port: numb
   if (started.address === '') {
     throw new PlatformError('UNAVAILABLE', 'The webspace runs, but has no address.', { details: { reason: 'not-listening' } });
   }
-  return { address: started.address, port, deadline: started.at + mayTake };
+  const target = { address: started.address, port, deadline: started.at + mayTake };
+  // Datagrams to a container whose network is not up yet are lost without a word.
+  await addressAnswers(target, target.deadline);
+  return target;
 }

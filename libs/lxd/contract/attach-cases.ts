@@ -84,6 +84,23 @@ export function attachCases(fixture: Fixture): void {
     expect((await failureOf(console.attach(stopped, { width: 80, height: 24 }))).code).toBe('CONFLICT');
   }, 30_000);
 
+  test('a console is let go again and again while it is written to', async () => {
+    const { console } = fixture.client;
+    for (let round = 0; round < 30; round++) {
+      const session = await console.attach(fixture.shared, { width: 80, height: 24 });
+      let seen = '';
+      session.stream.on('data', (data) => {
+        seen += data;
+      });
+      await eventually(() => {
+        session.stream.write('echo flood\r'.repeat(50));
+        return seen.includes('flood') ? true : undefined;
+      });
+      session.close();
+      await session.ended;
+    }
+  }, 60_000);
+
   test('logs are listed and read', async () => {
     const { logs } = fixture.client;
     expect(await logs.list(fixture.shared)).toContain('lxc.log');
