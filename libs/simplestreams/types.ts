@@ -30,6 +30,9 @@ export interface DeltaFile<Id = unknown> {
   readonly file: ReleaseFile<Id>;
   /** Semver of the older version. */
   readonly base: string;
+  /** As with roots: known without reading, or the file that holds it. */
+  readonly sha256?: string;
+  readonly sha256File?: ReleaseFile<Id>;
 }
 
 /** One image of one release for one architecture: what there is to be read, by names alone. */
