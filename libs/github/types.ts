@@ -36,8 +36,12 @@ export interface Release {
 /** One page of releases as it was answered last, with what makes the next question a conditional one. */
 export interface ReleasePage {
   readonly etag?: string;
+  /** Whose answer it was: GitHub's ETags are good for one token only. Tells nothing of the token. */
+  readonly identity?: string;
   readonly releases: readonly Release[];
   readonly hasNext: boolean;
+  /** Where GitHub says the next page is. */
+  readonly next?: string;
 }
 
 /** All releases of a repository, in GitHub's order. Can be kept and given back for the next look. */
@@ -56,7 +60,10 @@ export interface RateState {
 export interface ListOptions {
   /** The last listing: its pages are asked for conditionally. */
   readonly known?: ReleaseListing;
-  /** `first`: only whether the first page changed, which new releases always do; `all`: every page. Default `all`. */
+  /**
+   * `first`: one conditional call while the first page is unchanged, which new releases always change (then the others are read too, since
+   * releases move on from page to page); `all`: every page. Default `all`.
+   */
   readonly depth?: 'first' | 'all';
   readonly signal?: AbortSignal;
 }
