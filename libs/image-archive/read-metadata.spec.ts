@@ -19,7 +19,7 @@ async function packed(entries: readonly TarEntry[]): Promise<Buffer> {
   for (const { content = '', ...header } of entries) pack.entry({ ...header }, content);
   pack.finalize();
   const chunks: Buffer[] = [];
-  for await (const chunk of pack) chunks.push(chunk);
+  for await (const chunk of pack) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
 }
 

@@ -16,9 +16,17 @@ const seconds = z
 const schema = z.object({
   architecture: z.string('is missing').min(1, 'is empty').max(64, 'is too long'),
   creation_date: z.preprocess((value) => value ?? '', seconds),
-  expiry_date: seconds.optional(),
-  properties: z.record(z.string(), z.string('is not a text').max(4096, 'is too long')).nullish(),
+  expiry_date: z.preprocess(orNothing, seconds.optional()),
+  properties: z.preprocess(
+    orNothing,
+    z.record(z.string(), z.string('is not a text').max(4096, 'is too long'), 'is not a mapping').optional(),
+  ),
 });
+
+/** What YAML writes for nothing, where it could not be a value. */
+function orNothing(value: unknown): unknown {
+  return value === '' || value === '~' || value === 'null' ? undefined : value;
+}
 
 /**
  * `metadata.yaml` of an image, LXD's or Incus'. Every value is read as the text that stands there (`version: 5.10` is "5.10"), as LXD does. Throws
