@@ -222,16 +222,17 @@ describe('any set of versions', () => {
   });
 });
 
-test('500 releases of two architectures take well under 50 ms', () => {
+test('500 releases of two architectures take well under 50 ms of processor time', () => {
   const many = Array.from({ length: 500 }, (_, at) =>
     ['amd64', 'arm64'].map((architecture) =>
       exampleVersion({ version: `1.${at}.0`, architecture, releaseId: at, creationDate: at * 10_000 }),
     ),
   ).flat();
   const times = Array.from({ length: 7 }, () => {
-    const begun = performance.now();
+    const begun = process.cpuUsage();
     renderStreams(many);
-    return performance.now() - begun;
+    const { user, system } = process.cpuUsage(begun);
+    return (user + system) / 1000;
   });
   expect(Math.min(...times)).toBeLessThan(50);
 });

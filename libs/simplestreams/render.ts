@@ -1,12 +1,11 @@
 import { itemsOf } from './items.js';
 import { byText } from './order.js';
 import { dayOf, serialsOf } from './serials.js';
-import { compareVersions } from './tags.js';
+import { byVersion } from './tags.js';
 import type { ImageVersion, LeftOut, StreamsDocuments } from './types.js';
 
 /** Where the index says that the products are; LXD asks for exactly this path. */
 export const PRODUCTS_PATH = 'streams/v1/images.json';
-export const INDEX_PATH = 'streams/v1/index.json';
 
 const DATATYPE = 'image-downloads';
 const REQUIREMENT = 'requirements.';
@@ -56,9 +55,7 @@ function byProduct<Id>(versions: readonly ImageVersion<Id>[], leftOut: LeftOut[]
     if (other !== undefined)
       leftOut.push({ tag: `${image}/v${number}`, architecture, reason: 'Another release published later has the same tag.' });
   }
-  const sorted = [...products].map(
-    ([key, product]) => [key, [...product.values()].sort((a, b) => compareVersions(a.variant.version, b.variant.version))] as const,
-  );
+  const sorted = [...products].map(([key, product]) => [key, byVersion(product.values(), ({ variant }) => variant.version)] as const);
   return new Map(sorted);
 }
 

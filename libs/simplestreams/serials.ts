@@ -1,5 +1,5 @@
 import { byText } from './order.js';
-import { compareVersions } from './tags.js';
+import { byVersion } from './tags.js';
 
 /**
  * Keys of versions in a products document, by version: `YYYYMMDD_v<semver>` with the day of creation in UTC. LXD takes the newest day and, within it, the
@@ -15,8 +15,8 @@ export function serialsOf(created: ReadonlyMap<string, number>): Map<string, str
     versions.push(version);
   }
   const serials = new Map<string, string>();
-  for (const [day, versions] of days) {
-    versions.sort(compareVersions);
+  for (const [day, unsorted] of days) {
+    const versions = byVersion(unsorted, (version) => version);
     const plain = versions.every((version, at) => at === 0 || byText(versions[at - 1] as string, version) < 0);
     const digits = String(versions.length).length;
     versions.forEach((version, at) => {

@@ -34,3 +34,11 @@ export function isVersion(version: string): boolean {
 export function compareVersions(a: string, b: string): number {
   return semver.compareBuild(a, b) || byText(a, b);
 }
+
+/** In the order of `compareVersions`, each version parsed once. */
+export function byVersion<T>(values: Iterable<T>, versionOf: (value: T) => string): T[] {
+  const parsed = Array.from(values, (value) => ({ value, text: versionOf(value), version: new semver.SemVer(versionOf(value)) }));
+  return parsed
+    .sort((a, b) => a.version.compare(b.version) || a.version.compareBuild(b.version) || byText(a.text, b.text))
+    .map(({ value }) => value);
+}
