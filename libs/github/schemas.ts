@@ -29,9 +29,6 @@ const rawRelease = z.object({
 /** A page of `GET /repos/{owner}/{repo}/releases`, as far as we need it; drafts are dropped. */
 export const releasesAnswer = z.array(rawRelease).transform((releases) => releases.filter(({ draft }) => !draft).map(releaseOf));
 
-/** A release inside of a webhook's event. */
-export const releaseOfEvent = rawRelease.transform((raw) => ({ ...releaseOf(raw), draft: raw.draft }));
-
 function releaseOf(raw: z.output<typeof rawRelease>): Release {
   return {
     id: raw.id,

@@ -47,6 +47,7 @@ export async function deliver(url: string, secret: string, event: WebhookEvent, 
 export function renderEvent({ action = 'published', repository, release }: WebhookEvent, places: Places): Record<string, unknown> {
   return {
     action,
+    ...(action === 'edited' ? { changes: {} } : {}),
     release: renderRelease(release, repository, places),
     repository: renderRepository(repository, places),
     sender: renderUser(ownerOf(repository), places),
