@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, createPrivateKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { GithubConfig } from '#libs/config/github.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
@@ -65,7 +65,17 @@ export class Credentials {
   }
 
   async #renew({ appId, installationId, privateKeyFile }: AppAuth): Promise<InstallationToken> {
-    return await this.#ask({ appId, installationId, privateKey: await readSecret(privateKeyFile) });
+    const privateKey = await readSecret(privateKeyFile);
+    if (!isPrivateKey(privateKey)) throw unusable(privateKeyFile, 'it holds no private key in PEM form');
+    return await this.#ask({ appId, installationId, privateKey });
+  }
+}
+
+function isPrivateKey(pem: string): boolean {
+  try {
+    return createPrivateKey(pem).type === 'private';
+  } catch {
+    return false; // the reason may quote the file
   }
 }
 

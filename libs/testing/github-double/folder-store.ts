@@ -28,10 +28,12 @@ export class FolderStore implements ReleaseSource {
   }
 
   async releases(repository: string): Promise<readonly StoredRelease[] | undefined> {
-    const folder = join(this.#root, ...repository.split('/'));
+    const parts = repository.split('/');
+    if (!parts.every((part) => /^\w[\w.-]*$/.test(part))) return undefined;
+    const folder = join(this.#root, ...parts);
     const entries = await readFolder(folder);
     if (!entries) return undefined;
-    const tags = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'));
+    const tags = entries.filter((entry) => entry.isDirectory() && isEncoded(entry.name));
     return newestFirst(await Promise.all(tags.map(({ name }) => this.#release(repository, join(folder, name), decodeURIComponent(name)))));
   }
 
@@ -62,6 +64,10 @@ export class FolderStore implements ReleaseSource {
       throw error;
     }
   }
+}
+
+function isEncoded(name: string): boolean {
+  return /^[\w-](?:[\w.~!'()*-]|%[0-9A-Fa-f]{2})*$/.test(name);
 }
 
 async function readFolder(path: string): Promise<Dirent[] | undefined> {
