@@ -2,10 +2,12 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type GithubDouble, startGithubDouble } from '#libs/testing/github-double/index.js';
 import { createGithub } from './create-github.js';
+import { releasesOf } from './releases.js';
 import type { Github } from './types.js';
 
 const images = { owner: 'society', name: 'images' };
@@ -60,8 +62,14 @@ describe('a GitHub App', () => {
     await github.listReleases(images);
     double.access.revokeInstallationTokens();
     await expect(github.listReleases(images)).rejects.toMatchObject({ code: 'DENIED_UPSTREAM' });
-    expect((await github.listReleases(images)).listing.pages).toHaveLength(1);
+    const { listing } = await github.listReleases(images);
     expect(double.counts.token).toBe(2);
+    const asset = releasesOf(listing)[0]?.assets[0];
+    if (!asset) throw new Error('there is no asset');
+    double.access.revokeInstallationTokens();
+    await expect(github.openAsset(images, asset)).rejects.toMatchObject({ code: 'DENIED_UPSTREAM' });
+    expect(await text((await github.openAsset(images, asset)).body)).toBe('bytes');
+    expect(double.counts.token).toBe(3);
   });
 
   test('with another key is refused, and the key is not told', async () => {

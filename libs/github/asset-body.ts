@@ -23,7 +23,7 @@ export function assetBody(source: Readable, { expected, what, signal }: Expectat
       done(seen === expected ? null : cut(what, seen, expected));
     },
   });
-  source.once('error', (error) => counted.destroy(transportError(what, error, signal) as Error));
+  source.on('error', (error) => counted.destroy(transportError(what, error, signal) as Error));
   source.once('close', () => {
     if (!source.readableEnded) counted.destroy(cut(what, seen, expected));
   });

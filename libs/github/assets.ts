@@ -44,7 +44,9 @@ export async function openAsset(
   if (answer.status === 200 || answer.status === 206) return bytesOf(answer, { asset, options, what });
   const says = await sentenceOf(answer);
   downloads.api.limits.note(limitsOf, what, { status: answer.status, headers: answer.headers, says });
-  throw refusalOf({ answer, says, what, byApi: viaApi && url.origin === begin.url.origin }, downloads);
+  const byApi = viaApi && url.origin === begin.url.origin;
+  if (byApi && answer.status === 401) downloads.api.credentials.refused();
+  throw refusalOf({ answer, says, what, byApi }, downloads);
 }
 
 async function follow(downloads: AssetDownloads, begin: Hop, { from, to, signal }: AssetOptions, what: string) {
@@ -83,7 +85,8 @@ async function bytesOf(
   { asset, options, what }: { readonly asset: ReleaseAsset; readonly options: AssetOptions; readonly what: string },
 ): Promise<AssetBytes> {
   const problem = (why: string) => {
-    answer.body.destroy();
+    // Destroyed unread, it says that it was aborted: we know.
+    answer.body.on('error', () => undefined).destroy();
     return protocolError(what, why);
   };
   const encoding = headerOf(answer.headers, 'content-encoding') ?? 'identity';
