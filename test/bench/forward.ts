@@ -6,9 +6,9 @@ import { dialUntil } from '#libs/net/dial.js';
 import { kernelHas } from '../support/ports.js';
 import type { Member } from './members.js';
 import type { Options } from './options.js';
-import { atLeastShare, type Line, type Report } from './results.js';
+import { type Line, type Report, shareReached } from './results.js';
 import type { Stage } from './stage.js';
-import { median } from './statistics.js';
+import { median, medianRatio } from './statistics.js';
 
 const MEGABYTE = 1024 * 1024;
 const BYTES = 1024 * MEGABYTE;
@@ -94,11 +94,13 @@ async function listens({ address, port }: Place): Promise<void> {
   await waitFor(`a server at ${address}:${port}`, open, { timeoutMs: 15_000, intervalMs: 100 });
 }
 
-/** One round that does not count, then so many of each. */
+const WAYS = ['direct', 'forwarded', 'proxied'] as const satisfies readonly Way[];
+
+/** One round that does not count, then so many of each; every other one in the opposite order. */
 async function inTurns(ways: Record<Way, Place>, rounds: number, measure: (place: Place) => Promise<number>) {
   const found: Record<Way, number[]> = { direct: [], forwarded: [], proxied: [] };
   for (let round = -1; round < rounds; round++) {
-    for (const way of ['direct', 'forwarded', 'proxied'] as const) {
+    for (const way of round % 2 === 0 ? WAYS : WAYS.toReversed()) {
       const value = await measure(ways[way]);
       if (round >= 0) found[way].push(value);
     }
@@ -113,10 +115,11 @@ function lines(found: Record<Way, number[]>, unit: Line['unit'], share: number):
     of('through a forwarded port', 'forwarded'),
     of('through socat at the same place', 'proxied'),
   ];
+  const raw = direct.value;
   return [
     direct,
-    { ...forwarded, ...atLeastShare({ value: forwarded.value, raw: direct.value, share }) },
-    { ...proxied, raw: direct.value, ratio: proxied.value / direct.value },
+    { ...forwarded, raw, ...shareReached(medianRatio(found.forwarded, found.direct), share) },
+    { ...proxied, raw, ratio: medianRatio(found.proxied, found.direct) },
   ];
 }
 

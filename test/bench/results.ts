@@ -61,5 +61,10 @@ export function atMostMore({ value, raw, ms }: { readonly value: number; readonl
 
 /** Against the same of LXD: a share of its throughput that must be reached. */
 export function atLeastShare({ value, raw, share }: { readonly value: number; readonly raw: number; readonly share: number }) {
-  return { raw, ratio: value / raw, target: `≥ ${share} of raw`, met: value / raw >= share };
+  return { raw, ...shareReached(value / raw, share) };
+}
+
+/** The same of a ratio that was taken round by round. */
+export function shareReached(ratio: number, share: number) {
+  return { ratio, target: `≥ ${share} of raw`, met: ratio >= share };
 }

@@ -22,6 +22,11 @@ export function median(values: readonly number[]): number {
   return summaryOf(values).median;
 }
 
+/** Of two things that were measured in turns: the median of each round's own ratio, which other work on the machine moves less than a ratio of medians. */
+export function medianRatio(values: readonly number[], raw: readonly number[]): number {
+  return median(values.map((value, round) => value / (raw[round] ?? Number.NaN)));
+}
+
 /** Between neighbours by linear interpolation. */
 function quantile(sorted: readonly number[], part: number): number {
   const at = (sorted.length - 1) * part;
