@@ -20,6 +20,8 @@ export interface Parts {
 export interface Role {
   /** Reasons why it cannot serve, by part; empty when it can. */
   notReady(): Readonly<Record<string, string>>;
+  /** What it cannot do for all although it serves, by part; shown at /health/ready, which says ready. */
+  warnings?(): Readonly<Record<string, string>>;
   /** What it answers beside health and metrics. */
   readonly answers?: FurtherAnswers;
   /** Takes no more visitors; ends when those it has are gone, or with the deadline. */

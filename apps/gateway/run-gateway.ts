@@ -46,7 +46,7 @@ export async function runGateway(config: GatewayConfig, log: Logger): Promise<vo
     config.listen,
     () => ({ ...(directory.synced ? {} : { kubernetes: 'The webspaces have not been read yet.' }), ...role.notReady() }),
     metrics.registry,
-    role.answers,
+    { further: role.answers, warnings: () => role.warnings?.() ?? {} },
   );
   log.info({ role: config.role }, 'gateway runs');
 

@@ -4,15 +4,21 @@ import type { Registry } from 'prom-client';
 /** Reasons why the process is not ready, by part; empty when it is. */
 export type Readiness = () => Readonly<Record<string, string>>;
 
+/** What is not as it should be although the process is ready, by part. */
+export type Warnings = () => Readonly<Record<string, string>>;
+
 /** What a process answers at further paths; undefined for one it does not know. */
 export type FurtherAnswers = (path: string) => { readonly status: number; readonly body: unknown } | undefined;
 
-/** `/health/live`, `/health/ready` with its reasons, `/metrics`, and what else the process answers. */
+/** `/health/live`, `/health/ready` with its reasons and warnings, `/metrics`, and what else the process answers. */
 export function startHealthServer(
   listen: { readonly host: string; readonly port: number },
   readiness: Readiness,
   registry: Registry,
-  further: FurtherAnswers = () => undefined,
+  {
+    further = () => undefined,
+    warnings = () => ({}),
+  }: { readonly further?: FurtherAnswers | undefined; readonly warnings?: Warnings } = {},
 ): Promise<Server> {
   const server = createServer(async (request, response) => {
     const json = (status: number, body: unknown) =>
@@ -23,7 +29,7 @@ export function startHealthServer(
       case '/health/ready': {
         const reasons = readiness();
         const ready = Object.keys(reasons).length === 0;
-        return json(ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', reasons });
+        return json(ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', reasons, warnings: warnings() });
       }
       case '/metrics':
         return response.writeHead(200, { 'content-type': registry.contentType }).end(await registry.metrics());

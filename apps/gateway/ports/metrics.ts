@@ -5,6 +5,7 @@ export interface PortsGauges {
   active(): boolean;
   kernelEntries(): number;
   listeners(): number;
+  listenersLimit(): number;
   withoutListener(): number;
   waiting(): number;
   streams(): number;
@@ -25,6 +26,11 @@ export function createPortsMetrics(registry: Registry, gauges: PortsGauges): { r
   gauge('active', 'Whether this is the gateway that forwards', () => Number(gauges.active()));
   gauge('kernel_entries', 'Forwards in the kernel', gauges.kernelEntries);
   gauge('listeners', 'Forwards with a listener', gauges.listeners);
+  gauge(
+    'listeners_limit',
+    'As many listeners as there may be: ports.listeners, or what the limit of open files leaves',
+    gauges.listenersLimit,
+  );
   gauge(
     'without_listener',
     'Forwards that should have a listener and have none: the limit, or a port that is taken',

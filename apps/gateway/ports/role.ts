@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Parts, Role } from '../role.js';
 import { Waiting } from '../waiting.js';
+import { Descriptors, openFilesLimit } from './descriptors.js';
 import { Forwarder } from './forwarder.js';
 import { Kernel } from './kernel.js';
 import { Leader } from './leader.js';
@@ -16,9 +17,16 @@ import { Traffic } from './traffic.js';
 
 /** Forwarded ports: in the kernel for webspaces that run, by listeners for those that are off. */
 export async function startPorts({ config, directory, boots, kube, metrics, log }: Parts): Promise<Role> {
-  const { forwarding, hostAddress, snat, podName, leaseSeconds, udpIdleSeconds, listeners: limit } = config.ports;
+  const { forwarding, hostAddress, snat, podName, leaseSeconds, udpIdleSeconds } = config.ports;
   const waiting = new Waiting({ waiting: config.boot.waiting, waitingPerWebspace: config.boot.waitingPerWebspace });
-  const streams = new Streams(config.ports.streams);
+  const openFiles = openFilesLimit();
+  const descriptors = new Descriptors(openFiles);
+  const limit = Math.min(config.ports.listeners, descriptors.mostListeners);
+  if (limit < config.ports.listeners || config.ports.streams > descriptors.mostStreams) {
+    const { mostListeners, mostStreams } = descriptors;
+    log.warn({ openFiles, mostListeners, mostStreams }, 'fewer files may be open than ports.listeners and ports.streams need');
+  }
+  const streams = new Streams(config.ports.streams, descriptors);
   const traffic = new Traffic();
   const kernel = forwarding === 'kernel' ? new Kernel({ run: localTools(), hostAddress, snat }) : undefined;
   // Where containers see the gateway instead of the client, every gateway's way is as good as another's.
@@ -27,6 +35,7 @@ export async function startPorts({ config, directory, boots, kube, metrics, log 
     active: () => forwarder.active,
     kernelEntries: () => kernel?.entries.size ?? 0,
     listeners: () => listeners.count,
+    listenersLimit: () => limit,
     withoutListener: () => listeners.refused,
     waiting: () => waiting.count,
     streams: () => streams.count,
@@ -35,6 +44,7 @@ export async function startPorts({ config, directory, boots, kube, metrics, log 
     parts: { directory, boots, waiting, streams, traffic, metrics, udpIdleMs: udpIdleSeconds * 1000, log },
     hostAddress: hostAddress ?? '0.0.0.0',
     limit,
+    descriptors,
     log,
     onUdpClosed: (key) => forwarder.forgetFlows(key),
   });
@@ -61,6 +71,7 @@ export async function startPorts({ config, directory, boots, kube, metrics, log 
   }
   return {
     notReady: () => (forwarder.problem === undefined ? {} : { kernel: forwarder.problem }),
+    warnings: () => (listeners.shortage === undefined ? {} : { listeners: listeners.shortage }),
     answers: statusAnswers(directory, forwarder, traffic),
     drain: async (deadlineMs) => {
       // The next one must be able to listen at the same ports.

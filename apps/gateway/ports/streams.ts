@@ -5,6 +5,7 @@ import type { Boots } from '../boots.js';
 import type { Directory, WebspaceView } from '../directory.js';
 import type { GatewayMetrics } from '../metrics.js';
 import type { Waiting } from '../waiting.js';
+import type { Descriptors } from './descriptors.js';
 import type { Traffic } from './traffic.js';
 
 /** What listeners share. */
@@ -19,14 +20,18 @@ export interface ListenerParts {
   readonly log: Logger;
 }
 
-/** Connections and UDP flows through this process, so many and no more: each needs up to two file descriptors. */
+const DESCRIPTORS = 2;
+
+/** Connections and UDP flows through this process, so many and no more; each needs up to two file descriptors. */
 export class Streams {
   readonly #limit: number;
+  readonly #descriptors: Descriptors;
   #count = 0;
   #idle: (() => void)[] = [];
 
-  constructor(limit: number) {
+  constructor(limit: number, descriptors: Descriptors) {
     this.#limit = limit;
+    this.#descriptors = descriptors;
   }
 
   get count(): number {
@@ -35,13 +40,14 @@ export class Streams {
 
   /** True when there was room for one more, which {@link end} gives back. */
   begin(): boolean {
-    if (this.#count >= this.#limit) return false;
+    if (this.#count >= this.#limit || !this.#descriptors.take(DESCRIPTORS)) return false;
     this.#count += 1;
     return true;
   }
 
   end(): void {
     this.#count -= 1;
+    this.#descriptors.give(DESCRIPTORS);
     if (this.#count > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
