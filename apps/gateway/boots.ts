@@ -118,7 +118,9 @@ export class Boots {
         { update: STARTED_UPDATE, timeoutMs: holdMs, checked: true },
       );
       if (outcome.status === 'running') {
-        throw new PlatformError('UNAVAILABLE', `${name} takes long to start.`, { details: { operation: outcome.id, retryAfterMs: 5_000 } });
+        throw new PlatformError('UNAVAILABLE', `${name} takes long to start.`, {
+          details: { reason: 'takes-long', operation: outcome.id, retryAfterMs: 5_000 },
+        });
       }
       tell(outcome.result.changed ? 'started' : 'ran');
       return { ...outcome.result, at: Date.now() };

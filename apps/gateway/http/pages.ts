@@ -20,32 +20,38 @@ export const NOBODYS: Notice = {
 export const NOT_READY: Notice = {
   status: 503,
   title: 'One moment',
-  text: 'The gateway has just started and does not know all webspaces yet.',
+  text: 'This server has just started and does not know all sites yet.',
   retryAfterSeconds: 1,
 };
 
 export const SUSPENDED: Notice = {
   status: 403,
-  title: 'This webspace is suspended',
-  text: 'Its site is off until it is resumed. Its owner finds the reason with the status of the webspace.',
+  title: 'This site is suspended',
+  text: 'It is off until it is resumed. If it is yours, the status of your webspace says why.',
 };
 
 const CROWDED = {
   status: 503,
-  title: 'This webspace is starting',
-  text: 'Many visitors wait for it already. This page tries again by itself.',
+  title: 'This site is starting',
+  text: 'Many people wait for it already.',
+} as const;
+
+const SLOW = {
+  status: 503,
+  title: 'This site takes long to start',
+  text: 'It was off, and is being started for you.',
 } as const;
 
 const SILENT = {
   status: 503,
-  title: 'This webspace does not answer',
-  text: 'It runs, but no web server in it answers on its port. If it is yours, start your web server, or set httpPort to the port that it uses.',
+  title: 'This site does not answer',
+  text: 'Its webspace runs, but no web server in it answers on its port. If it is yours, start your web server, or set httpPort to the port that it uses.',
 } as const;
 
 const FAILED = {
   status: 503,
-  title: 'This webspace could not be started',
-  text: 'The next visit tries again.',
+  title: 'This site could not be started',
+  text: 'It was off, and starting it for you failed.',
 } as const;
 
 /** What an error means for a visitor; nothing of its message is shown, which is for those who run the platform. */
@@ -57,6 +63,7 @@ export function noticeOf(error: unknown): Notice {
   if (code === 'NOT_FOUND') return NOBODYS;
   if (code === 'RATE_LIMITED') return { ...CROWDED, retryAfterSeconds };
   if (details['reason'] === 'not-listening') return { ...SILENT, retryAfterSeconds };
+  if (details['reason'] === 'takes-long') return { ...SLOW, ...operation, retryAfterSeconds };
   return { ...FAILED, ...operation, retryAfterSeconds };
 }
 
@@ -75,14 +82,22 @@ export function tell(request: IncomingMessage, response: ServerResponse, notice:
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
-function lineOf({ title, text, operation }: Notice): string {
-  return `${title}. ${text}${operation === undefined ? '' : ` Operation: ${operation}`}\n`;
+function lineOf({ title, text, operation, retryAfterSeconds }: Notice): string {
+  const again = retryAfterSeconds === undefined ? '' : ` Try again in ${duration(retryAfterSeconds)}.`;
+  return `${title}. ${text}${again}${operation === undefined ? '' : ` Operation: ${operation}`}\n`;
+}
+
+function duration(seconds: number): string {
+  return seconds === 1 ? 'a second' : `${seconds} seconds`;
 }
 
 function pageOf({ title, text, operation, retryAfterSeconds }: Notice): string {
   const refresh = retryAfterSeconds === undefined ? '' : `<meta http-equiv="refresh" content="${retryAfterSeconds}">`;
+  const again = retryAfterSeconds === undefined ? '' : `<p>This page tries again by itself in ${duration(retryAfterSeconds)}.</p>`;
   const shown =
-    operation === undefined ? '' : `<p>If it goes on, tell the people who run this platform: <code>${escaped(operation)}</code></p>`;
+    operation === undefined
+      ? ''
+      : `<p class="small">If it goes on, tell the people who run this platform what failed:<br><code>${escaped(operation)}</code></p>`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -95,13 +110,15 @@ ${refresh}
 :root { color-scheme: light dark; }
 body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 18vh auto 0; padding: 0 1.5rem; }
 h1 { font-size: 1.6rem; font-weight: 600; }
-code { font-size: 0.9rem; overflow-wrap: anywhere; }
+.small { font-size: 0.9rem; }
+code { overflow-wrap: anywhere; }
 </style>
 </head>
 <body>
 <main>
 <h1>${escaped(title)}</h1>
 <p>${escaped(text)}</p>
+${again}
 ${shown}
 </main>
 </body>

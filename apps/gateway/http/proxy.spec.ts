@@ -288,6 +288,12 @@ describe('a visitor is told', () => {
   test.each([
     ['suspended', new PlatformError('CONFLICT', 'x', { details: { reason: 'suspended' } }), 403, /suspended/],
     ['failed', new PlatformError('OPERATION_FAILED', 'secret place', { details: { operation: 'boot:ws-u1:7' } }), 503, /boot:ws-u1:7/],
+    [
+      'slow',
+      new PlatformError('UNAVAILABLE', 'secret place', { details: { reason: 'takes-long', operation: 'boot:ws-u1:7' } }),
+      503,
+      /takes long.*boot:ws-u1:7/s,
+    ],
     ['unexpected', new Error('secret place'), 503, /could not be started/],
   ])('of a boot that is %s, without what the error says', async (_what, error, status, text) => {
     await echoing('alice');
@@ -296,6 +302,7 @@ describe('a visitor is told', () => {
       const answer = await ask('alice.test', { headers });
       expect(answer).toMatchObject({ status, body: expect.stringMatching(text) });
       expect(answer.body).not.toContain('secret');
+      expect(/again (by itself )?in 2 seconds/.test(answer.body)).toBe(status === 503);
     }
   });
 
