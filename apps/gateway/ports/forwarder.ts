@@ -55,7 +55,9 @@ export class Forwarder {
     return this.#problem;
   }
 
+  /** Nothing more when it has started already: a turn of the Lease that failed half way is begun again. */
   start(): void {
+    if (this.#active) return;
     this.#active = true;
     this.#all = true;
     this.#unsubscribe = this.#parts.directory.onChange((name) => {
