@@ -6,6 +6,8 @@ import type { Operations } from '#libs/temporal/operations.js';
 import type { WebspaceView } from './directory.js';
 
 const NEVER = new AbortController().signal;
+/** A failure that ended so long ago says nothing of the next boot, and its webspace may be gone. */
+const FORGET_MS = 600_000;
 
 /** What a visitor came by. */
 export type Trigger = 'http' | 'sni' | 'port';
@@ -71,10 +73,8 @@ export class Boots {
     boot.then(
       () => this.#failures.delete(uid),
       (error: unknown) => {
-        const count = (failure?.count ?? 0) + 1;
-        const pause = Math.min(this.#options.backOffMs * 2 ** (count - 1), this.#options.backOffMaxMs);
-        this.#failures.set(uid, { error, count, until: Date.now() + pause });
-        this.#options.log.warn({ webspace: name, trigger, error: messageOf(error), pauseMs: pause }, 'boot failed');
+        const pauseMs = this.#failed(uid, error);
+        this.#options.log.warn({ webspace: name, trigger, error: messageOf(error), pauseMs }, 'boot failed');
       },
     );
     return boot;
@@ -95,9 +95,13 @@ export class Boots {
     return answer;
   }
 
-  /** Forgets what is known of a webspace that is gone. */
-  forget(uid: string): void {
-    this.#failures.delete(uid);
+  #failed(uid: string, error: unknown): number {
+    const now = Date.now();
+    for (const [other, { until }] of this.#failures) if (until + FORGET_MS < now) this.#failures.delete(other);
+    const count = (this.#failures.get(uid)?.count ?? 0) + 1;
+    const pause = Math.min(this.#options.backOffMs * 2 ** (count - 1), this.#options.backOffMaxMs);
+    this.#failures.set(uid, { error, count, until: now + pause });
+    return pause;
   }
 
   async #boot({ name, owner }: WebspaceView, trigger: Trigger, visited: string): Promise<Started> {
