@@ -134,7 +134,8 @@ function exchange(connection: Socket, { request, response, signal }: Visit, upgr
       headers: requestHeaders(request, upgrades) as unknown as Record<string, string>,
       signal,
     });
-    upstream.once('error', reject);
+    // Also what goes wrong with the request's body after its answer has begun.
+    upstream.on('error', reject);
     upstream.once('response', (message) => resolve({ is: 'response', message }));
     upstream.once('upgrade', (message, socket, head) => resolve({ is: 'upgrade', message, socket: socket as Socket, head }));
     upstream.on('continue', () => response.writeContinue());
