@@ -7,7 +7,6 @@ export interface PortsGauges {
   listeners(): number;
   listenersLimit(): number;
   withoutListener(): number;
-  waiting(): number;
   streams(): number;
 }
 
@@ -36,7 +35,6 @@ export function createPortsMetrics(registry: Registry, gauges: PortsGauges): { r
     'Forwards that should have a listener and have none: the limit, or a port that is taken',
     gauges.withoutListener,
   );
-  gauge('waiting', 'Visitors who wait for a webspace', gauges.waiting);
   gauge('streams', 'Connections and UDP flows through this process', gauges.streams);
   const kernelFailures = new Counter({
     name: 'webspaces_gateway_ports_kernel_failures_total',

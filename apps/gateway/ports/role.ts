@@ -18,7 +18,8 @@ import { Traffic } from './traffic.js';
 /** Forwarded ports: in the kernel for webspaces that run, by listeners for those that are off. */
 export async function startPorts({ config, directory, boots, kube, metrics, log }: Parts): Promise<Role> {
   const { forwarding, hostAddress, snat, podName, leaseSeconds, udpIdleSeconds } = config.ports;
-  const waiting = new Waiting({ waiting: config.boot.waiting, waitingPerWebspace: config.boot.waitingPerWebspace });
+  const waiting = new Waiting(config.boot);
+  metrics.waiters(() => waiting.count);
   const openFiles = openFilesLimit();
   const descriptors = new Descriptors(openFiles);
   const limit = Math.min(config.ports.listeners, descriptors.mostListeners);
@@ -37,7 +38,6 @@ export async function startPorts({ config, directory, boots, kube, metrics, log 
     listeners: () => listeners.count,
     listenersLimit: () => limit,
     withoutListener: () => listeners.refused,
-    waiting: () => waiting.count,
     streams: () => streams.count,
   });
   const listeners = new Listeners({

@@ -54,10 +54,12 @@ async function serve(parts: ListenerParts, external: number, client: Socket): Pr
   const left = new AbortController();
   client.once('close', () => left.abort());
   const visited = `port ${external}`;
+  const begun = performance.now();
   try {
     const target = await waiting.during(view.uid, () =>
       reach(boots, view, port.internal, { trigger: 'port', visited, signal: left.signal }),
     );
+    metrics.held('port', (performance.now() - begun) / 1000);
     await stream(parts, client, target, { view, port });
   } catch (error) {
     turnedAway(parts, error, { webspace: view.name, port: portKey(port) });
