@@ -9,7 +9,7 @@ import { Kernel } from './kernel.js';
 import { Leader } from './leader.js';
 import { Listeners } from './listeners.js';
 import { createPortsMetrics } from './metrics.js';
-import { labelPod, unlabelPod } from './pod-label.js';
+import { labelPod, labelPodInTime, unlabelPod } from './pod-label.js';
 import { statusAnswers } from './status.js';
 import { Streams } from './streams.js';
 import { localTools } from './tools.js';
@@ -63,9 +63,10 @@ export async function startPorts({ config, directory, boots, kube, metrics, log 
       if (podName !== undefined) await unlabelPod(kube, podName);
     },
   });
+  const ending = new AbortController();
   if (everyoneActive) {
     forwarder.start();
-    if (podName !== undefined) await labelPod(kube, podName, { alone: false });
+    if (podName !== undefined) void labelPodInTime(kube, podName, { log, signal: ending.signal });
   } else {
     leader.start();
   }
@@ -74,6 +75,7 @@ export async function startPorts({ config, directory, boots, kube, metrics, log 
     warnings: () => (listeners.shortage === undefined ? {} : { listeners: listeners.shortage }),
     answers: statusAnswers(directory, forwarder, traffic),
     drain: async (deadlineMs) => {
+      ending.abort();
       // The next one must be able to listen at the same ports.
       await forwarder.stop();
       await leader.release();
