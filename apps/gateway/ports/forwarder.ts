@@ -32,6 +32,8 @@ export class Forwarder {
   readonly #dirty = new Set<string>();
   /** What each webspace was served with in the last round. */
   readonly #served = new Map<string, Served>();
+  /** UDP ports whose listeners have closed. */
+  readonly #closed = new Set<string>();
   #all = true;
   #adopted = false;
   #problem: string | undefined;
@@ -78,6 +80,7 @@ export class Forwarder {
     await this.#running;
     this.#parts.listeners.closeAll();
     this.#served.clear();
+    this.#closed.clear();
     this.#adopted = false;
   }
 
@@ -93,7 +96,15 @@ export class Forwarder {
   /** Lets a UDP port's flows find the kernel once its listener has gone. */
   forgetFlows(key: string): void {
     const { kernel } = this.#parts;
-    if (kernel) void this.#queue(() => kernel.forgetFlows(key));
+    if (!kernel || !this.#active) return;
+    this.#closed.add(key);
+    // Listeners mostly close many at once.
+    if (this.#closed.size > 1) return;
+    void this.#queue(async () => {
+      const keys = [...this.#closed];
+      this.#closed.clear();
+      await kernel.forgetFlows(keys);
+    });
   }
 
   #soon(ms: number): void {

@@ -1,6 +1,6 @@
 import { isPlatformError } from '#libs/errors/platform-error.js';
 import { difference, type Entries, type Entry } from './plan.js';
-import { changeScript, type KernelState, parseListing, type RuleOptions, tableScript } from './rules.js';
+import { changeScript, type KernelState, parseListing, portsOfFlows, type RuleOptions, tableScript } from './rules.js';
 import type { RunTool } from './tools.js';
 
 export interface KernelOptions extends RuleOptions {
@@ -49,16 +49,23 @@ export class Kernel {
     const script = changeScript(this.#entries, change, this.#counted);
     if (script !== '') await this.#options.run('nft', ['-f', '-'], script);
     this.#counted = new Set([...wanted.values()].map(({ address }: Entry) => address));
-    for (const key of changed) if (key.startsWith('udp-') && !keepFlows(key)) await this.forgetFlows(key);
+    await this.forgetFlows(changed.filter((key) => key.startsWith('udp-') && !keepFlows(key)));
     this.#entries = new Map(wanted);
   }
 
-  /** The next datagram of every flow to that UDP port is led as one of a new flow. */
-  async forgetFlows(key: string): Promise<void> {
+  /** The next datagram of every flow to these UDP ports is led as one of a new flow. */
+  async forgetFlows(keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return;
+    // Deleting takes a process for each port, and most have no flow: those that have one are looked up first.
+    const flows = portsOfFlows(await this.#options.run('conntrack', ['-L', '-p', 'udp']));
+    for (const key of keys) if (flows.has(key.slice('udp-'.length))) await this.#deleteFlows(key.slice('udp-'.length));
+  }
+
+  async #deleteFlows(port: string): Promise<void> {
     try {
-      await this.#options.run('conntrack', ['-D', '-p', 'udp', '--orig-port-dst', key.slice('udp-'.length)]);
+      await this.#options.run('conntrack', ['-D', '-p', 'udp', '--orig-port-dst', port]);
     } catch (error) {
-      // It exits with 1 when there was none.
+      // It exits with 1 when there was none any more.
       if (!isPlatformError(error) || !String(error.details['output']).includes('0 flow entries')) throw error;
     }
   }

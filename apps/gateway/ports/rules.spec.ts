@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { difference } from './plan.js';
-import { changeScript, parseListing, tableScript } from './rules.js';
+import { changeScript, parseListing, portsOfFlows, tableScript } from './rules.js';
 
 const entry = (address: string, internal: number) => ({ address, internal });
 
@@ -55,4 +55,13 @@ describe("nft's listing", () => {
       expect(() => parseListing(text)).toThrow(/Delete the table/);
     },
   );
+});
+
+test('ports with UDP flows are those that clients meant', () => {
+  const lines = [
+    'udp      17 29 src=10.76.8.1 dst=10.76.8.2 sport=40000 dport=50104 [UNREPLIED] src=10.85.0.9 dst=10.76.8.1 sport=7004 dport=40000 mark=0 use=1',
+    'udp      17 118 src=10.76.8.1 dst=10.76.8.2 sport=50105 dport=50106 src=10.85.0.9 dst=10.76.8.1 sport=7004 dport=50105 [ASSURED] mark=0 use=1',
+  ];
+  expect([...portsOfFlows(`${lines.join('\n')}\n`)]).toEqual(['50104', '50106']);
+  expect(portsOfFlows('').size).toBe(0);
 });

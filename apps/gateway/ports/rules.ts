@@ -102,3 +102,8 @@ export function parseListing(text: string): KernelState {
     });
   }
 }
+
+/** External ports that have flows, by the answer to `conntrack -L -p udp`: of each line the first port is the one that the client meant. */
+export function portsOfFlows(text: string): Set<string> {
+  return new Set([...text.matchAll(/^udp\b.*?\bdport=(\d+)/gm)].map(([, port = '']) => port));
+}
