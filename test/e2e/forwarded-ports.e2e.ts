@@ -5,7 +5,7 @@ import { gatewayPortsBeside } from '#lab/gateway-ports.js';
 import { waitFor } from '#lab/wait.js';
 import { openSession, report, type Session, times } from '../support/lab-session.js';
 import type { Member } from '../support/members.js';
-import { dial, forward, kernelHas, portsStatus, serveInside, talk } from '../support/ports.js';
+import { dial, forward, kernelHas, portsStatus, serveInside, talk, udpInside } from '../support/ports.js';
 import { countStarts, type Starts } from '../support/starts.js';
 
 const ECHO = 50_101;
@@ -164,17 +164,6 @@ describe('row 20: a forwarded port of a webspace that runs', () => {
 
 describe('UDP', () => {
   const UDP = 50_104;
-  const SECONDS = 20;
-  /** Tells who sent a datagram, in the container's network. */
-  const SERVER = `
-    const socket = require('node:dgram').createSocket('udp4');
-    socket.on('message', (words, { address, port }) => socket.send(address + ' ' + words, port, address)).bind(7004);
-    setTimeout(() => socket.close(), ${SECONDS * 1000});`;
-  const serverInside = async () => {
-    const { pid } = await session.lab.stack.lxd.client.request<{ pid: number }>('GET', `/1.0/instances/${member.webspace}/state`);
-    await session.lab.sandboxExec(['nsenter', '-t', String(pid), '-n', process.execPath, '-e', SERVER]);
-    throw new Error(`no answer within ${SECONDS} s`);
-  };
 
   it('keeps the first datagram while the webspace boots; later flows go by the kernel with the client’s address', async () => {
     await session.members.change(member, { ports: { add: [{ protocol: 'udp', external: UDP, internal: 7004 }] } });
@@ -185,7 +174,7 @@ describe('UDP', () => {
     const answers = clients.map(async (client) => String((await once(client, 'message'))[0]));
     clients[0].send('first', UDP, router);
     await waitFor('the start', async () => starts.of(member.webspace) > before, { timeoutMs: 15_000, intervalMs: 20 });
-    const failure = serverInside();
+    const failure = udpInside(session.lab, member, 7004);
     expect(await Promise.race([answers[0], failure])).toMatch(/ first$/);
     await kernelHas(session.lab, member, ...ALL, `udp-${UDP}`);
     clients[1].send('later', UDP, router);
