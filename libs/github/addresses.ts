@@ -1,4 +1,4 @@
-import { lookup } from 'node:dns';
+import { type LookupAddress, type LookupAllOptions, lookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
@@ -28,17 +28,29 @@ export function assertPublic(address: string, host: string): void {
   });
 }
 
-/** A look-up for connections: what it checked is what is connected to, whatever the name stands for a moment later. */
-export const lookupPublic: LookupFunction = (host, options, callback) => {
-  lookup(host, { ...options, all: true }, (error, found) => {
-    if (error) return callback(error, '', 0);
-    try {
-      for (const { address } of found) assertPublic(address, host);
-    } catch (refusal) {
-      return callback(refusal as Error, '', 0);
-    }
-    const first = found[0];
-    if (options.all === true) callback(null, found);
-    else callback(null, first?.address ?? '', first?.family ?? 0);
-  });
-};
+/** What a name stands for: all of its addresses. */
+export type ResolveAll = (
+  host: string,
+  options: LookupAllOptions,
+  callback: (error: NodeJS.ErrnoException | null, found: LookupAddress[]) => void,
+) => void;
+
+/**
+ * A look-up for connections: what it checked is what is connected to, whatever the name stands for a moment later. A name with one address that
+ * is not public is refused as a whole.
+ */
+export function publicLookup(resolveAll: ResolveAll = lookup): LookupFunction {
+  return (host, options, callback) => {
+    resolveAll(host, { ...options, all: true }, (error, found) => {
+      if (error) return callback(error, '', 0);
+      try {
+        for (const { address } of found) assertPublic(address, host);
+      } catch (refusal) {
+        return callback(refusal as Error, '', 0);
+      }
+      const first = found[0];
+      if (options.all === true) callback(null, found);
+      else callback(null, first?.address ?? '', first?.family ?? 0);
+    });
+  };
+}

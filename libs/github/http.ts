@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { Agent, buildConnector, type Dispatcher, request } from 'undici';
-import { assertPublic, lookupPublic } from './addresses.js';
+import { assertPublic, publicLookup } from './addresses.js';
 import { transportError } from './errors.js';
 
 /** Headers of an answer, names in lower case. */
@@ -38,7 +38,7 @@ export class GuardedHttp {
   constructor({ trustedOrigins, allowPrivateAddresses, caFile, timeoutMs }: HttpOptions) {
     const tls = { timeout: timeoutMs, ...(caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') }) };
     const open = buildConnector(tls);
-    const guarded = buildConnector({ ...tls, lookup: lookupPublic });
+    const guarded = buildConnector({ ...tls, lookup: publicLookup() });
     this.#agent = new Agent({
       connect: (options, callback) => {
         if (allowPrivateAddresses || trustedOrigins.has(originOf(options))) return open(options, callback);

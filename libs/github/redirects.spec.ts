@@ -7,7 +7,6 @@ import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { makeCertificate } from '#libs/testing/certificates.js';
 import { type GithubDouble, startGithubDouble } from '#libs/testing/github-double/index.js';
-import { privateReason } from './addresses.js';
 import { createGithub } from './create-github.js';
 import { releasesOf } from './releases.js';
 import type { Github, ReleaseAsset } from './types.js';
@@ -144,41 +143,4 @@ test.each([
   await expect(client().listReleases(repository)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
   await expect(client().openAsset(repository, asset)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
   expect(double.requests).toEqual([]);
-});
-
-describe('an address', () => {
-  test.each(['140.82.121.4', '185.199.108.133', '2606:50c0:8000::153', '64:ff9b::8c52:7904'])('%s is public', (address) => {
-    expect(privateReason(address)).toBeUndefined();
-  });
-
-  test.each([
-    ...[
-      '127.0.0.1',
-      '127.9.9.9',
-      '0.0.0.0',
-      '10.1.2.3',
-      '172.16.0.1',
-      '192.168.1.1',
-      '169.254.169.254',
-      '100.100.100.200',
-      '192.0.0.192',
-      '168.63.129.16',
-    ],
-    ...[
-      '224.0.0.1',
-      '255.255.255.255',
-      '198.18.0.1',
-      '::',
-      '::1',
-      'fe80::1',
-      'fc00::1',
-      'fd00:ec2::254',
-      'ff02::1',
-      '::ffff:10.0.0.1',
-      '::ffff:a9fe:a9fe',
-    ],
-    ...['64:ff9b::a00:1', '64:ff9b::7f00:1', '2002:7f00:1::', '2001:db8::1', 'fec0::1', 'not an address', ''],
-  ])('%s is not', (address) => {
-    expect(privateReason(address)).toEqual(expect.any(String));
-  });
 });
