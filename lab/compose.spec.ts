@@ -4,6 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { apiConfigSchema } from '#libs/config/api.js';
 import { gatewayConfigSchema } from '#libs/config/gateway.js';
+import { octolxdConfigSchema } from '#libs/config/octolxd.js';
 import { workerConfigSchema } from '#libs/config/worker.js';
 import { projectRoot } from './project.js';
 
@@ -27,14 +28,16 @@ describe('docker-compose.yml', () => {
     expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);
   });
 
-  test('builds API, worker and gateway from files that exist and run as an ordinary user', () => {
-    for (const name of ['api', 'worker', 'gateway']) expect(read(services[name]?.build?.dockerfile ?? '')).toMatch(/^USER node$/m);
+  test('builds API, worker, gateway and image server from files that exist and run as an ordinary user', () => {
+    for (const name of ['api', 'worker', 'gateway', 'octolxd'])
+      expect(read(services[name]?.build?.dockerfile ?? '')).toMatch(/^USER node$/m);
   });
 
   test.each([
     ['api', apiConfigSchema],
     ['worker', workerConfigSchema],
     ['gateway', gatewayConfigSchema],
+    ['octolxd', octolxdConfigSchema],
   ])('gives the %s a configuration it accepts', (name, schema) => {
     expect(schema.safeParse(parse(read(`deploy/docker/config/${name}.yaml`))).error?.issues ?? []).toEqual([]);
   });

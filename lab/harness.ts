@@ -39,6 +39,8 @@ export const PROCESS_NAMES = [
   'api',
   'gateway',
   'gateway-ports',
+  'github',
+  'octolxd',
 ] as const;
 export type ProcessName = (typeof PROCESS_NAMES)[number];
 

@@ -77,6 +77,11 @@ export class Lxd {
   private spec(): ProcessSpec {
     mkdirSync(this.profile.paths.lxd, { recursive: true, mode: 0o711 });
     const daemon = ['lxd'];
-    return { ...this.sandbox.inside(daemon), env: { LXD_DIR: this.profile.paths.lxd }, becomes: daemon, recordChild: true };
+    return {
+      ...this.sandbox.inside(daemon),
+      env: { LXD_DIR: this.profile.paths.lxd, SSL_CERT_FILE: this.profile.paths.caFile },
+      becomes: daemon,
+      recordChild: true,
+    };
   }
 }

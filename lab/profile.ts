@@ -21,6 +21,10 @@ export interface Ports {
   readonly controllerManager: number;
   readonly dns: number;
   readonly certManager: number;
+  /** The simulator of GitHub, and where it keeps its files. */
+  readonly github: number;
+  readonly githubStorage: number;
+  readonly octolxd: number;
   /** In the router's network namespace. */
   readonly gatewayPorts: number;
 }
@@ -55,6 +59,10 @@ export interface Paths {
   readonly apps: string;
   readonly tokens: string;
   readonly dnsNames: string;
+  /** What the simulator of GitHub serves. */
+  readonly github: string;
+  /** Configuration of `lxc` with the lab's image server as a remote. */
+  readonly lxcConfig: string;
 }
 
 export interface Profile {
@@ -144,6 +152,9 @@ function portsAt(base: number): Ports {
     dns: base + 53,
     certManager: base + 403,
     gatewayPorts: base + 330,
+    github: base + 340,
+    githubStorage: base + 341,
+    octolxd: base + 350,
   };
 }
 
@@ -180,5 +191,7 @@ function pathsIn(state: string): Paths {
     apps: join(state, 'apps'),
     tokens: join(state, 'tokens'),
     dnsNames: join(state, 'dns.json'),
+    github: join(state, 'github'),
+    lxcConfig: join(state, 'lxc'),
   };
 }

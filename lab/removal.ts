@@ -15,7 +15,7 @@ export interface Removal {
 }
 
 /** Ours may be in the middle of a change to a system that stays (`--use-existing`), so they are asked to end. */
-const ASKED_TO_END = new Set(['api', 'worker', 'gateway', 'gateway-ports']);
+const ASKED_TO_END = new Set(['api', 'worker', 'gateway', 'gateway-ports', 'octolxd']);
 
 /** Removes one lab wholly: processes, sandbox, links, routes, cgroups and files. The cache of tools stays. */
 export async function removeLab(profile: Profile): Promise<Removal> {

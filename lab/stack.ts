@@ -6,9 +6,11 @@ import { ControlPlane } from './control-plane.js';
 import { dnsAddress, dnsProcess } from './dns.js';
 import { gatewayPortsProcess, writeGatewayPortsFiles } from './gateway-ports.js';
 import { buildImage, type Image, importImage } from './image.js';
+import { publishSampleImages } from './image-release.js';
 import { ensureInternet } from './internet.js';
 import { Lxd } from './lxd.js';
 import { ensureNetwork, refuseQuickly } from './network.js';
+import { githubProcess, octolxdProcess, writeOctolxdFiles } from './octolxd.js';
 import { CertificateAuthority } from './pki.js';
 import type { LabProcess } from './process.js';
 import type { Profile } from './profile.js';
@@ -39,6 +41,8 @@ export class Stack {
   readonly worker: LabProcess;
   readonly gateway: LabProcess;
   readonly gatewayPorts: LabProcess;
+  readonly github: LabProcess;
+  readonly octolxd: LabProcess;
   private readonly ca: CertificateAuthority;
 
   constructor(
@@ -59,6 +63,8 @@ export class Stack {
     this.worker = workerProcess(profile);
     this.gateway = gatewayProcess(profile);
     this.gatewayPorts = gatewayPortsProcess(profile);
+    this.github = githubProcess(profile);
+    this.octolxd = octolxdProcess(profile);
   }
 
   /** In the order in which they are started. */
@@ -78,6 +84,8 @@ export class Stack {
       this.api,
       this.gateway,
       this.gatewayPorts,
+      this.github,
+      this.octolxd,
     ];
   }
 
@@ -118,6 +126,7 @@ export class Stack {
       progress.step('API', () => this.api.ensure()),
       progress.step('gateway', () => this.gateway.ensure()),
       progress.step('gateway of forwarded ports', () => this.ports()),
+      progress.step('image server, and a simulator of GitHub behind it', () => this.images()),
     ]);
   }
 
@@ -125,6 +134,13 @@ export class Stack {
     writeGatewayPortsFiles(this.profile);
     await this.relay.ensure();
     return this.gatewayPorts.ensure();
+  }
+
+  private async images(): Promise<string> {
+    await publishSampleImages(this.profile);
+    await writeOctolxdFiles(this.profile, this.ca);
+    await this.github.ensure();
+    return this.octolxd.ensure();
   }
 
   private async kubernetes(progress: Progress): Promise<void> {

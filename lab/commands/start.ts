@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { parse, UsageError } from '../arguments.js';
 import { type Lab, startLab, visit } from '../harness.js';
 import { readLabFile } from '../lab-file.js';
+import { octolxdUrl, SAMPLE_REPOSITORY } from '../octolxd.js';
 import { type Profile, parseProfile, siteUrl } from '../profile.js';
 import { bold, cyan, dim, progressOnTerminal, seconds } from '../progress.js';
 import { makeSampleWebspace, writeTokens } from '../sample.js';
@@ -62,6 +63,7 @@ function printSummary(lab: Lab, apps: 'all' | 'none', startedAt: number): void {
   if (apps === 'all') {
     row('Site', siteUrl(profile, 'alice'), "alice's webspace");
     row('API', urls.api, `Swagger UI: ${urls.swagger}`);
+    row('Images', `${octolxdUrl(profile)}/${SAMPLE_REPOSITORY}`, 'releases of a simulator of GitHub, for LXD and Incus');
   }
   row('Temporal UI', urls.temporalUi, 'every step of every operation');
   row('Traefik', `${urls.traefik}/dashboard/`);
@@ -77,6 +79,8 @@ function printUse(profile: Profile): void {
   console.log(`\n  ${bold('Try')}`);
   console.log(`  curl --cacert ${profile.paths.caFile} ${siteUrl(profile, 'alice')}/`);
   console.log(`  curl -H "Authorization: Bearer $(cat ${join(profile.paths.tokens, 'alice')})" ${profile.urls.api}/v1/webspace/self`);
+  console.log(`  export LXD_DIR=${profile.paths.lxd} LXD_CONF=${profile.paths.lxcConfig} SSL_CERT_FILE=${profile.paths.caFile}`);
+  console.log(`  lxc remote add images ${octolxdUrl(profile)}/${SAMPLE_REPOSITORY} --protocol simplestreams; lxc image list images:`);
   console.log(dim(`  For the browser import ${profile.paths.caFile} as an authority, or accept its warning.`));
   console.log(`\n  ${bold('Tokens of the sample users')} ${dim(`(also in ${profile.paths.tokens}/)`)}`);
   for (const [username, token] of Object.entries(tokens)) console.log(`  ${username.padEnd(8)}${token}`);

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { parse, profileArgument } from '../arguments.js';
 import { gatewayPortsUrl } from '../gateway-ports.js';
 import { readLabFile } from '../lab-file.js';
+import { githubUrl, octolxdUrl } from '../octolxd.js';
 import type { LabProcess } from '../process.js';
 import { type Profile, siteUrl } from '../profile.js';
 import { bold, dim, green, red } from '../progress.js';
@@ -37,7 +38,7 @@ export async function status(args: readonly string[]): Promise<number> {
 
 function namesIn(mode: 'own' | 'existing', apps: 'all' | 'none'): (name: string) => boolean {
   const anywhere = new Set(['api', 'worker']);
-  const ours = new Set([...anywhere, 'gateway', 'relay', 'gateway-ports']);
+  const ours = new Set([...anywhere, 'gateway', 'relay', 'gateway-ports', 'github', 'octolxd']);
   if (mode === 'existing') return (name) => anywhere.has(name);
   return (name) => apps === 'all' || !ours.has(name);
 }
@@ -68,6 +69,8 @@ function placeOf(profile: Profile, name: string): string {
     relay: `${network.hostLink.host}:${ports.kubernetes} and :${ports.temporal} for what runs beside the router`,
     worker: `127.0.0.1:${ports.worker}`,
     'gateway-ports': `forwarded ports at ${network.hostLink.router}; ${gatewayPortsUrl(profile)}`,
+    github: `simulator of GitHub: ${githubUrl(profile)}, releases in ${paths.github}`,
+    octolxd: octolxdUrl(profile),
     api: `${urls.api}, ${urls.swagger}`,
     gateway: `${network.hostLink.host}:${ports.gatewayHttp}, TLS ${ports.gatewayTls}, health 127.0.0.1:${ports.gateway}`,
   };
