@@ -107,15 +107,17 @@ export class Stack {
   async up(progress: Progress = silent): Promise<void> {
     mkdirSync(this.profile.paths.state, { recursive: true, mode: 0o711 });
     await this.ca.ensure();
+    const withApps = (this.options.apps ?? 'all') === 'all';
     await allSettledOrFirstError([
       progress.step('Temporal', () => this.temporal.ensure()),
       progress.step('DNS', () => this.dns.ensure()),
       this.kubernetes(progress),
+      ...(withApps ? [progress.step('sample releases of images', () => publishSampleImages(this.profile))] : []),
       progress.step('LXD, router and image "hello"', () => this.containers()),
     ]);
     await allSettledOrFirstError([
       progress.step('cert-manager', () => this.certManager.ensure()),
-      ...((this.options.apps ?? 'all') === 'all' ? [this.apps(progress)] : []),
+      ...(withApps ? [this.apps(progress)] : []),
     ]);
   }
 
@@ -137,7 +139,6 @@ export class Stack {
   }
 
   private async images(): Promise<string> {
-    await publishSampleImages(this.profile);
     await writeOctolxdFiles(this.profile, this.ca);
     await this.github.ensure();
     return this.octolxd.ensure();

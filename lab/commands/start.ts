@@ -80,7 +80,7 @@ function printUse(profile: Profile): void {
   console.log(`  curl --cacert ${profile.paths.caFile} ${siteUrl(profile, 'alice')}/`);
   console.log(`  curl -H "Authorization: Bearer $(cat ${join(profile.paths.tokens, 'alice')})" ${profile.urls.api}/v1/webspace/self`);
   console.log(`  export LXD_DIR=${profile.paths.lxd} LXD_CONF=${profile.paths.lxcConfig} SSL_CERT_FILE=${profile.paths.caFile}`);
-  console.log(`  lxc remote add images ${octolxdUrl(profile)}/${SAMPLE_REPOSITORY} --protocol simplestreams; lxc image list images:`);
+  console.log(`  lxc remote add example ${octolxdUrl(profile)}/${SAMPLE_REPOSITORY} --protocol simplestreams; lxc image list example:`);
   console.log(dim(`  For the browser import ${profile.paths.caFile} as an authority, or accept its warning.`));
   console.log(`\n  ${bold('Tokens of the sample users')} ${dim(`(also in ${profile.paths.tokens}/)`)}`);
   for (const [username, token] of Object.entries(tokens)) console.log(`  ${username.padEnd(8)}${token}`);

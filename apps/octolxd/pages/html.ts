@@ -29,6 +29,7 @@ code, pre { font: 0.9rem/1.5 ui-monospace, monospace; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: 0.4rem 1.2rem 0.4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; }
+td code { white-space: nowrap; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 .quiet { opacity: 0.7; }
 .warning { border-left: 4px solid #d97706; background: var(--soft); padding: 0.6rem 1rem; border-radius: 0 6px 6px 0; }
@@ -51,15 +52,16 @@ export function sizeText(bytes: number): string {
   return `${step === 0 ? value : value.toFixed(1)} ${units[step]}`;
 }
 
-/** `3 minutes`. */
-export function durationText(seconds: number): string {
+/** `3 minutes ago`. */
+export function agoText(seconds: number): string {
+  if (seconds < 1) return 'just now';
   for (const [unit, size] of [
     ['day', 86_400],
     ['hour', 3_600],
     ['minute', 60],
   ] as const) {
     const count = Math.floor(seconds / size);
-    if (count >= 1) return `${count} ${unit}${count === 1 ? '' : 's'}`;
+    if (count >= 1) return `${count} ${unit}${count === 1 ? '' : 's'} ago`;
   }
-  return `${Math.floor(seconds)} second${Math.floor(seconds) === 1 ? '' : 's'}`;
+  return `${Math.floor(seconds)} second${Math.floor(seconds) === 1 ? '' : 's'} ago`;
 }

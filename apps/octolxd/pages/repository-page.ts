@@ -2,7 +2,7 @@ import type { ReleaseAsset, Repository } from '#libs/github/types.js';
 import { compareVersions } from '#libs/simplestreams/tags.js';
 import type { ImageVersion, LeftOut, RootType } from '#libs/simplestreams/types.js';
 import type { ViewAnswer } from '../repository-view.js';
-import { durationText, escaped, pageOf, sizeText } from './html.js';
+import { agoText, escaped, pageOf, sizeText } from './html.js';
 
 export interface RepositoryPageInput {
   readonly repository: Repository;
@@ -17,8 +17,8 @@ const KINDS: Readonly<Record<RootType, string>> = {
   'root.tar.xz': 'container (tar)',
   'disk-kvm.img': 'virtual machine',
 };
-/** Characters that a remote's name may have without quoting. */
-const REMOTE_NAME = /[^a-z0-9-]+/g;
+/** Remotes that `lxc` and `incus` have from the start. */
+const TAKEN_REMOTES = new Set(['images', 'local', 'ubuntu', 'ubuntu-daily', 'ubuntu-minimal', 'ubuntu-minimal-daily']);
 
 /** What a repository offers, what it does not and why, and how to use it. */
 export function repositoryPage({ repository, publicUrl, answer }: RepositoryPageInput): string {
@@ -35,18 +35,15 @@ export function repositoryPage({ repository, publicUrl, answer }: RepositoryPage
 }
 
 function age({ ageSeconds, stale, offered }: ViewAnswer): string {
-  const asked = `GitHub confirmed this ${durationText(ageSeconds)} ago.`;
+  const asked = `GitHub confirmed this ${agoText(ageSeconds)}.`;
   if (stale) return `<p class="warning">${asked} Since then: ${escaped(stale.message)} What is below may be out of date.</p>`;
   if (!offered.complete) return '<p class="warning">Not all releases have been read yet. Load this page again in a few seconds.</p>';
   return `<p class="quiet">${asked}</p>`;
 }
 
 function use(repository: Repository, base: string, versions: readonly Version[]): string {
-  const remote =
-    repository.name
-      .toLowerCase()
-      .replace(REMOTE_NAME, '-')
-      .replace(/^-+|-+$/g, '') || 'images';
+  const owner = repository.owner.toLowerCase();
+  const remote = TAKEN_REMOTES.has(owner) ? `${owner}-images` : owner;
   const url = `${base}/${repository.owner}/${repository.name}`;
   const image = newestFirst(versions)[0]?.variant.image ?? '<image>';
   return `<h2>Use it</h2>
