@@ -122,7 +122,7 @@ test.each([
 test('a failed start tells no paths of the host, and keeps them for the operator', () => {
   const error = operationError('start ws-u1', 'Failed to run: /usr/bin/lxd forkstart ws-u1 /var/lib/lxd/containers: exit status 1');
   expect(error.message).toBe(
-    'LXD could not start ws-u1: its init did not start. Use another image; what it said is in "lxc info <instance> --show-log".',
+    'LXD could not start ws-u1: its init did not start. "lxc info <instance> --show-log" tells why: mend its init or its configuration, or make it anew from another image.',
   );
   expect(error.details).toMatchObject({ reason: 'start-failed', lxd: expect.stringContaining('/var/lib/lxd') });
 });

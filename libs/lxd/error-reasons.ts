@@ -46,7 +46,7 @@ const REASONS: readonly Reason[] = [
     code: 'OPERATION_FAILED',
     reason: 'start-failed',
     says: 'its init did not start',
-    advice: 'Use another image; what it said is in "lxc info <instance> --show-log".',
+    advice: '"lxc info <instance> --show-log" tells why: mend its init or its configuration, or make it anew from another image.',
   },
   // Said too early while another operation runs: a start during a stop is told "already running", a stop during a start "already stopped".
   { when: /already running/, code: 'CONFLICT', reason: 'already-running' },

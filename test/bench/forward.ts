@@ -96,11 +96,13 @@ async function listens({ address, port }: Place): Promise<void> {
 
 const WAYS = ['direct', 'forwarded', 'proxied'] as const satisfies readonly Way[];
 
-/** One round that does not count, then so many of each; every other one in the opposite order. */
+/** One round that does not count, then so many; every other one in the opposite order. */
 async function inTurns(ways: Record<Way, Place>, rounds: number, measure: (place: Place) => Promise<number>) {
   const found: Record<Way, number[]> = { direct: [], forwarded: [], proxied: [] };
   for (let round = -1; round < rounds; round++) {
     for (const way of round % 2 === 0 ? WAYS : WAYS.toReversed()) {
+      // It is far away, and slow: a few rounds tell as much.
+      if (way === 'proxied' && round > 0 && round % 4 !== 0) continue;
       const value = await measure(ways[way]);
       if (round >= 0) found[way].push(value);
     }
@@ -119,7 +121,7 @@ function lines(found: Record<Way, number[]>, unit: Line['unit'], share: number):
   return [
     direct,
     { ...forwarded, raw, ...shareReached(medianRatio(found.forwarded, found.direct), share) },
-    { ...proxied, raw, ratio: medianRatio(found.proxied, found.direct) },
+    { ...proxied, raw, ratio: proxied.value / raw },
   ];
 }
 
