@@ -1,5 +1,6 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { CallOptions, LxdOperation } from './client.js';
+import type { LxdImage, LxdPoolSpace, Versioned } from './types.js';
 
 export interface LxdFile {
   readonly type: 'file' | 'symlink' | 'directory';
@@ -123,10 +124,25 @@ export interface LxdImageChanges {
     options: CallOptions & { readonly aliases: readonly string[]; readonly properties: Readonly<Record<string, string>> },
   ): Promise<LxdOperation>;
   delete(fingerprint: string, options?: CallOptions): Promise<LxdOperation>;
+  /** The image with its ETag, for {@link patchProperties}. NOT_FOUND when there is none. */
+  getVersioned(fingerprint: string, options?: CallOptions): Promise<Versioned<LxdImage>>;
+  /** Adds properties or changes those given; others stay. With `etag`, STALE when the image changed since it was read. */
+  patchProperties(
+    fingerprint: string,
+    properties: Readonly<Record<string, string>>,
+    options?: CallOptions & { readonly etag?: string },
+  ): Promise<void>;
   createAlias(name: string, target: string, options?: CallOptions & { readonly description?: string }): Promise<void>;
   /** Points an alias at another image. */
   updateAlias(name: string, target: string, options?: CallOptions & { readonly description?: string }): Promise<void>;
   deleteAlias(name: string, options?: CallOptions): Promise<void>;
+}
+
+export interface LxdStorage {
+  /** The pool in which instances of these profiles have their root; of the last profile that says so, as LXD does. */
+  rootPool(profiles: readonly string[], options?: CallOptions): Promise<string>;
+  /** `member` of a cluster; the one that answers when absent. NOT_FOUND when there is no such pool. */
+  space(pool: string, options?: CallOptions & { readonly member?: string }): Promise<LxdPoolSpace>;
 }
 
 export interface LxdCertificate {

@@ -1,4 +1,4 @@
-import type { LxdCertificates, LxdConsole, LxdExec, LxdFiles, LxdImageChanges, LxdLogs } from './client-parts.js';
+import type { LxdCertificates, LxdConsole, LxdExec, LxdFiles, LxdImageChanges, LxdLogs, LxdStorage } from './client-parts.js';
 import type { LxdClusterMember, LxdDevice, LxdEvent, LxdImage, LxdInstance, LxdInstanceState, LxdServer, Versioned } from './types.js';
 
 export interface CallOptions {
@@ -89,6 +89,7 @@ export interface LxdClient {
   readonly console: LxdConsole;
   readonly logs: LxdLogs;
   readonly certificates: LxdCertificates;
+  readonly storage: LxdStorage;
   readonly cluster: { members(options?: CallOptions): Promise<LxdClusterMember[]> };
   server(options?: CallOptions): Promise<LxdServer>;
   /** Reconnects by itself with back-off until closed. */

@@ -13,6 +13,7 @@ import { Logs } from './logs.js';
 import { DEFAULT_SLICE_SECONDS } from './operation.js';
 import { Operations } from './operations.js';
 import { readServer } from './server.js';
+import { Storage } from './storage.js';
 import { Transport } from './transport.js';
 
 export type LxdClientOptions = LxdAddress & {
@@ -41,6 +42,7 @@ export function createLxdClient(options: LxdClientOptions): LxdClient {
     console: new Console(parts),
     logs,
     certificates: new Certificates(connection),
+    storage: new Storage(connection),
     cluster: { members: (call) => readClusterMembers(connection, call) },
     server: (call) => readServer(connection, call),
     events: (types, handlers) => {

@@ -64,7 +64,7 @@ const REASONS: readonly Reason[] = [
   { when: /Server is not clustered/, code: 'CONFLICT', reason: 'not-clustered' },
   { when: /Image not provided for instance creation/, code: 'NOT_FOUND', reason: 'not-found', advice: 'The image is not there.' },
   {
-    when: /(Instance|Container|Image|Image alias|Profile|Operation|Certificate)( \S+)? not found/i,
+    when: /(Instance|Container|Image|Image alias|Profile|Storage pool|Operation|Certificate)( \S+)? not found/i,
     code: 'NOT_FOUND',
     reason: 'not-found',
   },

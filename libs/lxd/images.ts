@@ -7,7 +7,7 @@ import { uploadBody } from './image-upload.js';
 import type { Operations } from './operations.js';
 import { apiPath } from './paths.js';
 import { image, imageAlias } from './schemas.js';
-import type { LxdImage } from './types.js';
+import type { LxdImage, Versioned } from './types.js';
 
 const imageList = z.array(image);
 const UPLOAD_TIMEOUT_MS = 30 * 60_000;
@@ -33,6 +33,26 @@ export class Images {
   async get(fingerprint: string, options: CallOptions = {}): Promise<LxdImage> {
     const target = { path: apiPath(['images', fingerprint]), what: `read image ${fingerprint}` };
     return (await this.#connection.read(target, image, options)).value;
+  }
+
+  async getVersioned(fingerprint: string, options: CallOptions = {}): Promise<Versioned<LxdImage>> {
+    const target = { path: apiPath(['images', fingerprint]), what: `read image ${fingerprint}` };
+    const { value, http } = await this.#connection.read(target, image, options);
+    return { value, etag: http.headers['etag'] ?? '' };
+  }
+
+  /** LXD 5.0.2 keeps the properties that a PATCH does not name (source). */
+  async patchProperties(
+    fingerprint: string,
+    properties: Readonly<Record<string, string>>,
+    { etag, ...call }: CallOptions & { readonly etag?: string } = {},
+  ): Promise<void> {
+    const path = apiPath(['images', fingerprint]);
+    const headers = etag === undefined ? {} : { 'if-match': etag };
+    await this.#connection.change(
+      { method: 'PATCH', path, body: { properties }, headers, what: `change properties of image ${fingerprint}` },
+      call,
+    );
   }
 
   async resolveAlias(alias: string, options: CallOptions = {}): Promise<string> {

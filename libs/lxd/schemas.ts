@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { LxdClusterMember, LxdEvent, LxdImage, LxdInstance, LxdInstanceState, LxdServer } from './types.js';
+import type { LxdClusterMember, LxdDevice, LxdEvent, LxdImage, LxdInstance, LxdInstanceState, LxdPoolSpace, LxdServer } from './types.js';
 
 /** Go writes an empty map or list as null. */
 const orEmpty = <T extends z.ZodType>(schema: T, empty: z.output<T>) => schema.nullish().transform((value) => value ?? empty);
@@ -60,6 +60,17 @@ export const image: z.ZodType<LxdImage> = z.looseObject({
   size: z.number(),
   architecture: z.string(),
   type: z.string(),
+  cached: z.boolean(),
+  uploaded_at: z.string(),
+  last_used_at: z.string(),
+});
+
+export const poolResources: z.ZodType<{ readonly space: LxdPoolSpace }> = z.looseObject({
+  space: z.looseObject({ total: z.number(), used: z.number() }),
+});
+
+export const profile: z.ZodType<{ readonly devices: Readonly<Record<string, LxdDevice>> }> = z.looseObject({
+  devices: orEmpty(z.record(z.string(), device), {}),
 });
 
 export const imageAlias = z.looseObject({ name: z.string(), target: z.string().regex(/^[0-9a-f]{64}$/), description: z.string() });
@@ -72,6 +83,7 @@ export const server: z.ZodType<LxdServer> = z.looseObject({
     server_name: z.string(),
     server_version: z.string(),
     server_clustered: z.boolean(),
+    architectures: orEmpty(z.array(z.string()), []),
   }),
 });
 

@@ -59,6 +59,17 @@ export interface LxdImage {
   readonly size: number;
   readonly architecture: string;
   readonly type: string;
+  /** LXD fetched it of its own accord, for an instance made directly from a remote. */
+  readonly cached: boolean;
+  readonly uploaded_at: string;
+  /** When an instance was made of it last; the year 1 for never. */
+  readonly last_used_at: string;
+}
+
+/** Bytes of a storage pool, of one member in a cluster. */
+export interface LxdPoolSpace {
+  readonly total: number;
+  readonly used: number;
 }
 
 export interface LxdServer {
@@ -69,6 +80,8 @@ export interface LxdServer {
     readonly server_name: string;
     readonly server_version: string;
     readonly server_clustered: boolean;
+    /** As the kernel calls them (`x86_64`), the machine's own first. */
+    readonly architectures: readonly string[];
   };
 }
 

@@ -8,6 +8,8 @@ shareTestApi((started) => {
   api = started;
 });
 
+const times = { cached: false, uploaded_at: '2026-01-02T03:04:05Z', last_used_at: '0001-01-01T00:00:00Z' };
+
 test('images are listed for everybody in the original form, archives of webspaces are not', async () => {
   api.lxd.images.push({
     fingerprint: 'f'.repeat(64),
@@ -16,9 +18,10 @@ test('images are listed for everybody in the original form, archives of webspace
     size: 4711,
     architecture: 'x86_64',
     type: 'container',
+    ...times,
   });
   const archive = { fingerprint: 'a'.repeat(64), aliases: [], properties: { 'webspaces.archive': 'uid' }, size: 1 };
-  api.lxd.images.push({ ...archive, architecture: 'x86_64', type: 'container' });
+  api.lxd.images.push({ ...archive, architecture: 'x86_64', type: 'container', ...times });
   const answer = await api.call({ path: '/v1/images' });
   expect(answer.status).toBe(200);
   expect(answer.json()).toEqual([

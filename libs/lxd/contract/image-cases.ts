@@ -66,6 +66,32 @@ export function imageCases(fixture: Fixture): void {
     expect((await failureOf(outcome)).code).toBe('NOT_FOUND');
   });
 
+  test('properties of an image are added to, those not named stay, and only the image that was read is changed', async () => {
+    const { images } = fixture.client;
+    const { fingerprint } = await (await images.import(fixture.target.newImage, { properties: { kept: 'yes', note: 'one' } })).wait();
+    const before = await images.getVersioned(String(fingerprint));
+    expect(before.value).toMatchObject({ cached: false, properties: { kept: 'yes' } });
+    expect(Date.parse(before.value.uploaded_at)).toBeGreaterThan(Date.now() - 3_600_000);
+    expect(Date.parse(before.value.last_used_at)).toBeLessThan(0);
+    await images.patchProperties(String(fingerprint), { note: 'two', more: 'x' }, { etag: before.etag });
+    const after = await images.getVersioned(String(fingerprint));
+    expect(after.value.properties).toEqual({ ...before.value.properties, note: 'two', more: 'x' });
+    const late = images.patchProperties(String(fingerprint), { note: 'three' }, { etag: before.etag });
+    expect((await failureOf(late)).code).toBe('STALE');
+    await (await images.delete(String(fingerprint))).wait();
+    expect((await failureOf(images.patchProperties(String(fingerprint), { note: 'four' }))).code).toBe('NOT_FOUND');
+  }, 60_000);
+
+  test('the pool of new instances and its space are known, and what the machine runs', async () => {
+    const { storage } = fixture.client;
+    const pool = await storage.rootPool(['default']);
+    const space = await storage.space(pool);
+    expect(space.total).toBeGreaterThan(space.used);
+    expect((await failureOf(storage.space('no-such-pool'))).code).toBe('NOT_FOUND');
+    expect((await failureOf(storage.rootPool(['no-such-profile']))).code).toBe('NOT_FOUND');
+    expect((await fixture.client.server()).environment.architectures[0]).toBe('x86_64');
+  });
+
   test('an image file that is not there is INVALID_INPUT', async () => {
     expect((await failureOf(fixture.client.images.import({ unified: '/nowhere/image.tar' }))).code).toBe('INVALID_INPUT');
   });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { newImage } from './model.js';
+import { type DoubleImage, newImage } from './model.js';
 import { type DoubleRequest, jsonBody, Refusal, type Reply, started, sync } from './reply.js';
 import type { World } from './world.js';
 
@@ -11,7 +11,8 @@ export function images(world: World, request: DoubleRequest): Reply {
 
 export function oneImage(world: World, request: DoubleRequest): Reply {
   const image = world.image(request.parts[1] ?? '');
-  if (request.method === 'GET') return sync(image, { etag: `"${image.fingerprint}"` });
+  if (request.method === 'GET') return sync(image, { etag: etagOf(image) });
+  if (request.method === 'PATCH') return patchImage(image, request);
   if (request.method !== 'DELETE') throw new Refusal(501, 'not implemented');
   const work = async () => {
     await world.pause();
@@ -19,6 +20,19 @@ export function oneImage(world: World, request: DoubleRequest): Reply {
     return undefined;
   };
   return started(world.operations.start({ description: 'Deleting image', work }), world.faults.operationProject);
+}
+
+/** Properties that are not named stay (LXD 5.0.2, tried). */
+function patchImage(image: DoubleImage, request: DoubleRequest): Reply {
+  const match = request.headers['if-match'];
+  if (match !== undefined && match !== etagOf(image)) throw new Refusal(412, `ETag doesn't match: ${etagOf(image)} vs ${match}`);
+  const { properties = {} } = jsonBody(request) as { properties?: Record<string, string> };
+  Object.assign(image.properties, properties);
+  return sync({});
+}
+
+function etagOf({ properties }: DoubleImage): string {
+  return createHash('sha256').update(JSON.stringify(properties)).digest('hex');
 }
 
 /** The fingerprint is the hash of the file, of both files for a split image (LXD 5.0.2, tried). */

@@ -34,14 +34,16 @@ export interface DoubleInstance {
   address: string;
 }
 
-export type DoubleImage = LxdImage & { aliases: { name: string; description: string }[] };
+export type DoubleImage = LxdImage & { aliases: { name: string; description: string }[]; properties: Record<string, string> };
+
+const DESCRIBED = { os: 'busybox', release: 'tiny', architecture: 'amd64', description: 'Image of the double' };
 
 const STATUS_CODES = { Running: 103, Stopped: 102, Frozen: 110 } as const;
 const NEVER = '1970-01-01T00:00:00Z';
-const PROFILE_DEVICES: Record<string, LxdDevice> = {
+export const PROFILE_DEVICES = {
   root: { type: 'disk', pool: 'default', path: '/' },
   eth0: { type: 'nic', network: 'lxdbr0', name: 'eth0' },
-};
+} as const satisfies Record<string, LxdDevice>;
 
 let lastAddress = 256;
 
@@ -90,11 +92,14 @@ export function newImage(alias: string | undefined, given: Partial<LxdImage> = {
     fingerprint: createHash('sha256')
       .update(`image ${alias} ${JSON.stringify(given)}`)
       .digest('hex'),
-    properties: { os: 'busybox', release: 'tiny', architecture: 'amd64', description: 'Image of the double' },
     size: 930_396,
     architecture: 'x86_64',
     type: 'container',
+    cached: false,
+    uploaded_at: new Date().toISOString(),
+    last_used_at: '0001-01-01T00:00:00Z',
     ...given,
+    properties: { ...(given.properties ?? DESCRIBED) },
     aliases: given.aliases?.map((each) => ({ ...each })) ?? (alias === undefined ? [] : [{ name: alias, description: '' }]),
   };
 }

@@ -3,7 +3,7 @@ import { consoleLog, instanceFiles, instanceLogs } from './file-routes.js';
 import { aliases, images, oneAlias, oneImage } from './image-routes.js';
 import { createInstance, instanceState, listInstances, oneInstance } from './instance-routes.js';
 import { type DoubleRequest, Refusal, type Reply, refuse } from './reply.js';
-import { certificates, members, oneCertificate, oneOperation, operations, server } from './server-routes.js';
+import { certificates, members, oneCertificate, oneOperation, operations, poolResources, profile, server } from './server-routes.js';
 import type { World } from './world.js';
 
 export interface Caller {
@@ -38,6 +38,12 @@ async function routed({ world, attachments, trusted }: Caller, request: DoubleRe
       return depth === 1 ? operations(world) : await oneOperation(world, request);
     case 'certificates':
       return depth === 1 ? certificates(world, request) : oneCertificate(world, request);
+    case 'profiles':
+      if (depth === 2 && request.method === 'GET') return profile(request);
+      break;
+    case 'storage-pools':
+      if (depth === 3 && part === 'resources' && request.method === 'GET') return poolResources(world, request);
+      break;
     case 'cluster':
       if (request.parts[1] === 'members' && part === undefined) return members(world);
   }

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { PROFILE_DEVICES } from './model.js';
 import { type DoubleRequest, jsonBody, Refusal, type Reply, started, sync } from './reply.js';
 import type { World } from './world.js';
 
@@ -21,6 +22,7 @@ export function server({ options, faults }: World, trusted: boolean): Reply {
     server_name: options.serverName ?? 'double',
     server_version: '5.0.2',
     server_clustered: options.members !== undefined,
+    architectures: ['x86_64', 'i686'],
     server_pid: process.pid,
   };
   return sync({ ...known, auth_methods: ['tls'], config: {}, environment });
@@ -84,4 +86,15 @@ export function oneCertificate(world: World, request: DoubleRequest): Reply {
   if (request.method === 'GET') return sync(certificate);
   world.certificates.delete(certificate.fingerprint);
   return sync({});
+}
+
+/** The one profile there is. */
+export function profile({ parts }: DoubleRequest): Reply {
+  if (parts[1] !== 'default') throw new Refusal(404, 'Profile not found');
+  return sync({ name: 'default', description: '', config: {}, devices: PROFILE_DEVICES, used_by: [] });
+}
+
+export function poolResources({ pool }: World, { parts }: DoubleRequest): Reply {
+  if (parts[1] !== PROFILE_DEVICES.root.pool) throw new Refusal(404, 'Storage pool not found');
+  return sync({ space: { total: pool.totalBytes, used: pool.usedBytes }, inodes: { total: 1_000_000, used: 1_000 } });
 }

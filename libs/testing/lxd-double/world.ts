@@ -21,6 +21,8 @@ export interface WorldOptions {
   readonly certificate?: string;
   /** Makes it a cluster. */
   readonly members?: readonly LxdClusterMember[];
+  /** Bytes of its storage pool; default 100 GB, 1 GB used. */
+  readonly pool?: { readonly totalBytes: number; readonly usedBytes: number };
   /** Commands of exec beyond the built-in ones; undefined: unknown command. */
   readonly exec?: (command: readonly string[], stdin: string, instance: DoubleInstance) => CannedResult | undefined;
 }
@@ -43,11 +45,13 @@ export class World {
   readonly instances = new Map<string, DoubleInstance>();
   readonly images = new Map<string, DoubleImage>();
   readonly certificates = new Map<string, Trusted>();
+  readonly pool: { readonly totalBytes: number; readonly usedBytes: number };
   /** Which start of the daemon this is. */
   generation = 0;
 
   constructor(options: WorldOptions) {
     this.options = options;
+    this.pool = options.pool ?? { totalBytes: 100e9, usedBytes: 1e9 };
   }
 
   instance(name: string): DoubleInstance {
