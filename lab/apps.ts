@@ -49,7 +49,10 @@ export function writeAppFiles(profile: Profile, targets: Targets): void {
   const identityKey = once('identity.key', () => `${randomBytes(48).toString('base64')}\n`);
   const users = once('users.json', () => `${JSON.stringify({ users: sampleUsers() }, null, 2)}\n`);
   const sealing = once('sealing.json', () => `${JSON.stringify({ current: 'k1', keys: { k1: randomBytes(32).toString('base64') } })}\n`);
+  const webhookSecret = once('webhook.secret', () => `${randomBytes(32).toString('hex')}\n`);
+  const images = { stagingFolder: profile.paths.staging, github: labGithub(profile) };
   const common = {
+    images,
     log: { level: 'info' },
     platform: platformOf(profile),
     lxd: targets.lxd,
@@ -59,6 +62,7 @@ export function writeAppFiles(profile: Profile, targets: Targets): void {
   };
   const api = {
     ...common,
+    images: { ...images, webhookSecretFile: webhookSecret },
     listen: `127.0.0.1:${profile.ports.api}`,
     publicUrl: profile.urls.api,
     kubernetes: { kubeconfig: targets.kubeconfigs.api, namespace: NAMESPACE },
@@ -83,6 +87,12 @@ export function writeAppFiles(profile: Profile, targets: Targets): void {
   writeFileSync(configFile(profile, 'gateway'), stringify(gateway), { mode: 0o600 });
   writeFileSync(configFile(profile, 'api'), stringify(api), { mode: 0o600 });
   writeFileSync(configFile(profile, 'worker'), stringify(worker), { mode: 0o600 });
+}
+
+/** What stands for GitHub in the lab, a simulator: a part of the configuration of whoever reads releases. */
+export function labGithub({ ports }: Profile) {
+  const url = `http://127.0.0.1:${ports.github}`;
+  return { baseUrl: url, webUrl: url, assetHosts: [`127.0.0.1:${ports.githubStorage}`], allowPrivateAddresses: true };
 }
 
 export function apiProcess(profile: Profile, env?: Settings): LabProcess {

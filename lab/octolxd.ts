@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { accepts } from './accepts.js';
-import { codeHash, configFile } from './apps.js';
+import { codeHash, configFile, labGithub } from './apps.js';
 import { http } from './http.js';
 import type { Certificate, CertificateAuthority } from './pki.js';
 import { LabProcess } from './process.js';
@@ -33,12 +33,7 @@ export async function writeOctolxdFiles(profile: Profile, ca: CertificateAuthori
     listen: `${network.hostLink.host}:${ports.octolxd}`,
     tls: await octolxdCertificate(ca, profile),
     publicUrl: octolxdUrl(profile),
-    github: {
-      baseUrl: githubUrl(profile),
-      webUrl: githubUrl(profile),
-      assetHosts: [`127.0.0.1:${ports.githubStorage}`],
-      allowPrivateAddresses: true,
-    },
+    github: labGithub(profile),
     allow: ['example'],
     refreshSeconds: 5,
     cacheFolder: join(paths.state, 'octolxd'),

@@ -63,6 +63,8 @@ export interface Paths {
   readonly github: string;
   /** Configuration of `lxc` with the lab's image server as a remote. */
   readonly lxcConfig: string;
+  /** Images on their way into LXD. */
+  readonly staging: string;
 }
 
 export interface Profile {
@@ -193,5 +195,6 @@ function pathsIn(state: string): Paths {
     dnsNames: join(state, 'dns.json'),
     github: join(state, 'github'),
     lxcConfig: join(state, 'lxc'),
+    staging: join(state, 'staging'),
   };
 }

@@ -2,6 +2,8 @@
 
 export { accountPolicy } from './account/account-policy.js';
 export { archiveWebspace } from './account/archive-webspace.js';
+export { importImage } from './image/import-image.js';
+export { watchImageSources } from './image/watch-image-sources.js';
 export { adoptWebspace, adoptWebspaces } from './webspace/adopt-webspaces.js';
 export { bootWebspace } from './webspace/boot-webspace.js';
 export {

@@ -2,16 +2,14 @@ import type { Acting, Busy } from '#libs/contracts/activities.js';
 import type { ArchiveWebspaceResult } from '#libs/contracts/operations.js';
 import { archiveAliasOf, archivePropertiesOf, isArchiveOf } from '#libs/domain/archive.js';
 import { isSuspendedByAccount } from '#libs/domain/suspension.js';
-import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
+import { PlatformError } from '#libs/errors/platform-error.js';
 import type { LxdImage } from '#libs/lxd/types.js';
+import { waitForImageOperations } from '../lxd/image-operations.js';
 import { Instances } from '../lxd/instances.js';
 import { waitFor } from '../lxd/operations-on.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
 import { takeWebspace } from '../webspace/take.js';
-
-/** What LXD 5.0.2 calls an operation that makes an image. */
-const MAKES_AN_IMAGE = /image/i;
 
 /** Keeps what a webspace holds beyond the webspace. */
 export function archiveSteps(deps: Deps) {
@@ -20,19 +18,6 @@ export function archiveSteps(deps: Deps) {
 
   async function archiveOf(uid: string, signal: AbortSignal): Promise<LxdImage | undefined> {
     return (await lxd.images.list({ signal })).find((image) => isArchiveOf(image, uid));
-  }
-
-  /** What a former attempt began goes on in LXD, which does not say of which instance it is. */
-  async function waitForImages(call: Call): Promise<void> {
-    for (const { id, description } of await lxd.operations.running({}, { signal: call.signal })) {
-      if (!MAKES_AN_IMAGE.test(description)) continue;
-      try {
-        await waitFor(call, lxd.operations.adopt(id), description);
-      } catch (error) {
-        // How it ended is not asked: the images are read afterwards.
-        if (call.signal.aborted || !isPlatformError(error)) throw error;
-      }
-    }
   }
 
   async function ensureAlias(alias: string, image: LxdImage, signal: AbortSignal): Promise<void> {
@@ -51,7 +36,7 @@ export function archiveSteps(deps: Deps) {
         throw new PlatformError('CONFLICT', `${name} is not suspended because of its account: it is not archived.`);
       }
       const alias = archiveAliasOf(name, record.uid);
-      if (call.attempt > 1) await waitForImages(call);
+      if (call.attempt > 1) await waitForImageOperations(call, lxd);
       let image = await archiveOf(record.uid, signal);
       if (!image) {
         await instances.stop(call, name, 0);

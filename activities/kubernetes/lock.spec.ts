@@ -48,7 +48,20 @@ describe('taking the lock', () => {
     const losers = outcomes.filter((outcome) => 'busy' in outcome);
     expect(losers).toHaveLength(5);
     for (const loser of losers)
-      expect(loser).toEqual({ busy: `reboot (reboot:${NAME}:${winner}) holds the lock`, kind: 'reboot', ended: false });
+      expect(loser).toMatchObject({
+        busy: `reboot (reboot:${NAME}:${winner}) holds the lock`,
+        kind: 'reboot',
+        ended: false,
+        held: { holder: { runId: `r${winner}` } },
+      });
+  });
+
+  test('notes of the holder can be read by those who wait, and go with it', async () => {
+    await locks.acquire(acting('import'), ALICE, signal, { 'example.org/wish': 'x' });
+    const other = await locks.acquire(acting('import'), BOB, signal, { 'example.org/wish': 'y' });
+    expect('held' in other && other.held.lease.metadata.annotations).toMatchObject({ 'example.org/wish': 'x' });
+    await locks.release(acting('import'), (await locks.read(NAME)) as Lock, 'none', signal);
+    expect((await taken(BOB)).lease.metadata.annotations).not.toHaveProperty('example.org/wish');
   });
 
   test('a retry of the same run adopts it', async () => {

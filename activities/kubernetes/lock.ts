@@ -39,7 +39,7 @@ export interface Lock {
 export type Acquired =
   | { readonly lock: Lock }
   /** `ended`: its run is closed, and only its last requests may still be under way. */
-  | { readonly busy: string; readonly kind: OperationKind | undefined; readonly ended: boolean };
+  | { readonly busy: string; readonly kind: OperationKind | undefined; readonly ended: boolean; readonly held: Lock };
 
 const identity = (holder: Holder) => `${holder.workflowId}/${holder.runId}`;
 
@@ -69,16 +69,16 @@ export class Locks {
     return new Map(leases.map((lease) => [lease.metadata.name, parseLock(lease)]));
   }
 
-  /** Takes the lock, adopts it when a former attempt of the same run took it, or says who holds it. */
-  async acquire(acting: Acting, me: Holder, signal: AbortSignal): Promise<Acquired> {
+  /** Takes the lock, adopts it when a former attempt of the same run took it, or says who holds it. `notes` are annotations of the holder. */
+  async acquire(acting: Acting, me: Holder, signal: AbortSignal, notes: Readonly<Record<string, string>> = {}): Promise<Acquired> {
     for (let race = 0; race < RACES; race++) {
       // Most often there is no Lease of that name: created first, read only when it exists.
       const lock = race === 0 ? undefined : await this.read(acting.name, signal);
       if (lock?.holder && sameHolder(lock.holder, me)) return { lock };
       const busy = lock && (await this.#busy(lock));
-      if (busy) return { busy: busy.reason, kind: lock.kind, ended: busy.ended };
+      if (busy) return { busy: busy.reason, kind: lock.kind, ended: busy.ended, held: lock };
       try {
-        return { lock: await this.#write(acting, me, lock, signal) };
+        return { lock: await this.#write(acting, me, lock, { signal, notes }) };
       } catch (error) {
         if (!isPlatformError(error, 'STALE') && !isPlatformError(error, 'CONFLICT')) throw error;
       }
@@ -128,7 +128,7 @@ export class Locks {
       const free = !lock?.holder || sameHolder(lock.holder, me);
       if (!free && lock.deleted.some(({ uid }) => uid === acting.uid)) return lock;
       try {
-        if (free) return await this.#write(acting, me, lock, signal, acting.uid);
+        if (free) return await this.#write(acting, me, lock, { signal, deletedUid: acting.uid });
         const deleted = [...lock.deleted, this.#tombstone(acting)];
         const annotations = { ...lock.lease.metadata.annotations, [KEYS.deleted]: JSON.stringify(deleted) };
         return parseLock(
@@ -194,10 +194,20 @@ export class Locks {
     await this.#kube.replace('lease', { ...lease, metadata: { ...lease.metadata, annotations }, spec }, { signal });
   }
 
-  async #write(acting: Acting, me: Holder, lock: Lock | undefined, signal: AbortSignal, deletedUid?: string): Promise<Lock> {
+  async #write(
+    acting: Acting,
+    me: Holder,
+    lock: Lock | undefined,
+    {
+      signal,
+      deletedUid,
+      notes = {},
+    }: { readonly signal: AbortSignal; readonly deletedUid?: string; readonly notes?: Readonly<Record<string, string>> },
+  ): Promise<Lock> {
     const kept = lock ? this.#recent(lock.deleted) : [];
     const deleted = deletedUid && !kept.some(({ uid }) => uid === deletedUid) ? [...kept, this.#tombstone(acting)] : kept;
     const annotations = {
+      ...notes,
       [KEYS.kind]: acting.kind,
       [KEYS.operation]: acting.operationId,
       [KEYS.uid]: acting.uid,

@@ -1,5 +1,6 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import { messageOf, PlatformError } from '#libs/errors/platform-error.js';
+import { isPlatformError, messageOf, PlatformError } from '#libs/errors/platform-error.js';
+import { fromTemporal } from '#libs/temporal/errors.js';
 import type { Holder } from './guard.js';
 
 export type RunState = { readonly is: 'open' } | { readonly is: 'closed'; readonly closedAtMs: number } | { readonly is: 'not-found' };
@@ -23,6 +24,29 @@ export class WorkflowRuns {
         return { is: 'closed', closedAtMs: closeTime?.getTime() ?? Date.now() };
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return { is: 'not-found' };
+        throw error;
+      }
+    });
+  }
+
+  /** What a run that is closed has ended with. @throws its own error, not to be tried again; NOT_FOUND when nobody knows it any more. */
+  async result<T>(run: Holder): Promise<T> {
+    try {
+      const handle = this.#client.workflow.getHandle(run.workflowId, run.runId, { followRuns: false });
+      return (await this.#client.connection.withDeadline(Date.now() + DEADLINE_MS, () => handle.result())) as T;
+    } catch (error) {
+      const ours = fromTemporal(error);
+      throw isPlatformError(ours) ? ours.final() : ours;
+    }
+  }
+
+  /** Whether the latest run of a workflow id was cancelled. */
+  async wasCancelled(workflowId: string): Promise<boolean> {
+    return this.#ask(async () => {
+      try {
+        return (await this.#client.workflow.getHandle(workflowId).describe()).status.name === 'CANCELLED';
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return false;
         throw error;
       }
     });

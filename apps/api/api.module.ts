@@ -32,6 +32,9 @@ import { AdoptionsController } from './v2/adoptions.controller.js';
 import { Adoptions } from './v2/adoptions.service.js';
 import { CommandsController } from './v2/commands.controller.js';
 import { EventStreams } from './v2/event-streams.service.js';
+import { GithubWebhookController } from './v2/github-webhook.controller.js';
+import { ImagesV2Controller } from './v2/images.controller.js';
+import { Images } from './v2/images.service.js';
 import { OperationsController } from './v2/operations.controller.js';
 import { OperationsOfCaller } from './v2/operations.service.js';
 import { PortForwardsController } from './v2/port-forwards.controller.js';
@@ -56,6 +59,8 @@ export function apiModule(dependencies: ApiDependencies): DynamicModule {
       CommandsController,
       PortForwardsController,
       AdoptionsController,
+      ImagesV2Controller,
+      GithubWebhookController,
       OperationsController,
       AccountsController,
       HealthController,
@@ -80,6 +85,7 @@ export function apiModule(dependencies: ApiDependencies): DynamicModule {
       ConsoleLogs,
       OperationsOfCaller,
       Adoptions,
+      Images,
       Accounts,
       EventStreams,
       ServerSentEvents,

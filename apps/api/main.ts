@@ -1,8 +1,10 @@
 import 'reflect-metadata';
 import { type ApiConfig, apiConfigSchema } from '#libs/config/api.js';
 import { loadConfig } from '#libs/config/load.js';
+import { readSecretFile } from '#libs/config/secret-file.js';
 import { messageOf } from '#libs/errors/platform-error.js';
 import { createIdentity } from '#libs/identity/create-identity.js';
+import { Staging } from '#libs/images/staging.js';
 import { createLogger, type Logger } from '#libs/logging/logger.js';
 import { createLxdClient } from '#libs/lxd/create-client.js';
 import { sealingFromFile } from '#libs/sealing/sealing.js';
@@ -35,6 +37,8 @@ function createDependencies(): ApiDependencies {
     lxd,
     identity: createIdentity(config.identity, known),
     sealing: sealingFromFile(config.sealing),
+    staging: new Staging({ folder: config.images.stagingFolder, limitBytes: config.images.stagingBytes }),
+    webhookSecret: config.images.webhookSecretFile === undefined ? undefined : readSecretFile(config.images.webhookSecretFile),
   };
 }
 

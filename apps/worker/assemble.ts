@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
+import { createImageActivities } from '#activities/image/index.js';
 import { createWebspaceActivities } from '#activities/index.js';
 import { Claims } from '#activities/kubernetes/claims.js';
 import { Locks } from '#activities/kubernetes/lock.js';
@@ -12,20 +13,29 @@ import { Observer } from '#activities/webspace/observe.js';
 import { Owners } from '#activities/webspace/owners.js';
 import type { WorkerConfig } from '#libs/config/worker.js';
 import type { WebspaceActivities } from '#libs/contracts/activities.js';
+import type { ImageActivities } from '#libs/contracts/images.js';
 import { TxtResolver } from '#libs/dns/txt-resolver.js';
+import { createGithub } from '#libs/github/create-github.js';
 import { createIdentity } from '#libs/identity/create-identity.js';
+import { ImageServers } from '#libs/images/image-servers.js';
+import { Staging } from '#libs/images/staging.js';
 import { KubernetesClient } from '#libs/kubernetes/client.js';
 import { createLxdClient } from '#libs/lxd/create-client.js';
 import { sealingFromFile } from '#libs/sealing/sealing.js';
 
+/** Every activity of the worker, by name. */
+export type Activities = WebspaceActivities & ImageActivities;
+
+export interface Assembled {
+  readonly deps: Deps;
+  readonly activities: Activities;
+  /** Ends every connection. */
+  close(): Promise<void>;
+}
+
 /** Everything the activities need, made from the configuration. */
-export function assemble(
-  config: WorkerConfig,
-  client: Client,
-  log: Logger,
-  metrics: SweepMetrics,
-): { deps: Deps; activities: WebspaceActivities } {
-  const { platform } = config;
+export function assemble(config: WorkerConfig, client: Client, log: Logger, metrics: SweepMetrics): Assembled {
+  const { platform, images } = config;
   const lxd = createLxdClient(config.lxd);
   const kube = new KubernetesClient(config.kubernetes);
   const runs = new WorkflowRuns(client);
@@ -54,5 +64,16 @@ export function assemble(
     log,
     metrics,
   };
-  return { deps, activities: createWebspaceActivities(deps) };
+  const github = createGithub(images.github);
+  const servers = new ImageServers(images.servers);
+  const staging = new Staging({ folder: images.stagingFolder, limitBytes: images.stagingBytes });
+  const { profiles } = platform;
+  const imageActivities = createImageActivities({ lxd, locks, runs, staging, github, servers, profiles, config: images });
+  return {
+    deps,
+    activities: { ...createWebspaceActivities(deps), ...imageActivities },
+    close: async () => {
+      await Promise.allSettled([lxd.close(), kube.close(), github.close(), servers.close(), client.connection.close()]);
+    },
+  };
 }

@@ -2,12 +2,11 @@ import { fileURLToPath } from 'node:url';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import type { WorkerConfig } from '#libs/config/worker.js';
-import type { WebspaceActivities } from '#libs/contracts/activities.js';
 import { TASK_QUEUE } from '#libs/contracts/ids.js';
 import { messageOf } from '#libs/errors/platform-error.js';
 import { startHealthServer } from '#libs/service/health-server.js';
 import { createTemporalClient, temporalTls } from '#libs/temporal/connection.js';
-import { assemble } from './assemble.js';
+import { type Activities, assemble } from './assemble.js';
 import { CertificateWatch } from './certificate-watch.js';
 import { EventListener } from './event-listener.js';
 import { createMetrics } from './metrics.js';
@@ -36,13 +35,13 @@ function installRuntime(log: Logger): void {
 export async function runWorker(
   config: WorkerConfig,
   log: Logger,
-  decorate: (activities: WebspaceActivities) => WebspaceActivities = (activities) => activities,
+  decorate: (activities: Activities) => Activities = (activities) => activities,
 ): Promise<void> {
   installRuntime(log);
   const metrics = createMetrics();
   const { client } = createTemporalClient(config.temporal);
   const tasks = new TemporalTasks(client, config.temporal.namespace, schedulesOf(config));
-  const { deps, activities } = assemble(config, client, log, metrics.sweep);
+  const { deps, activities, close } = assemble(config, client, log, metrics.sweep);
   const listener = new EventListener({
     lxd: deps.lxd,
     observer: deps.observer,
@@ -112,6 +111,6 @@ export async function runWorker(
   certificates.stop();
   listener.stop();
   server.close();
-  await Promise.allSettled([deps.lxd.close(), deps.kube.close(), client.connection.close()]);
+  await close();
   log.info('worker ended');
 }

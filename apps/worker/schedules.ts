@@ -1,5 +1,11 @@
 import type { WorkerConfig } from '#libs/config/worker.js';
-import { ACCOUNTS_SCHEDULE_ID, IDLE_STOP_SCHEDULE_ID, SWEEP_SCHEDULE_ID, VERIFY_DOMAINS_SCHEDULE_ID } from '#libs/contracts/ids.js';
+import {
+  ACCOUNTS_SCHEDULE_ID,
+  IDLE_STOP_SCHEDULE_ID,
+  IMAGE_SOURCES_SCHEDULE_ID,
+  SWEEP_SCHEDULE_ID,
+  VERIFY_DOMAINS_SCHEDULE_ID,
+} from '#libs/contracts/ids.js';
 import { WORKFLOW_TYPES } from '#libs/contracts/operations.js';
 
 /** A workflow that Temporal starts from time to time; one that still runs is not started again. */
@@ -11,7 +17,7 @@ export interface Scheduled {
   readonly summary: string;
 }
 
-export function schedulesOf({ sweep, domains, accounts, idleStop }: WorkerConfig): Scheduled[] {
+export function schedulesOf({ sweep, domains, accounts, idleStop, images }: WorkerConfig): Scheduled[] {
   return [
     {
       id: SWEEP_SCHEDULE_ID,
@@ -36,6 +42,12 @@ export function schedulesOf({ sweep, domains, accounts, idleStop }: WorkerConfig
       workflowType: WORKFLOW_TYPES.idleStop,
       everySeconds: idleStop.enabled ? idleStop.everySeconds : undefined,
       summary: 'webspaces that nobody uses',
+    },
+    {
+      id: IMAGE_SOURCES_SCHEDULE_ID,
+      workflowType: WORKFLOW_TYPES.watchImageSources,
+      everySeconds: images.sources.length > 0 || images.prune.unusedDays > 0 ? images.everySeconds : undefined,
+      summary: 'new versions of images, and cached ones that nobody uses',
     },
   ];
 }

@@ -2,6 +2,7 @@ import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import type { DeepReadonly } from './freeze.js';
 import { identitySchema } from './identity.js';
+import { imagesSchema } from './images.js';
 import { kubernetesSchema, listenSchema, logSchema, lxdSchema, platformSchema, sealingSchema, temporalSchema } from './schemas.js';
 
 function isNetwork(text: string): boolean {
@@ -27,6 +28,7 @@ export const apiConfigSchema = z.strictObject({
   temporal: temporalSchema,
   identity: identitySchema,
   sealing: sealingSchema,
+  images: imagesSchema,
   cors: z
     .strictObject({
       allowedOrigins: z

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { accountsSchema } from './accounts.js';
 import type { DeepReadonly } from './freeze.js';
 import { identitySchema } from './identity.js';
+import { imagesSchema } from './images.js';
 import {
   dnsSchema,
   kubernetesSchema,
@@ -61,6 +62,7 @@ const settings = z.strictObject({
   gateway,
   idleStop,
   accounts: accountsSchema,
+  images: imagesSchema,
   sweep: z.strictObject({ intervalSeconds: z.int().min(1).default(60) }).prefault({}),
 });
 

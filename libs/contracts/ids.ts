@@ -15,6 +15,14 @@ export const ACCOUNTS_SCHEDULE_ID = 'account-policy';
 /** Id of the Schedule that starts `idleStop`. */
 export const IDLE_STOP_SCHEDULE_ID = 'idle-stop';
 
+/** Id of the Schedule that starts `watchImageSources`. */
+export const IMAGE_SOURCES_SCHEDULE_ID = 'image-sources';
+
+/** The look at sources that a webhook asks for: its delivery is sent again with the same id, and starts nothing then. */
+export function webhookWorkflowIdOf(deliveryId: string): string {
+  return `webhook:${deliveryId}`;
+}
+
 /** Typed search attributes, registered as Keyword in the namespace. */
 export const SEARCH_ATTRIBUTES = { webspace: 'WebspaceName', owner: 'WebspaceOwner', kind: 'OperationKind' } as const;
 

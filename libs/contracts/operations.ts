@@ -1,7 +1,7 @@
 import type { SuspensionReason } from './accounts.js';
 import type { ErrorCode } from './error-codes.js';
 
-/** Kinds of operations on one webspace; the first part of their workflow ids. */
+/** Kinds of operations, on one webspace but for the imports of images; the first part of their workflow ids. */
 export const OPERATION_KINDS = [
   'create',
   'delete',
@@ -20,6 +20,7 @@ export const OPERATION_KINDS = [
   'restore',
   'adopt',
   'adoptions',
+  'import',
 ] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 
@@ -40,7 +41,10 @@ export function isChangeKind(kind: OperationKind): kind is ChangeKind {
 }
 
 /** The workflow function behind each kind, as registered in the worker. */
-export const WORKFLOW_TYPES: Record<OperationKind | 'sweep' | 'verifyDomains' | 'accountPolicy' | 'idleStop', string> = {
+export const WORKFLOW_TYPES: Record<
+  OperationKind | 'sweep' | 'verifyDomains' | 'accountPolicy' | 'idleStop' | 'watchImageSources',
+  string
+> = {
   create: 'createWebspace',
   delete: 'deleteWebspace',
   boot: 'bootWebspace',
@@ -58,10 +62,12 @@ export const WORKFLOW_TYPES: Record<OperationKind | 'sweep' | 'verifyDomains' | 
   restore: 'restoreWebspace',
   adopt: 'adoptWebspace',
   adoptions: 'adoptWebspaces',
+  import: 'importImage',
   sweep: 'sweep',
   verifyDomains: 'verifyDomains',
   accountPolicy: 'accountPolicy',
   idleStop: 'idleStop',
+  watchImageSources: 'watchImageSources',
 };
 
 export interface Account {
@@ -281,6 +287,8 @@ export interface StepProgress {
 
 export interface OperationProgress {
   readonly steps: readonly StepProgress[];
+  /** What the workflow itself waits for; what its activities wait for is in their heartbeats. */
+  readonly waiting?: { readonly reason: string; readonly deadline: string };
 }
 
 /** Heartbeat details of an activity that waits: why, until when, and what a retry must adopt. */

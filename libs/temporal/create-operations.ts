@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, type Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
-import { parseOperationResourceId } from '#libs/contracts/ids.js';
-import { WORKFLOW_TYPES } from '#libs/contracts/operations.js';
+import { parseOperationResourceId, TASK_QUEUE, webhookWorkflowIdOf } from '#libs/contracts/ids.js';
+import { APPROVE_UPDATE, type ApprovalAnswer } from '#libs/contracts/images.js';
+import { type Requester, WORKFLOW_TYPES } from '#libs/contracts/operations.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import { resourceIdOf } from './describe.js';
 import { createOperationReader } from './detail.js';
@@ -103,6 +104,31 @@ export function createOperations(options: OperationsOptions): Operations {
     peek: reader.peek,
     get: reader.get,
     list: (filter) => call('list', callTimeoutMs, () => listOperations(client, filter, links)),
+
+    async approve(id, by) {
+      const ref = parseOperationResourceId(id);
+      if (!ref) throw new PlatformError('NOT_FOUND', 'There is no such operation.');
+      const handle = client.workflow.getHandle(ref.workflowId, ref.runId);
+      return await call('update', callTimeoutMs + options.queryTimeoutMs, () =>
+        handle.executeUpdate<ApprovalAnswer, [Requester]>(APPROVE_UPDATE, { args: [by] }),
+      );
+    },
+
+    async lookAtSources({ deliveryId, repository }) {
+      await call('start', callTimeoutMs, async () => {
+        try {
+          await client.workflow.start(WORKFLOW_TYPES.watchImageSources, {
+            workflowId: webhookWorkflowIdOf(deliveryId),
+            taskQueue: TASK_QUEUE,
+            args: [{ repository }],
+            workflowIdReusePolicy: 'REJECT_DUPLICATE',
+            staticSummary: `new versions of ${repository}, told by its webhook`,
+          });
+        } catch (error) {
+          if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+        }
+      });
+    },
 
     async cancel(id) {
       const ref = parseOperationResourceId(id);

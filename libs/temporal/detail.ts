@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { type OperationRef, parseOperationResourceId } from '#libs/contracts/ids.js';
-import { OPERATION_KINDS, type OperationProgress, PROGRESS_QUERY, type StepProgress } from '#libs/contracts/operations.js';
+import { OPERATION_KINDS, type OperationProgress, PROGRESS_QUERY } from '#libs/contracts/operations.js';
 import { isPlatformError, messageOf, PlatformError } from '#libs/errors/platform-error.js';
 import { summaryOf, waitsOf } from './describe.js';
 import { isDeadline } from './errors.js';
@@ -19,7 +19,7 @@ export interface ReaderOptions {
 /** Ended operations do not change any more, so a few are remembered. */
 const REMEMBERED = 500;
 
-type Steps = { readonly steps: readonly StepProgress[] } | { readonly stepsUnavailable: string };
+type Steps = OperationProgress | { readonly stepsUnavailable: string };
 
 /** Reads one operation in full: what Temporal says about it, and its steps, which a worker must tell. */
 export function createOperationReader({ client, call, links, callTimeoutMs, queryTimeoutMs }: ReaderOptions) {
@@ -30,7 +30,7 @@ export function createOperationReader({ client, call, links, callTimeoutMs, quer
       const progress = await call('query', queryTimeoutMs, () =>
         client.workflow.getHandle(workflowId, runId).query<OperationProgress>(PROGRESS_QUERY),
       );
-      return { steps: progress.steps };
+      return progress;
     } catch (error) {
       const silent = isPlatformError(error) && (error.code === 'UNAVAILABLE' || isDeadline(error.cause));
       return { stepsUnavailable: silent ? 'No worker answers just now.' : `The worker did not tell: ${messageOf(error)}` };
@@ -67,13 +67,14 @@ export function createOperationReader({ client, call, links, callTimeoutMs, quer
       if (described.status === 'rejected') throw described.reason;
       if (told.status === 'rejected') throw told.reason;
       const { description, summary } = described.value;
-      const steps = told.value;
+      const { waiting, ...steps } = 'steps' in told.value ? told.value : { ...told.value, waiting: undefined };
       const failed = summary.status !== 'running' && summary.status !== 'completed';
       const error = failed ? await errorOf(ref.workflowId, description.runId) : undefined;
       const detail: OperationDetail = {
         ...summary,
         ...steps,
-        waits: summary.status === 'running' ? await waitsOf(client, description) : [],
+        waits:
+          summary.status === 'running' ? [...(waiting ? [{ ...waiting, attempts: 1 }] : []), ...(await waitsOf(client, description))] : [],
         ...(error ? { error } : {}),
       };
       if (summary.status !== 'running' && 'steps' in steps) {

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '#libs/contracts/error-codes.js';
+import type { ApprovalAnswer } from '#libs/contracts/images.js';
 import type { OperationKind, Requester, StepProgress } from '#libs/contracts/operations.js';
 
 /** What an API asks of Temporal, and no more. Every call has a deadline and throws PlatformErrors only. */
@@ -20,6 +21,10 @@ export interface Operations {
   /** The operation in full. @throws PlatformError NOT_FOUND. */
   get(id: string): Promise<OperationDetail>;
   list(filter: OperationFilter): Promise<OperationPage>;
+  /** Lets an import begin that waits for that. @throws PlatformError NOT_FOUND, CONFLICT when it does not wait. */
+  approve(id: string, by: Requester): Promise<ApprovalAnswer>;
+  /** Looks at the sources of images in a repository, once for each delivery. */
+  lookAtSources(request: { readonly deliveryId: string; readonly repository: string }): Promise<void>;
   /** Asks an operation to stop and undo. @throws PlatformError NOT_FOUND. */
   cancel(id: string): Promise<void>;
   /** @throws PlatformError UNAVAILABLE when Temporal does not answer. */
@@ -85,7 +90,8 @@ export interface OperationSummary {
 }
 
 export interface OperationWait {
-  readonly activity: string;
+  /** Absent when it is the workflow itself that waits. */
+  readonly activity?: string;
   readonly reason?: string;
   readonly deadline?: string;
   readonly attempts: number;

@@ -6,6 +6,7 @@ import { bundleWorkflowCode, DefaultLogger, Runtime, Worker, type WorkflowBundle
 import type { WebspaceActivities, WebspaceFacts } from '#libs/contracts/activities.js';
 import type { ErrorCode } from '#libs/contracts/error-codes.js';
 import { SEARCH_ATTRIBUTES } from '#libs/contracts/ids.js';
+import type { ImageActivities, ImportPlan } from '#libs/contracts/images.js';
 import { serialiseRecord } from '#libs/domain/record.js';
 import { exampleRecord } from './example-record.js';
 
@@ -69,7 +70,7 @@ export class WorkflowRig {
   async run<T>(
     workflowType: string,
     input: object,
-    activities: Partial<WebspaceActivities>,
+    activities: Partial<WebspaceActivities & ImageActivities>,
     act: (run: RigRun<T>) => Promise<void>,
   ): Promise<void> {
     const calls: string[] = [];
@@ -93,7 +94,7 @@ export class WorkflowRig {
 
 type AnyActivity = (...args: never[]) => Promise<unknown>;
 
-function recorded(activities: WebspaceActivities, calls: string[]): Record<string, AnyActivity> {
+function recorded(activities: WebspaceActivities & ImageActivities, calls: string[]): Record<string, AnyActivity> {
   return Object.fromEntries(
     Object.entries(activities as unknown as Record<string, AnyActivity>).map(([name, run]) => [
       name,
@@ -106,7 +107,30 @@ function recorded(activities: WebspaceActivities, calls: string[]): Record<strin
 }
 
 const done = async () => undefined;
-const HARMLESS: WebspaceActivities = {
+/** The plan of an import as activities make it. */
+export const examplePlan: ImportPlan = {
+  source: 'github:netsoc/images/hello',
+  version: '1.0.0',
+  architecture: 'amd64',
+  releaseId: 7,
+  files: [],
+  passedOver: [],
+};
+
+const HARMLESS: WebspaceActivities & ImageActivities = {
+  takeImageLock: async () => ({ taken: true }),
+  awaitImport: failing('NOT_FOUND'),
+  resolveImport: async () => examplePlan,
+  checkSpace: done,
+  fetchImage: async () => ({ files: [], fingerprint: 'f'.repeat(64), transferredBytes: 5 }),
+  verifyImage: done,
+  createImage: async () => 'created',
+  moveAlias: async () => ({}),
+  removeOldVersions: async () => [],
+  finishImport: done,
+  abandonImport: done,
+  checkSources: async () => ({ checked: 0, found: [], problems: [] }),
+  pruneImages: async () => [],
   makeWebspace: async () => exampleFacts,
   setRootPassword: done,
   authorizeKey: done,

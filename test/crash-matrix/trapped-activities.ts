@@ -1,5 +1,5 @@
 import { ApplicationFailure, activityInfo, Context } from '@temporalio/activity';
-import type { WebspaceActivities } from '#libs/contracts/activities.js';
+import type { Activities } from '#apps/worker/assemble.js';
 import type { Trap, TrapFolder } from './traps.js';
 
 const HEARTBEAT_MS = 1_000;
@@ -17,9 +17,9 @@ export class TrappedActivities {
     this.#folder = folder;
   }
 
-  decorate(activities: WebspaceActivities): WebspaceActivities {
+  decorate(activities: Activities): Activities {
     const wrapped = Object.entries(activities).map(([name, run]) => [name, this.#wrap(name, run as Run)]);
-    return Object.fromEntries(wrapped) as WebspaceActivities;
+    return Object.fromEntries(wrapped) as Activities;
   }
 
   #wrap(activity: string, run: Run): Run {

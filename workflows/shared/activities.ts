@@ -1,5 +1,6 @@
 import { ActivityCancellationType, type ActivityOptions, proxyActivities } from '@temporalio/workflow';
 import type { WebspaceActivities } from '../../libs/contracts/activities.js';
+import type { ImageActivities } from '../../libs/contracts/images.js';
 
 /**
  * Activities heartbeat every second by themselves (activities/shared/guard.ts), so that a dead worker is noticed and a cancellation arrives.
@@ -10,10 +11,11 @@ const heartbeatTimeout = '6 seconds';
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 const retry = { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' } as const;
 
-function proxies(options: ActivityOptions) {
-  return (summary: string): WebspaceActivities =>
-    proxyActivities<WebspaceActivities>({ heartbeatTimeout, cancellationType, retry, ...options, summary });
+function proxiesOf<A>(options: ActivityOptions) {
+  return (summary: string) => proxyActivities<A>({ heartbeatTimeout, cancellationType, retry, ...options, summary });
 }
+
+const proxies = proxiesOf<WebspaceActivities>;
 
 /** Reads and small idempotent writes: they fail when the systems stay away, so that the caller gets an answer. */
 export const quick = proxies({ startToCloseTimeout: '30 seconds', scheduleToCloseTimeout: '45 seconds' });
@@ -23,3 +25,13 @@ export const slow = proxies({ startToCloseTimeout: '10 minutes', scheduleToClose
 
 /** What must come to an end although a system is away for hours: undo, delete, the last look. */
 export const lasting = proxies({ startToCloseTimeout: '10 minutes', scheduleToCloseTimeout: '24 hours' });
+
+/** Steps of an import that ask LXD or the source: a source may say when it answers again, at most some hours later. */
+export const imageStep = proxiesOf<ImageActivities>({ startToCloseTimeout: '15 minutes', scheduleToCloseTimeout: '6 hours' });
+
+/** What goes on for as long as there are bytes to come, or others to wait for; an attempt goes on where the last one was cut. */
+export const imageTransfer = proxiesOf<ImageActivities>({
+  startToCloseTimeout: '6 hours',
+  scheduleToCloseTimeout: '24 hours',
+  retry: { ...retry, maximumInterval: '30 seconds' },
+});

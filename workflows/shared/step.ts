@@ -2,6 +2,7 @@ import {
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
+  condition,
   defineQuery,
   isCancellation,
   setCurrentDetails,
@@ -32,7 +33,10 @@ export class Operation {
   #waiting: { readonly reason: string; readonly deadline: string } | undefined;
 
   constructor() {
-    setHandler(progressQuery, () => ({ steps: this.#steps.map((step) => ({ ...step })) }));
+    setHandler(progressQuery, () => ({
+      steps: this.#steps.map((step) => ({ ...step })),
+      ...(this.#waiting ? { waiting: this.#waiting } : {}),
+    }));
   }
 
   /** Registers what undoes a step; called before the step itself. Newest is undone first. */
@@ -79,6 +83,16 @@ export class Operation {
         await sleep(pauseMs);
       }
     });
+  }
+
+  /** Waits until the check holds, with the reason where people look; false when the deadline came first. */
+  async waitFor(reason: string, deadlineMs: number, check: () => boolean): Promise<boolean> {
+    this.#wait({ reason, deadline: new Date(Date.now() + deadlineMs).toISOString() });
+    try {
+      return await condition(check, deadlineMs);
+    } finally {
+      this.#wait(undefined);
+    }
   }
 
   /** Runs the body; on failure or cancellation undoes what was registered, newest first, and fails with our code. */

@@ -11,6 +11,9 @@ import { PROBLEM_TYPE, plain, problemOf, sendProblem } from './problem.js';
 /** Routes that probes and scrapers call all the time: logged at `debug` only. */
 const QUIET = /^\/(health|metrics)/;
 
+/** Routes whose bodies are bytes that are read as they come, each with a limit of its own. */
+const RAW_BODIES: ReadonlySet<string> = new Set(['/v2/images/uploads', '/v2/github/webhook']);
+
 /** The HTTP server: request ids, bodies as text (parsed after authentication), access log, request metrics. */
 export function createServer({ config, logger, metrics }: Pick<ApiDependencies, 'config' | 'logger' | 'metrics'>): FastifyAdapter {
   const adapter = new FastifyAdapter({
@@ -28,10 +31,12 @@ export function createServer({ config, logger, metrics }: Pick<ApiDependencies, 
   const server = adapter.getInstance<FastifyInstance>();
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  server.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
 
   server.addHook('onRequest', (request, reply, done) => {
     // Bodies are JSON whatever their type says, also when it is none.
-    if (request.headers['content-type'] !== undefined) request.raw.headers['content-type'] = 'application/json';
+    if (RAW_BODIES.has(request.routeOptions.url ?? '')) request.raw.headers['content-type'] = 'application/octet-stream';
+    else if (request.headers['content-type'] !== undefined) request.raw.headers['content-type'] = 'application/json';
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
     done();
   });

@@ -8,6 +8,8 @@ export interface OperationsFake extends Operations {
   readonly details: Map<string, OperationDetail>;
   readonly filters: OperationFilter[];
   readonly cancelled: string[];
+  readonly approved: (readonly [string, string])[];
+  readonly looks: { readonly deliveryId: string; readonly repository: string }[];
   /** What a wait ends with: a result, an error, or nothing in time. */
   outcome: { readonly result: unknown } | PlatformError | 'running';
   /** When set, every call fails with it. */
@@ -52,6 +54,8 @@ export function createOperationsFake(): OperationsFake {
     details: new Map(),
     filters: [],
     cancelled: [],
+    approved: [],
+    looks: [],
     outcome: { result: {} },
     failure: undefined,
     async start(request) {
@@ -66,6 +70,15 @@ export function createOperationsFake(): OperationsFake {
       guard();
       fake.filters.push(filter);
       return { operations: [...fake.details.values()] };
+    },
+    async approve(id, by) {
+      find(id);
+      fake.approved.push([id, by.username]);
+      return { approvedAt: '2026-01-02T03:04:05.000Z', approvedBy: by };
+    },
+    async lookAtSources(request) {
+      guard();
+      fake.looks.push(request);
     },
     async cancel(id) {
       find(id);

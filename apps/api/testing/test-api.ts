@@ -1,8 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { z } from 'zod';
+import { imagesSchema } from '#libs/config/images.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { createIdentityFrom } from '#libs/identity/create-identity.js';
 import type { AccountInfo, Identity } from '#libs/identity/identity.js';
+import { Staging } from '#libs/images/staging.js';
 import { createLogger } from '#libs/logging/logger.js';
 import { createSealing, type Sealing } from '#libs/sealing/sealing.js';
 import { createApp } from '../app.js';
@@ -27,8 +33,9 @@ export interface TestApi {
   readonly sealing: Sealing;
   readonly logLines: string[];
   readonly routes: RouteTable;
+  readonly staging: Staging;
   identityFailure: PlatformError | undefined;
-  /** `token` is a user name; a body that is a text is sent as it is. */
+  /** `token` is a user name; a body that is a text or bytes is sent as it is. */
   call(request: {
     readonly method?: string;
     readonly path: string;
@@ -41,6 +48,9 @@ export interface TestApi {
 /** Of alice; bob has none. */
 export const ALICES_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKLUPU5dgVbkAWTNzCsJkG1fFNEgT3ZsnOAXaUdpD3wq alice@home';
 
+const STAGING_BYTES = 200_000;
+export const UPLOAD_BYTES = 100_000;
+
 const USERS: readonly AccountInfo[] = [
   { id: '12', username: 'alice', isAdmin: false, sshKey: ALICES_KEY },
   { id: '13', username: 'bob', isAdmin: false },
@@ -52,6 +62,8 @@ interface TestConfig {
   readonly trustedProxies?: readonly string[];
   readonly bodyBytes?: number;
   readonly streams?: Partial<ApiDependencies['config']['streams']>;
+  readonly webhookSecret?: string;
+  readonly images?: z.input<typeof imagesSchema>;
   readonly rate?: Partial<ApiDependencies['config']['limits']['rate']>;
 }
 
@@ -61,14 +73,18 @@ export async function startTestApi(config: TestConfig = {}): Promise<TestApi> {
   const operations = createOperationsFake();
   const sealing = createSealing({ current: 'k1', keys: new Map([['k1', randomBytes(32)]]) });
   const logLines: string[] = [];
+  const stagingFolder = mkdtempSync(join(tmpdir(), 'webspaces-staging-'));
+  const staging = new Staging({ folder: stagingFolder, limitBytes: STAGING_BYTES });
   const dependencies: ApiDependencies = {
-    config: configOf(config),
+    config: configOf(config, stagingFolder),
     logger: createLogger({ name: 'api', level: 'debug', destination: { write: (line) => logLines.push(line) } }),
     lxd: lxd.client,
     identity: identityOf(() => api.identityFailure),
     operations,
     sealing,
     metrics: createMetrics({ processMetrics: false }),
+    staging,
+    webhookSecret: config.webhookSecret,
   };
   const routes = new RouteTable();
   const app = await createApp(dependencies, routes);
@@ -79,6 +95,7 @@ export async function startTestApi(config: TestConfig = {}): Promise<TestApi> {
     sealing,
     logLines,
     routes,
+    staging,
     identityFailure: undefined,
     async call({ method = 'GET', path, token, body, headers = {} }) {
       const answer = await app.inject({
@@ -89,7 +106,7 @@ export async function startTestApi(config: TestConfig = {}): Promise<TestApi> {
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           ...headers,
         },
-        ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+        ...(body === undefined ? {} : { payload: typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body) }),
       });
       return {
         status: answer.statusCode,
@@ -120,17 +137,15 @@ function identityOf(failure: () => PlatformError | undefined): Identity {
   return createIdentityFrom({ verify, directory, check: async () => guard() }, { cacheMs: 0 });
 }
 
-function configOf({
-  allowedOrigins = [],
-  trustedProxies = [],
-  bodyBytes = 4096,
-  rate = {},
-  streams = {},
-}: TestConfig): ApiDependencies['config'] {
+function configOf(
+  { allowedOrigins = [], trustedProxies = [], bodyBytes = 4096, rate = {}, streams = {}, images = {} }: TestConfig,
+  stagingFolder: string,
+): ApiDependencies['config'] {
   return {
     publicUrl: 'http://api.test',
     cors: { allowedOrigins },
     trustedProxies,
+    images: imagesSchema.parse({ ...images, stagingFolder, stagingBytes: STAGING_BYTES, uploadBytes: UPLOAD_BYTES }),
     streams: {
       perWebspace: 2,
       total: 3,

@@ -1,10 +1,12 @@
 import { Controller, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import type { ApprovalAnswer } from '#libs/contracts/images.js';
 import type { OperationDetail, OperationPage, OperationSummary } from '#libs/temporal/operations.js';
 import { Context, type RequestContext } from '../http/context.js';
 import { NeedsToken, Problems } from '../http/openapi.js';
 import { EventStreams } from './event-streams.service.js';
+import { approvalSchema } from './images.schemas.js';
 import { OperationsOfCaller } from './operations.service.js';
 import {
   type OperationListQuery,
@@ -49,6 +51,14 @@ export class OperationsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     return this.streams.stream(context, id, reply);
+  }
+
+  @Post(':id/approve')
+  @HttpCode(200)
+  @ApiResponse({ status: 200, description: 'It begins now; who approved first is kept (admins)', standardSchema: approvalSchema })
+  @Problems(404, 409)
+  approve(@Context() context: RequestContext, @Param({ schema: operationParams }) { id }: OperationParams): Promise<ApprovalAnswer> {
+    return this.operations.approve(context, id);
   }
 
   @Post(':id/cancel')

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { ApprovalAnswer } from '#libs/contracts/images.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import type { OperationDetail, OperationPage, OperationSummary } from '#libs/temporal/operations.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
@@ -32,6 +33,20 @@ export class OperationsOfCaller {
     const detail = await this.deps.operations.get(id);
     this.#assertVisible(context, detail);
     return detail;
+  }
+
+  /** @throws PlatformError FORBIDDEN, NOT_FOUND, CONFLICT when it does not wait for an approval. */
+  async approve(context: RequestContext, id: string): Promise<ApprovalAnswer> {
+    const { caller } = context;
+    const operation = await this.assertVisible(context, id);
+    if (!caller.isAdmin) throw new PlatformError('FORBIDDEN', 'Only admins approve operations.');
+    context.noteOperation(id);
+    if (operation.kind !== 'import' || operation.status !== 'running') {
+      throw new PlatformError('CONFLICT', `The operation does not wait for an approval: it is ${operation.status}.`, {
+        details: { operation: id },
+      });
+    }
+    return await this.deps.operations.approve(id, { subject: caller.subject, username: caller.username });
   }
 
   async cancel(context: RequestContext, id: string): Promise<OperationSummary> {

@@ -213,7 +213,7 @@ export const operationSchema = operationSummarySchema
     waits: z
       .array(
         z.object({
-          activity: z.string(),
+          activity: z.string().optional().describe('Absent when the operation itself waits, e.g. for an approval'),
           reason: z.string().optional(),
           deadline: z.string().optional(),
           attempts: z.int(),
