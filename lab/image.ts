@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -89,17 +90,32 @@ export async function packImage(
   root: string,
   options: { readonly os: string; readonly serial: string; readonly compression?: 'xz' | 'gzip' },
 ): Promise<void> {
-  const work = mkdtempSync(join(tmpdir(), 'webspaces-image-'));
+  const metadata = mkdtempSync(join(tmpdir(), 'webspaces-image-'));
   try {
-    writeMetadata(work, options);
-    const owner = ['--numeric-owner', '--owner=0', '--group=0', '--sort=name', '--mtime=@1700000000'];
-    await run('tar', [...owner, '-C', work, '-cJf', join(target, 'metadata.tar.xz'), 'metadata.yaml', 'templates']);
-    const time = ['-all-time', '1700000000', '-mkfs-time', '1700000000'];
-    const form = ['-noappend', '-no-progress', '-quiet', '-comp', options.compression ?? 'xz'];
-    await run('mksquashfs', [root, join(target, 'rootfs.squashfs'), ...form, ...time]);
+    writeMetadata(metadata, options);
+    await packTree(target, { root, metadata, metadataName: 'metadata.tar.xz', compression: options.compression ?? 'xz' });
   } finally {
-    rmSync(work, { recursive: true, force: true });
+    rmSync(metadata, { recursive: true, force: true });
   }
+}
+
+export interface Tree {
+  readonly root: string;
+  /** The folder with metadata.yaml and templates. */
+  readonly metadata: string;
+  readonly metadataName: string;
+  /** mksquashfs's name of it, with a level behind a dash: `zstd-3`. */
+  readonly compression: string;
+}
+
+/** Packs a metadata archive and `rootfs.squashfs`; equal trees give equal files. */
+export async function packTree(target: string, { root, metadata, metadataName, compression }: Tree): Promise<void> {
+  const owner = ['--numeric-owner', '--owner=0', '--group=0', '--sort=name', '--mtime=@1700000000'];
+  await run('tar', [...owner, '-C', metadata, '-cJf', join(target, metadataName), ...readdirSync(metadata).sort()]);
+  const time = ['-all-time', '1700000000', '-mkfs-time', '1700000000'];
+  const [name = '', level] = compression.split('-');
+  const form = ['-noappend', '-no-progress', '-quiet', '-comp', name, ...(level ? ['-Xcompression-level', level] : [])];
+  await run('mksquashfs', [root, join(target, 'rootfs.squashfs'), ...form, ...time]);
 }
 
 async function writeRoot(root: string, options: Required<ImageOptions>): Promise<void> {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { run } from '#lab/exec.js';
 import { sha256 } from '#lab/hash.js';
 import { type Image, type ImageOptions, packImage } from '#lab/image.js';
+import { debianTree } from '#lab/mmdebstrap.js';
 import { projectRoot } from '#lab/project.js';
 import { cacheFolder, installAtomically } from '#lab/tools/cache.js';
 
@@ -70,12 +71,8 @@ async function makeDebian(target: string, udhcpc: string): Promise<void> {
     writeFileSync(join(files, 'udhcpc.sh'), udhcpc);
     writeFileSync(join(files, 'sources.list'), SOURCES);
     writeFileSync(join(files, 'prepare.sh'), PREPARE);
-    await run('apt-get', ['download', 'mmdebstrap'], { cwd: work });
-    await run('sh', ['-c', 'dpkg-deb -x mmdebstrap_*.deb tool'], { cwd: work });
-    const hook = `FILES=${files} sh ${join(files, 'prepare.sh')} "$1"`;
-    const options = ['--mode=root', '--variant=apt', '--format=directory', `--customize-hook=${hook}`];
     const root = join(work, 'rootfs');
-    await run('perl', [join(work, 'tool/usr/bin/mmdebstrap'), ...options, 'bookworm', root], { timeoutMs: 15 * 60_000 });
+    await debianTree(root, { variant: 'apt', suite: 'bookworm', customize: `FILES=${files} sh ${join(files, 'prepare.sh')} "$1"` });
     await packImage(target, root, { os: 'Debian', serial: '12', compression: 'gzip' });
   } finally {
     rmSync(work, { recursive: true, force: true });
