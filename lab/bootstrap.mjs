@@ -12,10 +12,15 @@ const [command = 'start', ...args] = process.argv.slice(2);
 
 const PACKAGES = [
   ...['lxd', 'lxd-client', 'dnsmasq-base', 'nftables', 'squashfs-tools', 'xz-utils', 'busybox-static', 'btrfs-progs', 'uidmap'],
-  ...['iproute2', 'procps', 'openssl', 'curl', 'conntrack', 'socat', 'python3', 'python3-pip'],
+  ...['iproute2', 'procps', 'openssl', 'curl', 'conntrack', 'socat', 'jq', 'python3', 'python3-pip'],
 ];
 /** These can be had without Debian's package. */
-const PROVIDED = { 'python3-pip': ['pip3', '--version'], python3: ['python3', '--version'], curl: ['curl', '--version'] };
+const PROVIDED = {
+  'python3-pip': ['pip3', '--version'],
+  python3: ['python3', '--version'],
+  curl: ['curl', '--version'],
+  jq: ['jq', '--version'],
+};
 
 function say(text) {
   console.log(`${`${((Date.now() - startedAt) / 1000).toFixed(1)} s`.padStart(8)}  · ${text}`);

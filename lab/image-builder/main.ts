@@ -1,12 +1,14 @@
 import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { filesBelow, hashFiles, sha256 } from '../hash.js';
+import { filesBelow, sha256 } from '../hash.js';
 import { projectRoot } from '../project.js';
 import { cacheFolder, installAtomically } from '../tools/cache.js';
 import { build } from './build.js';
 import { parseDefinition } from './definition.js';
 
+/** Changes with what this folder uses of the rest of the lab. */
+const FORMAT = '1';
 const USAGE = 'build-incus FILE FOLDER [--type=split] [--compression=xz] [--cache-dir=FOLDER] [-o image.serial=VERSION]…';
 
 /** Takes distrobuilder's place on this command line; an image of the same definition and options is built once. */
@@ -26,7 +28,12 @@ async function main(args: readonly string[]): Promise<void> {
   const text = readFileSync(file, 'utf8');
   const definition = parseDefinition(text, values.options);
   const sources = filesBelow(join(projectRoot(), 'lab/image-builder'), (name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'));
-  const key = sha256(text, hashFiles(sources), JSON.stringify([values.compression, definition])).slice(0, 16);
+  const key = sha256(
+    FORMAT,
+    text,
+    ...sources.map((source) => readFileSync(source)),
+    JSON.stringify([values.compression, definition]),
+  ).slice(0, 16);
   const cached = join(cacheFolder(), 'images', `definition-${key}`);
   const say = (step: string) => console.log(`${definition.image.variant}: ${step}`);
   if (existsSync(cached)) say('built before, taken from the cache');

@@ -6,12 +6,14 @@ import { stableId } from './model.js';
 import { iso, type Places, renderAsset, renderLink, renderRelease } from './render.js';
 import { json, type Question, type Reply, refusal } from './reply.js';
 import type { Storage } from './storage.js';
+import type { Writes } from './write-routes.js';
 
 export interface ApiWorld {
   readonly source: ReleaseSource;
   readonly access: Access;
   readonly budget: Budget;
   readonly storage: Storage;
+  readonly writes: Writes;
   /** Former names, in lower case. */
   readonly moved: ReadonlyMap<string, string>;
   /** Names by number, as `Link` has them. */
@@ -30,7 +32,10 @@ export async function answerApi(world: ApiWorld, question: Question): Promise<Re
     const who = identity === '' ? '192.0.2.1' : 'user ID 1';
     return refusal(403, `API rate limit exceeded for ${who}.`, world.budget.headers(identity));
   }
-  const reply = method === 'GET' || method === 'HEAD' ? await read(world, question, identity) : refusal(404, 'Not Found');
+  const reply =
+    method === 'GET' || method === 'HEAD'
+      ? await read(world, question, identity)
+      : await world.writes.answer(question, identity, world.places());
   if (reply.status === 304 && identity !== '') world.budget.giveBack(identity);
   return { ...reply, headers: { ...reply.headers, ...world.budget.headers(identity) } };
 }

@@ -49,12 +49,13 @@ export async function listen(options: ServerOptions): Promise<Listening> {
 }
 
 async function handle(options: ServerOptions, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  incoming.resume();
   // A client that goes away ends its answer; nobody is left to be told.
   outgoing.on('error', () => undefined);
   const question = questionOf(incoming);
   const line = `${question.method} ${options.placeOf(question)} ${incoming.url}`;
   const fault = options.faults.take(line);
+  // Nobody else reads the body of a question that gets such an answer.
+  if (fault || question.method === 'GET' || question.method === 'HEAD') incoming.resume();
   if (fault?.kind === 'drop' || fault?.kind === 'hang') {
     options.onAnswer(line, question, undefined);
     if (fault.kind === 'drop') incoming.socket.destroy();
@@ -63,6 +64,7 @@ async function handle(options: ServerOptions, incoming: IncomingMessage, outgoin
   if (fault?.kind === 'delay') await pause(fault.ms);
   const asked = fault?.kind === 'ignore-range' ? { ...question, headers: { ...question.headers, range: undefined } } : question;
   const reply: Reply = fault?.kind === 'answer' ? fault : await options.answer(asked as Question);
+  incoming.resume();
   options.onAnswer(line, question, reply);
   const length = reply.bytes ? {} : { 'content-length': String(Buffer.byteLength(reply.body ?? '')) };
   outgoing.writeHead(reply.status, { ...(reply.status === 304 ? {} : length), server: 'github.com', ...reply.headers });
@@ -100,9 +102,10 @@ function* pieces(chunk: Buffer, size: number): Generator<Buffer> {
   for (let at = 0; at < chunk.length; at += size) yield chunk.subarray(at, at + size);
 }
 
-function questionOf({ method = 'GET', url = '/', headers }: IncomingMessage): Question {
+function questionOf(incoming: IncomingMessage): Question {
+  const { method = 'GET', url = '/', headers } = incoming;
   const [path = '/', search = ''] = url.split('?');
-  return { method, path, parts: path.split('/').slice(1).map(decode), query: new URLSearchParams(search), headers };
+  return { method, path, parts: path.split('/').slice(1).map(decode), query: new URLSearchParams(search), headers, body: incoming };
 }
 
 function decode(part: string): string {

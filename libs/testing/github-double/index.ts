@@ -12,6 +12,7 @@ import type { ReleaseSource, StoredRelease } from './model.js';
 import type { Question, Reply } from './reply.js';
 import { Storage } from './storage.js';
 import { answerWeb } from './web-routes.js';
+import { Writes } from './write-routes.js';
 
 export interface GithubDoubleOptions {
   /** Serve this folder's releases beside the published ones (see {@link FolderStore}). */
@@ -82,8 +83,9 @@ export async function startGithubDouble(options: GithubDoubleOptions = {}): Prom
   const urls = { main: '', storage: '' };
   const storage = new Storage(() => urls.storage);
   const moved = new Map<string, string>();
+  const writes = new Writes(store);
   const places = () => ({ apiUrl: urls.main, webUrl: urls.main });
-  const world: ApiWorld = { source, access, budget, storage, moved, numbers: new Map(), places };
+  const world: ApiWorld = { source, access, budget, storage, writes, moved, numbers: new Map(), places };
   const seen = {
     ...{ host, tls, faults, onBytes: (count: number) => (counts.sentBytes += count) },
     onAnswer: (line: string, question: Question, reply: Reply | undefined) => {
@@ -133,6 +135,7 @@ export async function startGithubDouble(options: GithubDoubleOptions = {}): Prom
     },
     close: async () => {
       await Promise.all([main.close(), bytes.close()]);
+      await writes.close();
     },
   };
 }

@@ -55,7 +55,7 @@ export class MemoryStore implements ReleaseSource {
       });
     }
     const release = { id: this.#nextId(), tag, name, body, draft, prerelease, immutable, createdAt: publishedAt, assets };
-    this.#put(repository, release);
+    this.replace(repository, release);
     return release;
   }
 
@@ -79,15 +79,25 @@ export class MemoryStore implements ReleaseSource {
     this.#change(repository, tag, name, (asset) => ({ ...asset, bytes }));
   }
 
+  /** In the place of what has the same tag. */
+  replace(repository: string, release: StoredRelease): void {
+    this.remove(repository, release.tag);
+    this.create(repository).push(release);
+  }
+
+  /** One more file of a release, as an upload adds it. */
+  async addAsset(repository: string, release: StoredRelease, name: string, content: Content): Promise<StoredAsset> {
+    const bytes = await bytesOf(content);
+    const said = { sizeBytes: bytes.sizeBytes, digest: `sha256:${bytes.sha256}`, state: 'uploaded' as const, updatedAt: new Date() };
+    const asset = { id: this.#nextId(), name, bytes, ...said };
+    this.replace(repository, { ...release, assets: [...release.assets, asset] });
+    return asset;
+  }
+
   #change(repository: string, tag: string, name: string, change: (asset: StoredAsset) => StoredAsset): void {
     const release = this.create(repository).find((one) => one.tag === tag);
     if (!release?.assets.some((asset) => asset.name === name)) throw new Error(`${repository} has no ${name} in ${tag}`);
-    this.#put(repository, { ...release, assets: release.assets.map((asset) => (asset.name === name ? change(asset) : asset)) });
-  }
-
-  #put(repository: string, release: StoredRelease): void {
-    this.remove(repository, release.tag);
-    this.create(repository).push(release);
+    this.replace(repository, { ...release, assets: release.assets.map((asset) => (asset.name === name ? change(asset) : asset)) });
   }
 
   #nextId(): number {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { Bytes } from './content.js';
 import { renderError } from './render.js';
 
@@ -9,6 +10,8 @@ export interface Question {
   readonly parts: readonly string[];
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
+  /** What was sent with it, to be read once. */
+  readonly body?: Readable;
 }
 
 export interface Reply {
