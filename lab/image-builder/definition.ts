@@ -5,7 +5,10 @@ import { z } from 'zod';
 const ARCHITECTURES: Readonly<Record<string, string>> = { x86_64: 'amd64', aarch64: 'arm64' };
 const LOCAL: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64' };
 
-const absolutePath = z.string().regex(/^\/(?!.*\/\.\.(\/|$))/, 'must be an absolute path');
+const absolutePath = z
+  .string()
+  .startsWith('/')
+  .refine((path) => !path.split('/').includes('..'), 'must not leave the root');
 const dump = z.strictObject({
   generator: z.literal('dump'),
   path: absolutePath,
