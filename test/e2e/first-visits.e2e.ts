@@ -125,6 +125,29 @@ describe('row 25: a visit of a webspace that is off', () => {
   }, 60_000);
 });
 
+describe('rows 10 and 25: a web server that comes up two seconds after its container', () => {
+  it('is waited for as long as the start-up delay says: not at all with 0, until it answers with 30', async () => {
+    const slow = session.members.one(55);
+    await session.lab.importImage('slow-web', { webDelaySeconds: 2 });
+    await session.members.create(slow, 'slow-web');
+    await off(slow);
+    await session.members.expect(200, slow, 'PATCH', '/config', { startupDelay: 0 });
+    const told = await visit(slow, '/', { headers: { accept: 'text/html' } });
+    expect(told).toMatchObject({ status: 503, body: expect.stringContaining('does not answer') });
+    expect(told.headers['retry-after']).toBeDefined();
+    await off(slow);
+    await session.members.expect(200, slow, 'PATCH', '/config', { startupDelay: 30 });
+    const begun = Date.now();
+    expect(right(slow)(await visit(slow))).toBe(true);
+    const took = Date.now() - begun;
+    report('a web server that takes two seconds', `answered after ${took} ms`);
+    expect(took).toBeGreaterThanOrEqual(2_000);
+    // No fixed delay: what is left of the 30 seconds is nobody's to wait.
+    expect(took).toBeLessThan(15_000);
+    expect(starts).toEqual([slow.webspace]);
+  }, 120_000);
+});
+
 describe('a webspace that was stopped behind our back', () => {
   it.each([
     ['by force', ['stop', '--force']],
