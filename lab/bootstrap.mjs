@@ -12,6 +12,7 @@ const [command = 'start', ...args] = process.argv.slice(2);
 
 const PACKAGES = [
   ...['lxd', 'lxd-client', 'dnsmasq-base', 'nftables', 'squashfs-tools', 'xz-utils', 'busybox-static', 'btrfs-progs', 'uidmap'],
+<<<<<<< HEAD
   ...['iproute2', 'procps', 'openssl', 'curl', 'conntrack', 'socat', 'jq', 'python3', 'python3-pip'],
 ];
 /** These can be had without Debian's package. */
@@ -20,6 +21,16 @@ const PROVIDED = {
   python3: ['python3', '--version'],
   curl: ['curl', '--version'],
   jq: ['jq', '--version'],
+=======
+  ...['iproute2', 'procps', 'openssl', 'curl', 'conntrack', 'socat', 'nginx-light', 'python3', 'python3-pip'],
+];
+/** These can be had without Debian's package. */
+const PROVIDED = {
+  'nginx-light': ['nginx', '-v'],
+  'python3-pip': ['pip3', '--version'],
+  python3: ['python3', '--version'],
+  curl: ['curl', '--version'],
+>>>>>>> 8fdd2f7 (test(octolxd): a real LXD against the image server, rows 52 to 57; bench beside nginx)
 };
 
 function say(text) {
@@ -73,14 +84,18 @@ function installPackages() {
     spawnSync('apt-get', ['update'], { env, stdio: 'ignore' });
     result = install();
   }
+  if (missing.includes('nginx-light')) stopService('nginx.service');
   if (result.status !== 0) fail(`apt-get could not install ${missing.join(' ')}:\n${result.stderr}${result.stdout.slice(-2000)}`);
   stopPackagedDaemons();
 }
 
 /** The packages start services of their own; the lab's LXD runs in its sandbox and needs none of them. */
 function stopPackagedDaemons() {
-  if (!existsSync('/run/systemd/system')) return;
-  spawnSync('systemctl', ['disable', '--now', 'lxd.service', 'lxd.socket', 'lxd-containers.service'], { stdio: 'ignore' });
+  stopService('lxd.service', 'lxd.socket', 'lxd-containers.service');
+}
+
+function stopService(...names) {
+  if (existsSync('/run/systemd/system')) spawnSync('systemctl', ['disable', '--now', ...names], { stdio: 'ignore' });
 }
 
 function sha256(parts) {

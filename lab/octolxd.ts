@@ -46,17 +46,22 @@ export async function writeOctolxdFiles(profile: Profile, ca: CertificateAuthori
 
 /** The image server for LXD and Incus. */
 export function octolxdProcess(profile: Profile): LabProcess {
-  return serverProcess(profile, { name: 'octolxd', port: profile.ports.octolxd });
+  return serverProcess(profile, { name: 'octolxd', url: octolxdUrl(profile) });
 }
 
 /** A second one with other settings, for tests. */
-export function octolxdBeside(profile: Profile, changes: object): { readonly process: LabProcess; readonly url: string } {
+export function octolxdBeside(
+  profile: Profile,
+  changes: object,
+  scheme: 'http' | 'https' = 'https',
+): { readonly process: LabProcess; readonly url: string } {
   const port = profile.ports.octolxd + 1;
-  const usual = parse(readFileSync(configFile(profile, 'octolxd'), 'utf8')) as object;
+  const { tls, ...usual } = parse(readFileSync(configFile(profile, 'octolxd'), 'utf8')) as { tls: object };
   const listen = `${profile.network.hostLink.host}:${port}`;
-  const config = { ...usual, listen, publicUrl: octolxdUrl(profile, port), ...changes };
+  const url = octolxdUrl(profile, port).replace('https', scheme);
+  const config = { ...usual, ...(scheme === 'https' ? { tls } : {}), listen, publicUrl: url, ...changes };
   writeFileSync(configFile(profile, 'octolxd-beside'), stringify(config), { mode: 0o600 });
-  return { process: serverProcess(profile, { name: 'octolxd-beside', port }), url: octolxdUrl(profile, port) };
+  return { process: serverProcess(profile, { name: 'octolxd-beside', url }), url };
 }
 
 /** A simulator of GitHub that serves a folder of the lab as releases. */
@@ -77,12 +82,12 @@ export function githubProcess(profile: Profile): LabProcess {
   });
 }
 
-function serverProcess(profile: Profile, { name, port }: { readonly name: string; readonly port: number }): LabProcess {
+function serverProcess(profile: Profile, { name, url }: { readonly name: string; readonly url: string }): LabProcess {
   const root = projectRoot();
   const config = configFile(profile, name);
   const ready = async () => {
     const ca = readFileSync(profile.paths.caFile, 'utf8');
-    return (await http(`${octolxdUrl(profile, port)}/health/ready`, { ca, timeoutMs: 2_000 })).status === 200;
+    return (await http(`${url}/health/ready`, { ca, timeoutMs: 2_000 })).status === 200;
   };
   return new LabProcess(profile, {
     name,

@@ -5,6 +5,7 @@ import { benchChanges } from './changes.js';
 import { benchCreate } from './create.js';
 import { benchExec } from './exec.js';
 import { benchForward } from './forward.js';
+import { benchImages } from './images.js';
 import { BadOption, type Options, optionsOf, USAGE } from './options.js';
 import { benchReads } from './reads.js';
 import { benchRestart } from './restart.js';
@@ -48,6 +49,7 @@ async function onStage(storage: Options['storages'][number], options: Options, r
     if (first && benches.includes('exec')) await noted('exec', () => benchExec(stage, options, report));
     if (first && benches.includes('visit')) await noted('visit', () => benchVisit(stage, options, report));
     if (first && benches.includes('forward')) await noted('forward', () => benchForward(stage, options, report));
+    if (first && benches.includes('images')) await noted('images', () => benchImages(stage, options, report));
     if (first && benches.includes('restart')) await noted('restart', () => benchRestart(stage, options, report));
   } finally {
     note('removing what was made');

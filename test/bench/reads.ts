@@ -5,7 +5,7 @@ import { atLeastShare, type Line, type Report } from './results.js';
 import type { Stage } from './stage.js';
 import { median } from './statistics.js';
 
-const CLIENTS = 8;
+export const CLIENTS = 8;
 const ROUNDS = 3;
 const SELF_PER_SECOND = 1_000;
 const STATE_SHARE = 0.8;
@@ -79,7 +79,7 @@ function loadsOf(stage: Stage, members: readonly Member[]): Load[] {
 }
 
 /** @throws Error when anything but 2xx was answered. */
-async function fire(options: Omit<CannonOptions, 'connections'>): Promise<Result> {
+export async function fire(options: Omit<CannonOptions, 'connections'>): Promise<Result> {
   const result = await autocannon({ ...options, connections: CLIENTS });
   const { non2xx, errors, timeouts } = result;
   if (non2xx + errors + timeouts > 0) {
@@ -88,7 +88,7 @@ async function fire(options: Omit<CannonOptions, 'connections'>): Promise<Result
   return result;
 }
 
-function lineOf(what: string, results: readonly Result[]): Line {
+export function lineOf(what: string, results: readonly Result[]): Line {
   return {
     what,
     value: median(results.map(({ requests }) => requests.average)),
