@@ -12,17 +12,7 @@ const [command = 'start', ...args] = process.argv.slice(2);
 
 const PACKAGES = [
   ...['lxd', 'lxd-client', 'dnsmasq-base', 'nftables', 'squashfs-tools', 'xz-utils', 'busybox-static', 'btrfs-progs', 'uidmap'],
-<<<<<<< HEAD
-  ...['iproute2', 'procps', 'openssl', 'curl', 'conntrack', 'socat', 'jq', 'python3', 'python3-pip'],
-];
-/** These can be had without Debian's package. */
-const PROVIDED = {
-  'python3-pip': ['pip3', '--version'],
-  python3: ['python3', '--version'],
-  curl: ['curl', '--version'],
-  jq: ['jq', '--version'],
-=======
-  ...['iproute2', 'procps', 'openssl', 'curl', 'conntrack', 'socat', 'nginx-light', 'python3', 'python3-pip'],
+  ...['iproute2', 'procps', 'openssl', 'curl', 'conntrack', 'socat', 'nginx-light', 'jq', 'python3', 'python3-pip'],
 ];
 /** These can be had without Debian's package. */
 const PROVIDED = {
@@ -30,7 +20,7 @@ const PROVIDED = {
   'python3-pip': ['pip3', '--version'],
   python3: ['python3', '--version'],
   curl: ['curl', '--version'],
->>>>>>> 8fdd2f7 (test(octolxd): a real LXD against the image server, rows 52 to 57; bench beside nginx)
+  jq: ['jq', '--version'],
 };
 
 function say(text) {
