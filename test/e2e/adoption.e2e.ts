@@ -1,11 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '#lab/wait.js';
-import type { AdoptionPlan } from '#libs/contracts/adoption.js';
 import { uidOfObject } from '#libs/domain/projection.js';
-import type { OperationDetail } from '#libs/temporal/operations.js';
 import { FULL, openSession, report, type Session } from '../support/lab-session.js';
 import { inTurns, type Member } from '../support/members.js';
-import { Originals } from '../support/originals.js';
+import { Originals, reportOf } from '../support/originals.js';
 
 /** No account has this id. */
 const NOBODY = 1900;
@@ -25,29 +23,6 @@ beforeAll(async () => {
   [running, stopped, full, broken, odd, rival] = session.members.some(6) as [Member, Member, Member, Member, Member, Member];
 }, 180_000);
 afterAll(() => session?.close(), 180_000);
-
-const plan = async (): Promise<AdoptionPlan> => {
-  const answer = await session.lab.api('admin', 'POST', '/v2/adoptions', { dryRun: true });
-  expect(answer.status).toBe(200);
-  return answer.json<AdoptionPlan>();
-};
-
-/** Adopts everything; gives the operation once it has ended. */
-async function adoptAll(): Promise<OperationDetail> {
-  const answer = await session.lab.api('admin', 'POST', '/v2/adoptions', { dryRun: false });
-  expect(answer.status).toBe(202);
-  const { id } = answer.json<{ id: string }>();
-  return waitFor(
-    'the adoption to end',
-    async () => {
-      const operation = (await session.lab.api('admin', 'GET', `/v2/operations/${id}`)).json<OperationDetail>();
-      return operation.status === 'running' ? undefined : operation;
-    },
-    { timeoutMs: 120_000, intervalMs: 100 },
-  );
-}
-
-const reportOf = ({ steps }: OperationDetail) => steps?.find(({ name }) => name === 'report')?.summary;
 
 describe('webspaces of the original', () => {
   beforeAll(async () => {
@@ -155,7 +130,7 @@ describe('an adoption', () => {
   it('as a dry run tells what would change, and changes nothing', async () => {
     const { cluster } = session;
     const before = await cluster.versions();
-    const told = await plan();
+    const told = await originals.plan();
     // `stopped` was converted by its boot.
     expect(told.total).toBe(6);
     const of = (member: Member) => told.webspaces.find(({ name }) => name === member.webspace);
@@ -191,7 +166,7 @@ describe('an adoption', () => {
     const { cluster } = session;
     const left = { metadata: { name: 'ws-left', labels: { 'app.kubernetes.io/managed-by': 'webspaced' } }, spec: { clusterIP: 'None' } };
     await cluster.create('service', left);
-    expect((await plan()).leftovers.objects).toEqual(['Service ws-left']);
+    expect((await originals.plan()).leftovers.objects).toEqual(['Service ws-left']);
     await cluster.remove('service', 'ws-left');
   });
 
@@ -210,7 +185,7 @@ describe('an adoption', () => {
       while (adopting) visits[(await members.page(running)) ? 'answered' : 'not']++;
     })();
     const begun = Date.now();
-    const operation = await adoptAll();
+    const operation = await originals.adoptAll();
     report('adoption of 5 webspaces', `${Date.now() - begun} ms`);
     adopting = false;
     await visitor;
@@ -227,9 +202,9 @@ describe('an adoption', () => {
   it('may be repeated: what is converted is left alone', async () => {
     const records = () => Promise.all([running, full, rival].map(({ webspace }) => originals.ours(webspace)));
     const before = await records();
-    expect(reportOf(await adoptAll())).toBe(`0 converted, 1 not: ${broken.webspace}`);
+    expect(reportOf(await originals.adoptAll())).toBe(`0 converted, 1 not: ${broken.webspace}`);
     expect(await records()).toEqual(before);
-    expect((await plan()).webspaces.map(({ name }) => name)).toEqual([broken.webspace]);
+    expect((await originals.plan()).webspaces.map(({ name }) => name)).toEqual([broken.webspace]);
   }, 60_000);
 });
 
@@ -286,8 +261,8 @@ describe('adopted webspaces', () => {
   it('whose record was corrected are adopted by the next run', async () => {
     const { lab } = session;
     await lab.lxc(['config', 'set', broken.webspace, `user._webspaced=${JSON.stringify(originals.recordOf(broken.id))}`]);
-    expect(reportOf(await adoptAll())).toBe('1 converted, 0 not');
-    expect((await plan()).total).toBe(0);
+    expect(reportOf(await originals.adoptAll())).toBe('1 converted, 0 not');
+    expect((await originals.plan()).total).toBe(0);
     expect(await session.cluster.condition(broken.webspace)).toMatchObject({ reason: 'InStep' });
   }, 60_000);
 
@@ -306,7 +281,7 @@ describe('adopted webspaces', () => {
       report('50 webspaces of the original published', `${Date.now() - swept} ms`);
       await Promise.all(up.map((member) => members.served(member)));
       const begun = Date.now();
-      expect(reportOf(await adoptAll())).toBe('50 converted, 0 not');
+      expect(reportOf(await originals.adoptAll())).toBe('50 converted, 0 not');
       report('50 webspaces adopted', `${Date.now() - begun} ms`);
       await Promise.all(up.map((member) => members.served(member)));
       expect((await sweeps.run()).restored).toBe(0);

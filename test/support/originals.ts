@@ -1,7 +1,10 @@
 import type { Lab } from '#lab/harness.js';
+import type { HttpAnswer } from '#lab/http.js';
 import { waitFor } from '#lab/wait.js';
+import type { AdoptionPlan } from '#libs/contracts/adoption.js';
 import { LEGACY_RECORD_KEY, RECORD_KEY } from '#libs/contracts/webspaces-api.js';
 import type { LxdInstanceState } from '#libs/lxd/types.js';
+import type { OperationDetail } from '#libs/temporal/operations.js';
 
 export interface OriginalRecord {
   readonly user: number;
@@ -49,4 +52,30 @@ export class Originals {
   async theirs(name: string): Promise<string> {
     return (await this.lab.lxc(['config', 'get', name, LEGACY_RECORD_KEY])).trim();
   }
+
+  /** What an adoption would change. */
+  async plan(): Promise<AdoptionPlan> {
+    return (await this.#adoption(200, true)).json<AdoptionPlan>();
+  }
+
+  /** Adopts everything; gives the operation once it has ended. */
+  async adoptAll(): Promise<OperationDetail> {
+    const { id } = (await this.#adoption(202, false)).json<{ id: string }>();
+    const ended = async () => {
+      const operation = (await this.lab.api('admin', 'GET', `/v2/operations/${id}`)).json<OperationDetail>();
+      return operation.status === 'running' ? undefined : operation;
+    };
+    return waitFor('the adoption to end', ended, { timeoutMs: 120_000, intervalMs: 100 });
+  }
+
+  async #adoption(status: number, dryRun: boolean): Promise<HttpAnswer> {
+    const answer = await this.lab.api('admin', 'POST', '/v2/adoptions', { dryRun });
+    if (answer.status !== status) throw new Error(`POST /v2/adoptions: ${answer.status} ${answer.body}`);
+    return answer;
+  }
+}
+
+/** The last line of an adoption: how many were converted. */
+export function reportOf({ steps }: OperationDetail): string | undefined {
+  return steps?.find(({ name }) => name === 'report')?.summary;
 }
