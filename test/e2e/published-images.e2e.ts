@@ -1,14 +1,18 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { run, tryRun } from '#lab/exec.js';
+import { run } from '#lab/exec.js';
+import { http } from '#lab/http.js';
+import { ARCHITECTURE } from '#lab/image-release.js';
+import { octolxdBeside } from '#lab/octolxd.js';
 import { waitFor } from '#lab/wait.js';
 import { type GithubDouble, startGithubDouble } from '#libs/testing/github-double/index.js';
+import { ImportLab } from '../support/image-imports.js';
+import { githubSettings, writeImageSettings } from '../support/image-releases.js';
 import { openSession, report, type Session } from '../support/lab-session.js';
 import type { Member } from '../support/members.js';
 import {
-  ARCHITECTURE,
   addressOf,
   assetText,
   checksumIn,
@@ -29,12 +33,16 @@ const STARTUP_SECONDS = 60;
 
 let session: Session;
 let github: GithubDouble;
+let imports: ImportLab;
 let work: string;
 const published = new Map<string, Published>();
 beforeAll(async () => {
   session = await openSession();
   github = await startGithubDouble();
   openRepository(github);
+  imports = await ImportLab.open(session);
+  writeImageSettings(session.lab, 'worker', githubSettings(github));
+  await session.lab.process('worker').restart();
   work = mkdtempSync(join(tmpdir(), 'webspaces-publish-'));
   for (const image of IMAGES) {
     const begun = Date.now();
@@ -45,18 +53,21 @@ beforeAll(async () => {
   await session.lab.lxc(['profile', 'set', NESTED, 'security.nesting=true']);
 }, 1_200_000);
 afterAll(async () => {
-  const { lab, members } = session;
-  await members.removeAll();
-  await tryRun('rm', ['-rf', work]);
-  for (const image of IMAGES) await lab.lxc(['image', 'delete', image]).catch(() => undefined);
-  await lab.lxc(['profile', 'delete', NESTED]);
-  await github.close();
+  await imports?.close();
+  await session?.lab.lxc(['profile', 'delete', NESTED]).catch(() => undefined);
+  await github?.close();
   rmSync(work, { recursive: true, force: true });
-  await session.close();
+  await session?.close();
 }, 180_000);
 
 const inside = ({ webspace }: Member, ...command: string[]) => session.lab.lxc(['exec', webspace, '--', ...command]);
 const assetsOf = (image: string) => (published.get(image) as Published).steps.assets;
+
+interface Items {
+  readonly [name: string]: { readonly combined_squashfs_sha256?: string };
+}
+const fingerprintOf = async (image: string) =>
+  checksumIn((await readText(github, `${image}/v${VERSION}`)) ?? '', `combined.${ARCHITECTURE}`);
 
 /** A webspace of the image, made and booted through the API. */
 async function running(index: number, image: string, prepare?: (member: Member) => Promise<unknown>): Promise<Member> {
@@ -93,18 +104,37 @@ describe('row 58: image build pipeline', () => {
     },
   );
 
+  it('the image server offers both, under the fingerprints that the releases say', async () => {
+    const { lab } = session;
+    const beside = octolxdBeside(lab.profile, { ...githubSettings(github), allow: [REPOSITORY] });
+    await beside.process.start();
+    try {
+      const ca = readFileSync(lab.caFile, 'utf8');
+      const answer = await http(`${beside.url}/${REPOSITORY}/streams/v1/images.json`, { ca });
+      expect(answer.status).toBe(200);
+      const { products } = answer.json<{ products: Record<string, { os: string; versions: Record<string, { items: Items }> }> }>();
+      const offered = Object.values(products).map(
+        ({ versions }) => Object.values(versions)[0]?.items['lxd.tar.xz']?.combined_squashfs_sha256,
+      );
+      expect(offered.sort()).toEqual((await Promise.all(IMAGES.map(fingerprintOf))).sort());
+    } finally {
+      await beside.process.stop();
+    }
+  }, 60_000);
+
   it.each(IMAGES)(
-    '%s: LXD takes it under the fingerprint that the release says',
+    '%s: is imported under the fingerprint that the release says',
     async (image) => {
-      const { lab } = session;
-      const files = [`lxd.${ARCHITECTURE}.tar.xz`, `rootfs.${ARCHITECTURE}.squashfs`].map((name) => join(assetsOf(image), name));
-      await lab.lxc(['image', 'import', ...files, '--alias', image]);
-      const { target } = JSON.parse(await lab.lxc(['query', `/1.0/images/aliases/${image}`])) as { target: string };
-      expect(target).toBe(checksumIn((await readText(github, `${image}/v${VERSION}`)) ?? '', `combined.${ARCHITECTURE}`));
-      const { properties } = JSON.parse(await lab.lxc(['query', `/1.0/images/${target}`])) as { properties: Record<string, string> };
-      expect(properties).toMatchObject({ os: 'debian', release: 'bookworm', variant: image, serial: VERSION });
+      const begun = Date.now();
+      const id = await imports.begin({ github: `github:${REPOSITORY}/${image}@${VERSION}` });
+      const { fingerprint, alias } = await imports.result(id, 180_000);
+      report(`${image}: imported`, `${((Date.now() - begun) / 1000).toFixed(1)} s`);
+      expect([alias, fingerprint]).toEqual([image, await fingerprintOf(image)]);
+      expect((await imports.imageBehind(image))?.properties).toMatchObject({
+        ...{ os: 'debian', release: 'bookworm', variant: image, serial: VERSION, 'webspaces.version': VERSION },
+      });
     },
-    60_000,
+    240_000,
   );
 });
 

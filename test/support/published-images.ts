@@ -1,6 +1,7 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Lab } from '#lab/harness.js';
+import { ARCHITECTURE } from '#lab/image-release.js';
 import { projectRoot } from '#lab/project.js';
 import { waitFor } from '#lab/wait.js';
 import type { GithubDouble } from '#libs/testing/github-double/index.js';
@@ -8,7 +9,6 @@ import type { Member } from './members.js';
 import { WorkflowSteps } from './workflow-steps.js';
 
 export const REPOSITORY = 'society/images';
-export const ARCHITECTURE = process.arch === 'arm64' ? 'arm64' : 'amd64';
 const TOKEN = 'ghp_of-the-workflow';
 
 export interface Published {
