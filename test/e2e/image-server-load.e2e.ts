@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Image } from '#lab/image.js';
 import { ARCHITECTURE, releaseFiles } from '#lab/image-release.js';
-import { type ImageServer, image, OWNER, startImageServer } from '../support/octolxd.js';
 import { FULL, openSession, report, type Session } from '../support/lab-session.js';
+import { type ImageServer, image, OWNER, startImageServer } from '../support/octolxd.js';
 
 /** What the original asks of GitHub for one `images.json` with ten releases, every time (docs/compatibility.md). */
 const ORIGINAL_CALLS = 31;
@@ -136,7 +136,7 @@ describe('strangers', () => {
 
   it('a redirect to a host that is not allowed is not followed, by metadata and by files', async () => {
     await server.publish(repository, 'hello/v1.0.0', one);
-    server.github.faults.redirect('https://127.0.0.1:25643/api', { match: /^GET web/ });
+    server.github.faults.redirect('https://127.0.0.1:1/api', { match: /^GET web/ });
     expect(await productsOf()).toEqual([]);
     const page = (await server.ask(`/${repository}`)).body;
     expect(page).toMatch(/hosts of assets|not allowed|Not followed/);

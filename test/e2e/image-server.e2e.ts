@@ -4,8 +4,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { type Image } from '#lab/image.js';
 import { ARCHITECTURE, releaseFiles } from '#lab/image-release.js';
 import { waitFor } from '#lab/wait.js';
-import { type ImageServer, image, OWNER, REMOTE, startImageServer } from '../support/octolxd.js';
 import { openSession, type Session } from '../support/lab-session.js';
+import { type ImageServer, image, OWNER, REMOTE, startImageServer } from '../support/octolxd.js';
 
 const ROOT = `rootfs.${ARCHITECTURE}.squashfs`;
 const METADATA = `lxd.${ARCHITECTURE}.tar.xz`;
