@@ -4,8 +4,16 @@ import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
+import { operationIdFor } from '#apps/api/operations/ids.js';
+import { SAMPLE_USERS } from '#lab/apps.js';
+import { http } from '#lab/http.js';
+import { buildImage } from '#lab/image.js';
+import { publishInFolder } from '#lab/image-release.js';
+import { octolxdUrl, SAMPLE_REPOSITORY } from '#lab/octolxd.js';
 import { waitFor } from '#lab/wait.js';
+import { workflowIdOf } from '#libs/contracts/ids.js';
 import type { ImportImageResult, UploadedFile } from '#libs/contracts/images.js';
+import { imageNameOf } from '#libs/domain/image-evidence.js';
 import type { LxdImage } from '#libs/lxd/types.js';
 import type { OperationDetail } from '#libs/temporal/operations.js';
 import { Direct } from './direct.js';
@@ -36,11 +44,20 @@ export class ImportLab {
     return new ImportLab(session, await imagesOf(session));
   }
 
-  /** Begins an import and gives its id. */
-  async begin(body: object): Promise<string> {
-    const answer = await this.session.lab.api('admin', 'POST', '/v2/images/imports', body);
+  /** Begins an import and gives its id, which `key` decides if it is given. */
+  async begin(body: object, key?: string): Promise<string> {
+    const { lab } = this.session;
+    const headers = { authorization: `Bearer ${lab.tokenFor('admin')}`, ...(key === undefined ? {} : { 'idempotency-key': key }) };
+    const answer = await http(`${lab.profile.urls.api}/v2/images/imports`, { method: 'POST', headers, body, timeoutMs: 30_000 });
     if (answer.status !== 202) throw new Error(`${answer.status} ${answer.body}`);
     return answer.json<{ id: string }>().id;
+  }
+
+  /** The id that an import for the alias has when it is begun with that key. */
+  idOf(alias: string, key: string): string {
+    const name = imageNameOf(alias);
+    const route = `POST /v2/images/imports ${name}`;
+    return workflowIdOf('import', name, operationIdFor({ subject: String(SAMPLE_USERS.admin.id), route, key }));
   }
 
   async read(id: string): Promise<OperationDetail> {
@@ -106,6 +123,22 @@ export class ImportLab {
     writeFileSync(join(folder, 'lxd.tar.xz'), metadata);
     await this.session.lab.lxc(['image', 'import', join(folder, 'lxd.tar.xz'), rootfsFile]);
     rmSync(folder, { recursive: true });
+  }
+
+  /** Lets LXD fetch an image of its own accord, for an instance that is made directly from a remote. */
+  async cachedImage(): Promise<string> {
+    const { lab } = this.session;
+    const { profile } = lab;
+    const image = await buildImage({ serial: 'cached' });
+    publishInFolder(profile, 'cached/v1.0.0', image);
+    const server = `${octolxdUrl(profile)}/${SAMPLE_REPOSITORY}`;
+    const ca = readFileSync(profile.paths.caFile, 'utf8');
+    const offered = async () => (await http(`${server}/streams/v1/images.json`, { ca })).body.includes(image.fingerprint);
+    await waitFor('the image server to offer it', offered, { timeoutMs: 60_000, intervalMs: 500 });
+    const source = { type: 'image', mode: 'pull', protocol: 'simplestreams', server, alias: 'cached' };
+    await lab.stack.lxd.client.request('POST', '/1.0/instances', { body: { name: 'made-from-a-remote', source } });
+    await lab.lxc(['delete', 'made-from-a-remote']);
+    return image.fingerprint;
   }
 
   async upload(bytes: Buffer): Promise<UploadedFile> {
