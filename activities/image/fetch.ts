@@ -13,7 +13,7 @@ import { Progress } from './progress.js';
 const STALL_MS = 60_000;
 
 interface Opened {
-  readonly body: AsyncIterable<Buffer> & { destroy?(): unknown };
+  readonly body: AsyncIterable<Buffer> & Pick<NodeJS.ReadableStream, 'on'> & { destroy?(): unknown };
   readonly startsAt: number;
   readonly totalBytes: number | undefined;
 }
@@ -25,7 +25,7 @@ export function fetchSteps({ staging, github, servers }: ImageDeps) {
       case 'github': {
         const { owner, repository: name, assetId: id, assetName, downloadUrl, updatedAt } = location;
         const asset = { id, name: assetName, sizeBytes, downloadUrl, updatedAt, uploaded: true, ...(sha256 ? { sha256 } : {}) };
-        return github.openAsset({ owner, name }, asset, { from, signal }) as Promise<Opened>;
+        return github.openAsset({ owner, name }, asset, { from, signal });
       }
       case 'url':
         return servers.open(location.url, { from, certificate: location.certificate, signal });
@@ -44,6 +44,8 @@ export function fetchSteps({ staging, github, servers }: ImageDeps) {
     try {
       const source = await opened(file, have.bytes, signal);
       body = source.body;
+      // The read below tells of it; nothing else may.
+      body.on('error', () => undefined);
       if (source.totalBytes !== undefined && source.totalBytes !== file.sizeBytes) throw changed(file, source.totalBytes);
       if (source.startsAt !== have.bytes) {
         if (source.startsAt !== 0)

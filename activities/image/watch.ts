@@ -10,6 +10,7 @@ import {
 import { evidenceOf, imageNameOf } from '#libs/domain/image-evidence.js';
 import { unusedImages } from '#libs/domain/image-versions.js';
 import { isPlatformError, messageOf } from '#libs/errors/platform-error.js';
+import type { ReleaseListing, Repository } from '#libs/github/types.js';
 import type { LxdImage } from '#libs/lxd/types.js';
 import { compareVersions } from '#libs/simplestreams/tags.js';
 import type { Call } from '../shared/guard.js';
@@ -18,16 +19,16 @@ import { basesInUse, removeImage } from './images.js';
 import { candidatesOf } from './resolve-github.js';
 
 type Source = ImageDeps['config']['sources'][number];
+type ReadListing = (repository: Repository) => Promise<ReleaseListing>;
 
 /** Looks at the configured sources, and at images that nobody needs any more. */
 export function watchSteps(deps: ImageDeps, listings = new KnownListings(deps.github)) {
   const { lxd, runs, config } = deps;
 
   /** The newest version that the alias does not have; undefined when it has it. */
-  async function newer(source: Source, images: readonly LxdImage[], signal: AbortSignal): Promise<FoundVersion | undefined> {
+  async function newer(source: Source, images: readonly LxdImage[], read: ReadListing): Promise<FoundVersion | undefined> {
     const wanted = githubSourceOf(source);
-    const repository = { owner: wanted.owner, name: wanted.repository };
-    const [newest] = candidatesOf(await listings.read(repository, signal), wanted);
+    const [newest] = candidatesOf(await read({ owner: wanted.owner, name: wanted.repository }), wanted);
     const present = images.find(({ aliases }) => aliases.some(({ name }) => name === source.alias));
     const has = present && evidenceOf(present);
     if (!newest || (has?.source === source.source && compareVersions(newest.version, has.version) <= 0)) return undefined;
@@ -55,10 +56,11 @@ export function watchSteps(deps: ImageDeps, listings = new KnownListings(deps.gi
       const images = sources.length === 0 ? [] : await lxd.images.list({ signal });
       const found: FoundVersion[] = [];
       const problems: string[] = [];
+      const read = once((each) => listings.read(each, signal));
       for (const source of sources) {
         call.waiting({ waitingFor: `releases of ${source.source}` });
         try {
-          const version = await newer(source, images, signal);
+          const version = await newer(source, images, read);
           if (!version) continue;
           const { name, operationId } = version.input;
           // Who cancels an import does not want to see it again an hour later.
@@ -82,6 +84,17 @@ export function watchSteps(deps: ImageDeps, listings = new KnownListings(deps.gi
       for (const { fingerprint } of unused) await removeImage(call, lxd, fingerprint);
       return unused.map(({ fingerprint }) => fingerprint);
     },
+  };
+}
+
+/** Asks once for each repository, whatever it answers. */
+function once(read: ReadListing): ReadListing {
+  const asked = new Map<string, Promise<ReleaseListing>>();
+  return (repository) => {
+    const key = `${repository.owner}/${repository.name}`.toLowerCase();
+    const answer = asked.get(key) ?? read(repository);
+    asked.set(key, answer);
+    return answer;
   };
 }
 

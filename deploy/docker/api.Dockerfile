@@ -8,6 +8,7 @@ RUN node tools/build.mjs && npm prune --omit=dev --ignore-scripts --no-audit --n
 
 FROM node:20-bookworm-slim
 ENV NODE_ENV=production
+RUN install -d -o node -g node /var/lib/webspaces/images
 WORKDIR /app
 COPY --from=build /src/package.json ./
 COPY --from=build /src/node_modules ./node_modules

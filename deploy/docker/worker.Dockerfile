@@ -1,4 +1,4 @@
-# As api.Dockerfile; dist/ holds the workflow bundle, made at build time.
+# As api.Dockerfile; xz unpacks the metadata of images; dist/ holds the workflow bundle, made at build time.
 FROM node:20-bookworm-slim AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
@@ -8,6 +8,10 @@ RUN node tools/build.mjs && npm prune --omit=dev --ignore-scripts --no-audit --n
 
 FROM node:20-bookworm-slim
 ENV NODE_ENV=production
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends xz-utils \
+  && rm -rf /var/lib/apt/lists/* \
+  && install -d -o node -g node /var/lib/webspaces/images
 WORKDIR /app
 COPY --from=build /src/package.json ./
 COPY --from=build /src/node_modules ./node_modules

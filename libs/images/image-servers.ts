@@ -103,6 +103,8 @@ export class ImageServers {
 
   async #accepted(url: URL, answer: Dispatcher.ResponseData): Promise<Dispatcher.ResponseData> {
     const { statusCode, headers } = answer;
+    // Whoever reads the body is told by the read; one that nobody reads to its end must not end the process.
+    answer.body.on('error', () => undefined);
     if (statusCode === 200 || statusCode === 206) return answer;
     await answer.body.dump();
     const what = `The image server ${url.host} answers ${statusCode} to ${url.pathname}.`;

@@ -41,6 +41,7 @@ export class ImportLab {
   }
 
   static async open(session: Session): Promise<ImportLab> {
+    removeUploads(session);
     return new ImportLab(session, await imagesOf(session));
   }
 
@@ -192,7 +193,12 @@ export class ImportLab {
       if (!this.#before.has(fingerprint)) await this.session.lab.lxc(['image', 'delete', fingerprint]);
     }
     await this.#direct.close();
+    removeUploads(this.session);
   }
+}
+
+function removeUploads({ lab }: Session): void {
+  rmSync(join(lab.profile.paths.staging, 'uploads'), { recursive: true, force: true });
 }
 
 function imagesOf({ lab }: Session): Promise<LxdImage[]> {
