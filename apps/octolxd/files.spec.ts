@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { waitFor } from '#lab/wait.js';
@@ -168,5 +169,30 @@ describe('of more than can be checked at once', () => {
     await rig.restart({ files: { serve: 'proxy', cacheBytes: 500_000 } });
     const answer = await rig.get(path);
     expect([answer.status, answer.json().message]).toEqual([503, expect.stringContaining('files.cacheBytes')]);
+  });
+});
+
+describe('of a private repository', () => {
+  test('pass through the server with its credential, which goes nowhere else', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'token-'));
+    const tokenFile = join(folder, 'token');
+    writeFileSync(tokenFile, 'good-token\n', { mode: 0o600 });
+    try {
+      await begin({ github: { downloads: 'api', auth: { kind: 'token', tokenFile } } });
+      rig.github.access.tokens.add('good-token');
+      rig.github.access.makePrivate(REPOSITORY);
+      const answer = await rig.get(`${AT}/rootfs.squashfs`);
+      expect([answer.status, answer.bytes.equals(root())]).toEqual([200, true]);
+      expect(rig.github.counts.leaked).toBe(0);
+      expect(rig.github.counts.web).toBe(0);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('are not there without one', async () => {
+    await begin({});
+    rig.github.access.makePrivate(REPOSITORY);
+    expect((await rig.get(INDEX)).status).toBe(404);
   });
 });

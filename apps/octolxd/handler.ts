@@ -91,7 +91,8 @@ function nothing(response: ServerResponse): void {
 function documentAnswer(name: 'index' | 'images', looked: ViewAnswer, { request, response }: Exchange, parts: HandlerParts): void {
   const stale = looked.stale !== undefined;
   if (stale) parts.metrics.stale();
-  const { refreshSeconds } = parts.config;
+  // What is not all there yet is not to be kept by anybody.
+  const refreshSeconds = looked.offered.complete ? parts.config.refreshSeconds : 0;
   sendDocument(request, response, looked.offered[name], { ageSeconds: looked.ageSeconds, stale, refreshSeconds });
 }
 

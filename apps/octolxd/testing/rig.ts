@@ -40,11 +40,18 @@ export async function startRig(changes: object = {}): Promise<Rig> {
   let skippedMs = 0;
   let current = changes;
   const start = async (): Promise<Octolxd> => {
-    const { cacheFolder = folder, ...settings } = current as { cacheFolder?: string };
+    const { cacheFolder = folder, github: more = {}, ...settings } = current as { cacheFolder?: string; github?: object };
     const config = octolxdConfigSchema.parse({
       listen: '127.0.0.1:0',
       publicUrl: 'https://images.example.org',
-      github: { baseUrl: github.url, webUrl: github.url, assetHosts: [github.storageHost], allowPrivateAddresses: true, timeoutMs: 5_000 },
+      github: {
+        baseUrl: github.url,
+        webUrl: github.url,
+        assetHosts: [github.storageHost],
+        allowPrivateAddresses: true,
+        timeoutMs: 5_000,
+        ...more,
+      },
       allow: ['owner'],
       cacheFolder,
       ...settings,
