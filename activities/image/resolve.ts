@@ -1,8 +1,10 @@
 import type { Acting } from '#libs/contracts/activities.js';
-import type { ImportImageInput, ImportPlan, UploadedImageSource } from '#libs/contracts/images.js';
+import { IMAGE_SOURCES, type ImportImageInput, type ImportPlan, type UploadedImageSource } from '#libs/contracts/images.js';
+import { evidenceOf } from '#libs/domain/image-evidence.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { LxdClient } from '#libs/lxd/client.js';
 import { kernelArchitecture } from '#libs/simplestreams/architectures.js';
+import { compareVersions } from '#libs/simplestreams/tags.js';
 import type { Call } from '../shared/guard.js';
 import { type ImageDeps, KnownListings } from './deps.js';
 import { resolveGithub } from './resolve-github.js';
@@ -29,6 +31,17 @@ export function resolveSteps(deps: ImageDeps, listings = new KnownListings(deps.
     }
   }
 
+  /** What was found for a followed source may have waited for its approval while a newer version came. */
+  async function assertNotOlder({ alias, requestedBy }: ImportImageInput, plan: ImportPlan, signal: AbortSignal): Promise<void> {
+    if (requestedBy.subject !== IMAGE_SOURCES) return;
+    const present = (await lxd.images.list({ signal })).find(({ aliases }) => aliases.some(({ name }) => name === alias));
+    const has = present && evidenceOf(present);
+    if (has?.source !== plan.source || compareVersions(has.version, plan.version) <= 0) return;
+    throw new PlatformError('CONFLICT', `${alias} is ${has.version} already, which is newer than ${plan.version}.`, {
+      details: { field: 'version' },
+    });
+  }
+
   async function resolveUpload(source: UploadedImageSource, architecture: string): Promise<ImportPlan> {
     const files = [];
     for (const role of ['metadata', 'rootfs'] as const) {
@@ -43,7 +56,9 @@ export function resolveSteps(deps: ImageDeps, listings = new KnownListings(deps.
   return {
     async resolveImport(call: Call, _acting: Acting, input: ImportImageInput): Promise<ImportPlan> {
       try {
-        return await resolve(input, call.signal);
+        const plan = await resolve(input, call.signal);
+        await assertNotOlder(input, plan, call.signal);
+        return plan;
       } catch (error) {
         throw isPlatformError(error, 'UNAVAILABLE') && call.attempt >= ATTEMPTS ? error.final() : error;
       }

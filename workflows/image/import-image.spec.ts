@@ -50,6 +50,13 @@ describe('importImage', () => {
     });
   });
 
+  test('of a source with a very long name begins all the same', async () => {
+    const source = { kind: 'simplestreams', server: `https://${'ä'.repeat(60)}.example/${'x'.repeat(300)}`, alias: 'a' } as const;
+    await rig.run<ImportImageResult>('importImage', { ...input, source, alias: 'b'.repeat(128) }, {}, async ({ result }) => {
+      expect(await result()).toMatchObject({ image: 'created' });
+    });
+  });
+
   test.each(STEPS)('cleans up when %s fails, and fails with its code', async (name) => {
     await rig.run('importImage', input, { [name]: failing('PROTOCOL') }, async ({ result, calls }) => {
       await expect(result()).rejects.toMatchObject({ cause: { type: 'PROTOCOL' } });

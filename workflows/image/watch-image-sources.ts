@@ -7,6 +7,9 @@ import { imageStep } from '../shared/activities.js';
 import { childOptionsOf } from '../shared/operations.js';
 import { Operation } from '../shared/step.js';
 
+/** Versions that a step names. */
+const NAMED = 10;
+
 /**
  * Looks at the configured sources and begins an import for each version that its alias does not have. The operation's id follows from source, version
  * and alias, so that a version is imported once however often it is seen; one that failed is tried again at the next look.
@@ -19,7 +22,7 @@ export async function watchImageSources(input: WatchImageSourcesInput = {}): Pro
     );
     const begun: string[] = [];
     if (look.found.length > 0) {
-      await operation.step('import', look.found.map(({ source, version }) => `${source} ${version}`).join(', '), async () => {
+      await operation.step('import', summaryOf(look.found), async () => {
         for (const found of look.found)
           if (await begin(found)) begun.push(workflowIdOf('import', found.input.name, found.input.operationId));
       });
@@ -31,6 +34,11 @@ export async function watchImageSources(input: WatchImageSourcesInput = {}): Pro
         : [];
     return { checked: look.checked, begun, known: look.found.length - begun.length, pruned, problems: look.problems };
   });
+}
+
+function summaryOf(found: readonly FoundVersion[]): string {
+  const named = found.slice(0, NAMED).map(({ source, version }) => `${source} ${version}`);
+  return `${named.join(', ')}${found.length > NAMED ? ` and ${found.length - NAMED} more` : ''}`;
 }
 
 /** Not waited for: an import may wait days for its approval. False when it is under way or done already. */

@@ -1,6 +1,7 @@
 import { ActivityCancellationType, type ActivityOptions, proxyActivities } from '@temporalio/workflow';
 import type { WebspaceActivities } from '../../libs/contracts/activities.js';
 import type { ImageActivities } from '../../libs/contracts/images.js';
+import { cut } from './cut.js';
 
 /**
  * Activities heartbeat every second by themselves (activities/shared/guard.ts), so that a dead worker is noticed and a cancellation arrives.
@@ -12,7 +13,7 @@ const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 const retry = { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' } as const;
 
 function proxiesOf<A>(options: ActivityOptions) {
-  return (summary: string) => proxyActivities<A>({ heartbeatTimeout, cancellationType, retry, ...options, summary });
+  return (summary: string) => proxyActivities<A>({ heartbeatTimeout, cancellationType, retry, ...options, summary: cut(summary) });
 }
 
 const proxies = proxiesOf<WebspaceActivities>;

@@ -2,6 +2,7 @@ import { defineSearchAttributeKey, TypedSearchAttributes, WorkflowExecutionAlrea
 import { ChildWorkflowFailure, ParentClosePolicy, startChild } from '@temporalio/workflow';
 import { SEARCH_ATTRIBUTES, workflowIdOf } from '../../libs/contracts/ids.js';
 import { type OperationKind, type Requester, WORKFLOW_TYPES } from '../../libs/contracts/operations.js';
+import { cut } from './cut.js';
 
 const AT_ONCE = 8;
 
@@ -32,7 +33,7 @@ export function childOptionsOf({ kind, name, owner, operationId, requestedBy }: 
       { key: KEYWORDS.owner, value: owner },
       { key: KEYWORDS.kind, value: kind },
     ]),
-    staticSummary: `${kind} ${name}, asked by ${requestedBy.username}`,
+    staticSummary: cut(`${kind} ${name}, asked by ${requestedBy.username}`),
   };
 }
 
