@@ -5,7 +5,7 @@ import { LabDns } from './dns.js';
 import { type RunOptions, run } from './exec.js';
 import { type HttpAnswer, type HttpRequest, http } from './http.js';
 import { buildImage, type ImageOptions, importImage } from './image.js';
-import { writeLabFile } from './lab-file.js';
+import { refuseOtherIndex, writeLabFile } from './lab-file.js';
 import { withLock } from './lock.js';
 import type { LabProcess } from './process.js';
 import { type Profile, type ProfileName, parseProfile, siteUrl } from './profile.js';
@@ -47,6 +47,7 @@ export type ProcessName = (typeof PROCESS_NAMES)[number];
 /** Brings a lab up, or what is missing of it, and returns its handles. Safe to call again, also from another process. */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const profile = parseProfile(process.env['WEBSPACES_LAB'] ?? options.profile ?? 'test');
+  refuseOtherIndex(profile);
   const progress = options.progress ?? silent;
   const tools = await progress.step('tools', () => resolveTools({ onInstall: progress.note }));
   const { temporalInMemory = false, apps = 'all', internet = false } = options;

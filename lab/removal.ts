@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:f
 import { join } from 'node:path';
 import { run, tryRun } from './exec.js';
 import { removeInternet } from './internet.js';
+import { refuseOtherIndex } from './lab-file.js';
 import { removeNetwork } from './network.js';
 import { endProcess, environmentMark, ProcessRecord } from './process-record.js';
 import { argumentsOf, identityOf, type ProcessIdentity, processesWithEnvironment } from './process-table.js';
@@ -19,6 +20,7 @@ const ASKED_TO_END = new Set(['api', 'worker', 'gateway', 'gateway-ports', 'octo
 
 /** Removes one lab wholly: processes, sandbox, links, routes, cgroups and files. The cache of tools stays. */
 export async function removeLab(profile: Profile): Promise<Removal> {
+  refuseOtherIndex(profile);
   const removed: string[] = [];
   const names = ProcessRecord.names(profile);
   const end = async (name: string) => {

@@ -8,6 +8,7 @@ case $arch in
   arm64) architecture=aarch64 ;;
   *) echo "build-image.sh: no architecture \"$arch\": amd64 or arm64" >&2; exit 2 ;;
 esac
+mkdir -p "$folder"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # shellcheck disable=SC2086 # a command with its arguments
