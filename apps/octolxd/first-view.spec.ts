@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from '@jest/globals';
+import { waitFor } from '#lab/wait.js';
 import { checksumBlock, imageFiles } from './testing/image-files.js';
 import { type Rig, startRig } from './testing/rig.js';
 
@@ -24,9 +25,7 @@ test('a first view that takes too long gives what was read, then the rest, and r
   expect(versions(first)).toBeLessThan(8);
   expect(first.headers['cache-control']).toBe('public, max-age=0');
   expect((await rig.get('/owner/repo')).text()).toContain('Not all releases have been read yet');
-  let last = first;
-  for (const until = Date.now() + 15_000; versions(last) < 8 && Date.now() < until; ) last = await rig.get(IMAGES);
-  expect(versions(last)).toBe(8);
+  await waitFor('all versions', async () => versions(await rig.get(IMAGES)) === 8, { timeoutMs: 15_000 });
   expect(rig.calls()).toEqual({ list: 1, files: 8 });
 }, 30_000);
 
@@ -36,9 +35,7 @@ test('one of which nothing could be read in time is 503, and complete a little l
   rig.github.faults.add({ kind: 'delay', ms: 1_000 }, { match: /^GET api/ });
   const first = await rig.get(IMAGES);
   expect([first.status, Number(first.headers['retry-after'])]).toEqual([503, 5]);
-  let last = first;
-  for (const until = Date.now() + 15_000; (last.status === 503 || versions(last) < 2) && Date.now() < until; ) last = await rig.get(IMAGES);
-  expect(versions(last)).toBe(2);
+  await waitFor('both versions', async () => versions(await rig.get(IMAGES)) === 2, { timeoutMs: 15_000 });
   expect(rig.calls().list).toBe(1);
 }, 30_000);
 
@@ -65,3 +62,15 @@ test('changes of old releases are found by the look at every page', async () => 
   rig.later(600);
   expect(versions(await rig.get(IMAGES))).toBe(100);
 }, 30_000);
+
+test('a refresh that takes long is waited for once; meanwhile the last good documents are given at once', async () => {
+  rig = await startRig({ limits: { refreshWaitSeconds: 0.3 } });
+  await withReleases(1);
+  await rig.get(IMAGES);
+  rig.github.faults.hang({ match: /^GET api/ });
+  rig.later(61);
+  await rig.get(IMAGES);
+  const begun = Date.now();
+  for (let n = 0; n < 10; n++) expect((await rig.get(IMAGES)).status).toBe(200);
+  expect(Date.now() - begun).toBeLessThan(2_500);
+});

@@ -30,6 +30,8 @@ export interface ViewAnswer {
 }
 
 const FIRST_BACK_OFF_MS = 2_000;
+/** A refresh that is about to end is worth it. */
+const SHORTEST_WAIT_MS = 50;
 /** A listing on disk says at least so exactly when GitHub confirmed it. */
 const SAY_CONFIRMED_MS = 600_000;
 
@@ -44,7 +46,7 @@ export class RepositoryView {
   #deepAt = 0;
   #storedAt = 0;
   #trouble: { readonly error: PlatformError; readonly retryAt: number; readonly backOffMs: number } | undefined;
-  #refresh: Promise<void> | undefined;
+  #refresh: { readonly ended: Promise<void>; readonly begunAt: number } | undefined;
   #progress: { readonly listing: ReleaseListing; readonly outcomes: Map<number, ReleaseOutcome> } | undefined;
   readonly #stopping = new AbortController();
 
@@ -88,10 +90,7 @@ export class RepositoryView {
     const fresh = this.fresh();
     if (fresh) return fresh;
     if (this.#trouble && this.#trouble.retryAt > this.options.now()) return this.#lastGood(this.#trouble.error);
-    this.#refresh ??= this.#refreshOnce().finally(() => {
-      this.#refresh = undefined;
-    });
-    const waited = await settledWithin(this.#refresh, this.#offered ? this.options.refreshWaitMs : this.options.firstViewMs);
+    const waited = await this.#waitForRefresh();
     if (!waited) await this.#offerWhatWasRead();
     return this.#lastGood(this.#trouble?.error ?? tooSlow(waited));
   }
@@ -110,6 +109,20 @@ export class RepositoryView {
 
   stop(): void {
     this.#stopping.abort();
+  }
+
+  /** Whether it ended in time. One that takes long is waited for by those who came at its beginning only. */
+  #waitForRefresh(): Promise<boolean> {
+    const { now, refreshWaitMs, firstViewMs } = this.options;
+    this.#refresh ??= {
+      begunAt: now(),
+      ended: this.#refreshOnce().finally(() => {
+        this.#refresh = undefined;
+      }),
+    };
+    const { ended, begunAt } = this.#refresh;
+    const patienceMs = this.#offered ? refreshWaitMs : firstViewMs;
+    return settledWithin(ended, Math.max(SHORTEST_WAIT_MS, begunAt + patienceMs - now()));
   }
 
   get #key(): string {
