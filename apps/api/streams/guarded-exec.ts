@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Turns } from '#libs/concurrency/turns.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { LxdClient } from '#libs/lxd/client.js';
 import type { ExecRequest, ExecSession, TerminalSize } from '#libs/lxd/client-parts.js';
 import { Marks, withoutMarks } from './marks.js';
 import { GUARD, HANG_UP, KILL, SIGNAL } from './shell-scripts.js';
-import { Turns } from './turns.js';
 
 /** What LXD has to do by then; afterwards the connection to the command is cut, and LXD kills it. */
 const END_WITHIN_MS = 2_500;

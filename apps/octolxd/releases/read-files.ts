@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import { Turns } from '#libs/concurrency/turns.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { AssetBytes, ReleaseAsset, Repository } from '#libs/github/types.js';
 import { readMetadata } from '#libs/image-archive/read-metadata.js';
 import type { Logger } from '#libs/logging/logger.js';
 import type { DiskStore } from '../disk/disk-store.js';
-import { Lanes } from '../lanes.js';
 import type { Upstream } from '../upstream.js';
 
 /** What a small file of a release said. */
@@ -35,11 +35,11 @@ const CHECKSUM_BYTES = 80;
  * One read for any number who ask.
  */
 export class ReadFiles {
-  readonly #lanes: Lanes;
+  readonly #turns: Turns;
   readonly #underWay = new Map<string, Promise<Read>>();
 
   constructor(private readonly options: ReadFilesOptions) {
-    this.#lanes = new Lanes(options.atOnce);
+    this.#turns = new Turns(options.atOnce);
   }
 
   /** @throws PlatformError INVALID_INPUT or PROTOCOL for what is no image metadata; others for what could not be read now. */
@@ -88,7 +88,7 @@ export class ReadFiles {
     const { store, now, refusedMs, log } = this.options;
     const known = await store.get(key);
     if (known && (known.kind !== 'refused' || known.untilMs > now())) return known;
-    const read = await this.#lanes.run(work).catch((error: unknown): Read => {
+    const read = await this.#turns.run(work).catch((error: unknown): Read => {
       if (!isPlatformError(error, 'INVALID_INPUT') && !isPlatformError(error, 'PROTOCOL')) throw error;
       log.warn({ repository, asset: asset.name, reason: error.message }, 'a file of a release is not what it should be');
       return { kind: 'refused', reason: error.message, untilMs: now() + refusedMs };
