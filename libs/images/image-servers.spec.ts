@@ -74,6 +74,7 @@ describe('another image server', () => {
   test('may send on, but not in circles, not to plain http', async () => {
     expect(await read(redirectTo(`${base}/file`))).toBe('0123456789');
     expect(await read(redirectTo('/file'))).toBe('0123456789');
+    await expect(read(redirectTo('https://['))).rejects.toMatchObject({ code: 'PROTOCOL' });
     await expect(read(redirectTo('http://127.0.0.1/x'))).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 

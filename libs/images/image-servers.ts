@@ -85,7 +85,7 @@ export class ImageServers {
       const { location } = answer.headers;
       if (![301, 302, 303, 307, 308].includes(answer.statusCode) || typeof location !== 'string') return this.#accepted(url, answer);
       await answer.body.dump();
-      url = this.#checked(new URL(location, url).href);
+      url = this.#checked(URL.canParse(location, url.href) ? new URL(location, url).href : location);
     }
     throw new PlatformError('PROTOCOL', `${first} leads from one place to another for ever.`);
   }
@@ -118,6 +118,7 @@ export class ImageServers {
   }
 
   #checked(text: string): URL {
+    if (!URL.canParse(text)) throw new PlatformError('PROTOCOL', 'An image server sends on to what is no address.');
     const url = new URL(text);
     if (url.protocol !== 'https:') throw new PlatformError('FORBIDDEN', `${url.origin} is no https address.`);
     const host = url.hostname.replace(/^\[|\]$/g, '');

@@ -65,6 +65,8 @@ describe('POST /v2/images/imports', () => {
     ['github', { github: 'github:netsoc/images/hello@not a range' }],
     ['github', { github: 'github:netsoc/images/hello', simplestreams: { server: 'https://x.example', alias: 'a' } }],
     ['simplestreams.server', { simplestreams: { server: 'http://x.example', alias: 'a' } }],
+    ['simplestreams.server', { simplestreams: { server: 'https://user:planted@x.example', alias: 'a' } }],
+    ['simplestreams.server', { simplestreams: { server: 'https://x.example/?token=planted', alias: 'a' } }],
     ['simplestreams.alias', { simplestreams: { server: 'https://x.example' } }],
     ['simplestreams.certificate', { simplestreams: { server: 'https://x.example', alias: 'a', certificate: 'no' } }],
     ['upload.metadata', { upload: { metadata: '../../etc/passwd', rootfs: '00000000-0000-4000-8000-000000000000' }, alias: 'a' }],

@@ -24,6 +24,7 @@ const simplestreams = z
     server: z
       .url({ protocol: /^https$/, error: 'must be an https URL' })
       .max(500)
+      .refine(isPlainUrl, 'must hold no user name, password, query or fragment: operations are kept where many can read them')
       .describe('URL above streams/v1/'),
     alias: z.string({ error: 'must be a text' }).regex(/^[\w./+~:-]{1,200}$/, 'must be an alias of that server'),
     version: versionText.optional().describe('Name of one version; the newest when absent'),
@@ -35,6 +36,12 @@ const simplestreams = z
       .describe('What the server must show; otherwise well-known authorities vouch for it'),
   })
   .describe('An image of another image server');
+
+function isPlainUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { username, password, search, hash } = new URL(text);
+  return `${username}${password}${search}${hash}` === '';
+}
 
 const upload = z
   .strictObject({
