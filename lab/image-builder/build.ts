@@ -29,6 +29,9 @@ export async function build(definition: Definition, target: string, { compressio
     await installPackages(root, definition, say);
     const templates = definition.files.flatMap((file) => generate(root, metadata, file));
     await act(root, definition, 'post-files');
+    // LXD makes the device nodes of a container.
+    rmSync(join(root, 'dev'), { recursive: true });
+    mkdirSync(join(root, 'dev'));
     writeFileSync(join(metadata, 'metadata.yaml'), `${JSON.stringify(imageMetadata(definition, templates), null, 2)}\n`);
     say(`packing with ${compression}`);
     await packTree(target, { root, metadata, metadataName: 'incus.tar.xz', compression });
