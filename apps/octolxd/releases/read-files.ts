@@ -49,7 +49,9 @@ export class ReadFiles {
       if (asset.sizeBytes > metadataBytes) {
         throw new PlatformError('INVALID_INPUT', `${asset.name} has ${asset.sizeBytes} bytes; at most ${metadataBytes} are read`);
       }
-      const { yaml, sha256 } = await this.#opened('metadata', repository, asset, asset.sizeBytes, ({ body }) => readMetadata(body, {}));
+      const { yaml, sha256 } = await this.#opened('metadata', repository, asset, asset.sizeBytes, ({ body }) =>
+        readMetadata(body, { limits: { compressedBytes: metadataBytes } }),
+      );
       if (asset.sha256 !== undefined && asset.sha256 !== sha256) {
         throw new PlatformError('PROTOCOL', `${asset.name} does not have the digest that GitHub says`);
       }
