@@ -78,7 +78,8 @@ describe('a client of a GitHub that limits', () => {
     double.budget.exhaust(600_000);
     const begun = Date.now();
     const failure = await github.listReleases(images).catch((error: unknown) => error);
-    expect(Date.now() - begun).toBeLessThan(1500);
+    // GitHub asks for ten minutes: nobody slept.
+    expect(Date.now() - begun).toBeLessThan(60_000);
     expect(failure).toMatchObject({ code: 'RATE_LIMITED' });
     const { retryAfterMs } = (failure as { details: { retryAfterMs: number } }).details;
     expect(retryAfterMs).toBeGreaterThan(590_000);

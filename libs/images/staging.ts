@@ -1,6 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { link, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -70,8 +69,10 @@ export class Staging {
         yield chunk;
       }
     }
+    // Opened first: a stream that is destroyed while it opens its file would make it after it was removed.
+    const handle = await open(part, 'wx', 0o600);
     try {
-      await pipeline(body, counted, createWriteStream(part, { mode: 0o600 }), ...(signal ? [{ signal }] : []));
+      await pipeline(body, counted, handle.createWriteStream(), ...(signal ? [{ signal }] : []));
       if (sizeBytes === 0) throw new PlatformError('INVALID_INPUT', 'The file is empty.', { details: { field: 'body' } });
       const file: UploadedFile = { id, sha256: hash.digest('hex'), sizeBytes };
       await writeFile(join(this.#uploads, `${id}.json`), JSON.stringify(file), { mode: 0o600 });
