@@ -1,0 +1,295 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { DesiredUpgrade } from './desired.js';
+import { differences } from './difference.js';
+import { BUMPED, desiredOf, NEWER, OLD, REBUILT, shuffled, simulationOf, versionsOf } from './narrations/scenarios.js';
+import type { SimulationOptions } from './narrations/simulation.js';
+import type { ObservedCluster, ObservedMember } from './observed.js';
+import { type PlanKind, planUpgrade, type UpgradePlan } from './plan.js';
+import { planWayBack } from './way-back.js';
+
+const healthy = simulationOf(3).observe();
+const withMembers = (changes: Readonly<Record<string, Partial<ObservedMember>>>, of = healthy): ObservedCluster => ({
+  ...of,
+  members: of.members.map((member) => ({ ...member, ...changes[member.name] })),
+});
+const bumped = { versions: versionsOf(BUMPED), answers: 'waiting' } as const;
+
+function plan(observed: ObservedCluster, desired: DesiredUpgrade, kind?: PlanKind): UpgradePlan {
+  const planned = planUpgrade(observed, desired);
+  const found = planned.is === 'plans' ? planned.plans.find((one) => kind === undefined || one.kind === kind) : undefined;
+  if (!found) throw new Error(JSON.stringify(planned));
+  return found;
+}
+const orderOf = ({ replaced }: UpgradePlan) => replaced.map(({ member }) => member);
+const deletions = ({ steps }: UpgradePlan) => steps.flatMap(({ action }) => (action.do === 'delete-pods' ? [action.pods] : []));
+const kindsOf = (observed: ObservedCluster, desired: DesiredUpgrade) => {
+  const planned = planUpgrade(observed, desired);
+  return planned.is === 'plans'
+    ? planned.plans.map(({ kind }) => kind)
+    : planned.is === 'refused'
+      ? planned.refusals.map(({ code }) => code)
+      : [planned.is];
+};
+const down = desiredOf({ image: 'lxd:0', environment: {} }).target;
+const withTarget = (target: Partial<DesiredUpgrade['target']>) => desiredOf(REBUILT, { target: { ...down, ...target } });
+
+describe('the mode', () => {
+  test.each<readonly [string, ObservedCluster, DesiredUpgrade, readonly string[]]>([
+    ['rolling with the same versions', healthy, desiredOf(REBUILT), ['rolling']],
+    ['lockstep with more API extensions', healthy, desiredOf(BUMPED), ['lockstep-sequential', 'lockstep-parallel']],
+    ['lockstep with another schema', healthy, desiredOf(NEWER), ['lockstep-sequential', 'lockstep-parallel']],
+    ['nothing to do', healthy, desiredOf(OLD), ['nothing-to-do']],
+    ['refused: the schema goes back', healthy, withTarget({ versions: { schema: 59, apiExtensions: 300 } }), ['schema-downgrade']],
+    [
+      'refused: fewer extensions, aligned upwards only',
+      healthy,
+      withTarget({ versions: { schema: 60, apiExtensions: 317 } }),
+      ['extensions-downgrade'],
+    ],
+    [
+      'lockstep: fewer extensions, aligned both ways',
+      healthy,
+      withTarget({ versions: { schema: 60, apiExtensions: 317 }, alignment: 'both' }),
+      ['lockstep-sequential', 'lockstep-parallel'],
+    ],
+    ['refused: up and down at once', healthy, withTarget({ versions: { schema: 61, apiExtensions: 317 } }), ['inconsistent-versions']],
+    [
+      'refused: no image for an architecture',
+      withMembers({ 'lxd-1': { architecture: 's390x' } }),
+      desiredOf(REBUILT),
+      ['missing-architecture'],
+    ],
+    [
+      'refused: quorum is lost',
+      withMembers({ 'lxd-1': { answers: 'silent' }, 'lxd-2': { status: 'Offline' } }),
+      desiredOf(REBUILT),
+      ['quorum-lost'],
+    ],
+    [
+      'refused: two are ahead of the image and one is not',
+      withMembers({ 'lxd-1': bumped, 'lxd-2': bumped }),
+      desiredOf(REBUILT),
+      ['mixed-versions'],
+    ],
+    ['rolling back the only one that went ahead', withMembers({ 'lxd-2': bumped }), desiredOf(REBUILT), ['rolling']],
+    [
+      'lockstep from members of mixed versions that the image is ahead of',
+      withMembers({ 'lxd-2': bumped }),
+      desiredOf(NEWER),
+      ['lockstep-sequential', 'lockstep-parallel'],
+    ],
+    ['refused: no members', { ...healthy, members: [] }, desiredOf(REBUILT), ['no-members']],
+  ])('%s', (_what, observed, desired, expected) => {
+    expect(kindsOf(observed, desired)).toEqual(expected);
+  });
+
+  test('a refusal says what would help: OrderedReady that lost its pods needs Parallel', () => {
+    const lost = withMembers(
+      { 'lxd-1': { answers: 'silent' }, 'lxd-2': { answers: 'silent' } },
+      {
+        ...healthy,
+        statefulSet: { ...healthy.statefulSet, podManagementPolicy: 'OrderedReady' },
+        pods: healthy.pods.slice(0, 1),
+      },
+    );
+    expect(planUpgrade(lost, desiredOf(BUMPED))).toMatchObject({
+      refusals: [{ code: 'quorum-lost', remedy: expect.stringContaining('--cascade=orphan') }],
+    });
+  });
+});
+
+describe('the order', () => {
+  test('the leader last, the evacuated first, else the emptiest, else by name as people count', () => {
+    const twelve = simulationOf(12, { instances: [3, 0, 1], evacuated: ['lxd-2'], leader: 'lxd-5' }).observe();
+    expect(orderOf(plan(twelve, desiredOf(REBUILT)))).toEqual([
+      'lxd-2',
+      'lxd-1',
+      'lxd-3',
+      'lxd-4',
+      'lxd-6',
+      'lxd-7',
+      'lxd-8',
+      'lxd-9',
+      'lxd-10',
+      'lxd-11',
+      'lxd-0',
+      'lxd-5',
+    ]);
+  });
+
+  test('an approved order is kept while instances come and go, and the hash with it', () => {
+    const approved = plan(healthy, desiredOf(REBUILT));
+    const busier = withMembers({ 'lxd-2': { instancesRunning: 9 } });
+    expect(orderOf(plan(busier, desiredOf(REBUILT)))).not.toEqual(orderOf(approved));
+    const again = plan(busier, desiredOf(REBUILT, { order: orderOf(approved) }));
+    expect(again.hash).toBe(approved.hash);
+    expect(differences(approved, again)).toEqual([]);
+  });
+
+  test('OrderedReady in lockstep goes from the highest ordinal, though the leader is there', () => {
+    const observed = simulationOf(3, { podManagementPolicy: 'OrderedReady', leader: 'lxd-2' }).observe();
+    const sequential = plan(observed, desiredOf(BUMPED), 'lockstep-sequential');
+    expect(deletions(sequential)).toEqual([['lxd-2'], ['lxd-1'], ['lxd-0']]);
+    expect(sequential.warnings.map(({ code }) => code)).toEqual(['leader-not-last']);
+  });
+});
+
+describe('what a plan says', () => {
+  const parallel = (changes: Partial<SimulationOptions>, probes: DesiredUpgrade['probes'] = 'lease') =>
+    plan(simulationOf(3, changes).observe(), desiredOf(BUMPED, { probes }), 'lockstep-parallel');
+  const does = ({ steps }: UpgradePlan) => steps.map(({ action }) => action.do);
+
+  test('OrderedReady is made Parallel for a parallel plan and back, unless pods have no probes meanwhile', () => {
+    expect(does(parallel({ podManagementPolicy: 'OrderedReady' })).filter((what) => what === 'recreate-statefulset')).toHaveLength(2);
+    expect(does(parallel({}))).not.toContain('recreate-statefulset');
+    expect(does(parallel({ podManagementPolicy: 'OrderedReady' }, 'template'))).not.toContain('recreate-statefulset');
+  });
+
+  test('a pod that stays, is not ready and stands before others would keep OrderedReady from making those', () => {
+    const observed = simulationOf(3, { podManagementPolicy: 'OrderedReady' }).observe();
+    const blocked: ObservedCluster = {
+      ...withMembers({ 'lxd-0': bumped }, observed),
+      pods: observed.pods.map((pod) => (pod.name === 'lxd-0' ? { ...pod, build: BUMPED, ready: 'no' } : pod)),
+    };
+    const sequential = plan(blocked, desiredOf(BUMPED), 'lockstep-sequential');
+    expect(orderOf(sequential)).toEqual(['lxd-2', 'lxd-1']);
+    expect(does(sequential)).toContain('recreate-statefulset');
+  });
+
+  test('lockstep may pause before its first deletion and after all serve, not between', () => {
+    const { steps } = plan(healthy, desiredOf(BUMPED), 'lockstep-sequential');
+    const first = steps.findIndex(({ action }) => action.do === 'delete-pods');
+    const online = steps.findIndex(
+      ({ action, pause }) => action.do === 'wait-for-gate' && action.gate === 'members-online' && pause === 'not-here',
+    );
+    expect(steps.map(({ pause }) => pause)).toEqual(steps.map((_, index) => (index > first && index <= online ? 'not-here' : 'allowed')));
+  });
+
+  test('a cluster of two voters has no margin, and its API is away with each', () => {
+    const two = plan(simulationOf(2).observe(), desiredOf(REBUILT));
+    expect(two).toMatchObject({ quorum: 'no-margin', outage: { api: { seconds: 30 } }, warnings: [{ code: 'no-quorum-margin' }] });
+  });
+
+  test.each<readonly [string, ObservedCluster, DesiredUpgrade, readonly string[] | undefined]>([
+    ['the second member that records, upwards only', healthy, desiredOf(BUMPED), ['lxd-0']],
+    ['none when only extensions rise and LXD aligns both ways', { ...healthy, alignment: 'both' }, desiredOf(BUMPED), undefined],
+    ['the last member when the schema rises and LXD aligns both ways', { ...healthy, alignment: 'both' }, desiredOf(NEWER), ['lxd-1']],
+    ['none in a rolling upgrade', healthy, desiredOf(REBUILT), undefined],
+  ])('point of no return: %s', (_what, observed, desired, pods) => {
+    const { pointOfNoReturn, steps } = plan(observed, desired);
+    const action = steps.find(({ id }) => id === pointOfNoReturn?.step)?.action;
+    expect(action?.do === 'delete-pods' ? action.pods : undefined).toEqual(pods);
+  });
+
+  test('the way back is open with one member ahead and closed with two', () => {
+    const desired = desiredOf(BUMPED);
+    const approved = plan(healthy, desired, 'lockstep-sequential');
+    const pods = healthy.pods.map((pod) => (pod.name === 'lxd-2' ? { ...pod, build: BUMPED, ready: 'no' as const } : pod));
+    const one = planWayBack(approved, { ...withMembers({ 'lxd-2': bumped }), pods }, desired);
+    expect(one).toMatchObject({ is: 'open', why: 'lxd-2 back to lxd:1: what is down first, then one at a time.' });
+    expect(planWayBack(approved, withMembers({ 'lxd-2': bumped, 'lxd-0': bumped }), desired)).toMatchObject({ is: 'closed' });
+    expect(planWayBack(approved, { ...withMembers({ 'lxd-2': bumped, 'lxd-0': bumped }), alignment: 'both' }, desired)).toMatchObject({
+      is: 'open',
+    });
+  });
+});
+
+describe('the hash', () => {
+  const desired = desiredOf(BUMPED);
+  const approved = plan(healthy, desired);
+  const set = healthy.statefulSet;
+
+  test('does not change with the order of observation, nor with what moves by itself', () => {
+    const moving: ObservedCluster = {
+      ...healthy,
+      volumes: healthy.volumes.map((volume) => ({ ...volume, robustness: 'degraded', sizeBytes: 1 })),
+      operations: [{ id: 'a1', kind: 'operation', description: 'Creating instance' }],
+    };
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 31 - 1 }), fc.constantFrom(healthy, moving), (seed, observed) => {
+        const again = plan(shuffled(observed, seed), desired);
+        expect(again.hash).toBe(approved.hash);
+        expect(differences(approved, again)).toEqual([]);
+      }),
+    );
+  });
+
+  test.each<readonly [string, ObservedCluster, DesiredUpgrade, string]>([
+    ['the digest', healthy, desiredOf(BUMPED, { target: { ...desired.target, digest: 'sha256:2' } }), 'sha256:2'],
+    [
+      'the versions of the target',
+      healthy,
+      desiredOf(BUMPED, { target: { ...desired.target, versions: { schema: 61, apiExtensions: 400 } } }),
+      'schema 61, 400',
+    ],
+    ['the leader', { ...healthy, leader: 'lxd-0' }, desired, 'The leader of dqlite: lxd-0 now, lxd-1 before.'],
+    ['a member more', simulationOf(4).observe(), desired, 'lxd-3 is a new member'],
+    ['a member less', { ...healthy, members: healthy.members.slice(1) }, desired, 'lxd-0 is no member any more.'],
+    ['the state of a member', withMembers({ 'lxd-0': { status: 'Evacuated' } }), desired, 'lxd-0: Evacuated'],
+    ['the node of a pod', { ...healthy, pods: healthy.pods.map((pod) => ({ ...pod, node: 'node-9' })) }, desired, 'on node-9'],
+    [
+      'podManagementPolicy',
+      { ...healthy, statefulSet: { ...set, podManagementPolicy: 'OrderedReady' } },
+      desired,
+      'podManagementPolicy: OrderedReady now',
+    ],
+    [
+      'the update strategy',
+      { ...healthy, statefulSet: { ...set, updateStrategy: { type: 'RollingUpdate', partition: 2 } } },
+      desired,
+      'from ordinal 2 now',
+    ],
+    ['the way of the probes', healthy, desiredOf(BUMPED, { probes: 'template' }), 'Probes: by template'],
+    ['the way of the change', healthy, desiredOf(BUMPED, { way: 'gitops' }), 'by a pull request'],
+    ['the timings', healthy, desiredOf(BUMPED, { timings: { ...desired.timings, stopSeconds: 60 } }), "Expected outage of LXD's API"],
+    ['a deadline', healthy, desiredOf(BUMPED, { deadlinesSeconds: { agreement: 60 } }), 'at most 60 s'],
+    ['the settle time', healthy, desiredOf(BUMPED, { settleSeconds: 60 }), 'for 60 s without a break'],
+    ['the time of a stuck rebuild', healthy, desiredOf(BUMPED, { stuckSeconds: 60 }), 'a rebuild is stuck: 60 s now'],
+    ['storage that nobody watches', { ...healthy, storage: 'unwatched' }, desired, 'New: No gate looks at the storage'],
+    [
+      'a gate that fails',
+      { ...healthy, operations: [{ id: 'u2', kind: 'upgrade', description: 'to lxd:3' }] },
+      desired,
+      'Fails now: no-other-operation: Upgrade u2',
+    ],
+    ['the mode', healthy, desiredOf(REBUILT), 'The plan is rolling now, not lockstep-sequential'],
+    [
+      'members that went ahead meanwhile',
+      withMembers({ 'lxd-2': bumped }),
+      desired,
+      'lxd-2: Online, x86_64, voter, schema 60, 319 API extensions now',
+    ],
+  ])('changes with %s, and the difference is told', (_what, observed, other, sentence) => {
+    const fresh = plan(observed, other);
+    expect(fresh.hash).not.toBe(approved.hash);
+    expect(differences(approved, fresh).join('\n')).toContain(sentence);
+  });
+
+  test('of the two lockstep plans, each has its own', () => {
+    const other = plan(healthy, desired, 'lockstep-parallel');
+    expect(other.hash).not.toBe(approved.hash);
+    expect(differences(approved, other)).toContainEqual(expect.stringContaining('The plan is lockstep-parallel now'));
+  });
+
+  test('differs exactly when there is a difference to tell', () => {
+    const change = fc.record({
+      members: fc.integer({ min: 2, max: 4 }),
+      leader: fc.constantFrom('lxd-0', 'lxd-1'),
+      podManagementPolicy: fc.constantFrom('OrderedReady' as const, 'Parallel' as const),
+      probes: fc.constantFrom('lease' as const, 'template' as const),
+      build: fc.constantFrom(REBUILT, BUMPED, NEWER),
+      evacuated: fc.subarray(['lxd-0', 'lxd-1']),
+      settleSeconds: fc.constantFrom(10, 20),
+    });
+    type Change = typeof change extends fc.Arbitrary<infer Value> ? Value : never;
+    const planOf = ({ build, probes, settleSeconds, members, ...simulated }: Change) =>
+      plan(simulationOf(members, simulated).observe(), desiredOf(build, { probes, settleSeconds }));
+    fc.assert(
+      fc.property(change, change, (a, b) => {
+        const [one, other] = [planOf(a), planOf(b)];
+        expect(differences(one, other).length === 0).toBe(one.hash === other.hash);
+      }),
+    );
+  });
+});
