@@ -231,19 +231,21 @@ export class Projection {
 
   async #deleteObject(object: StoredObject, signal: AbortSignal): Promise<void> {
     const kind = kindNameOf(object);
+    const requests = kind === 'certificate' ? await this.#requestsOf(object, signal) : [];
     await this.#kube.delete(kind, object.metadata.name, { uid: object.metadata.uid }, { signal });
-    if (kind === 'certificate') await this.#deleteRequests(object, signal);
+    await settleAll(
+      requests.map(({ metadata }) => this.#kube.delete('certificateRequest', metadata.name, { uid: metadata.uid }, { signal })),
+    );
   }
 
   /**
    * A request is called after its Certificate and its number. The garbage collector removes it, but late after a restart of the API server;
    * until then cert-manager could not ask for a Certificate that is wanted again ("already exists", tried again after ever longer pauses).
    */
-  async #deleteRequests({ metadata: { labels, uid } }: StoredObject, signal: AbortSignal): Promise<void> {
+  async #requestsOf({ metadata: { labels, uid } }: StoredObject, signal: AbortSignal): Promise<StoredObject[]> {
     const labelSelector = `${LABELS.uid}=${labels?.[LABELS.uid]}`;
     const requests = await this.#kube.list('certificateRequest', { labelSelector, signal });
-    const its = requests.filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === uid));
-    await settleAll(its.map(({ metadata }) => this.#kube.delete('certificateRequest', metadata.name, { uid: metadata.uid }, { signal })));
+    return requests.filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === uid));
   }
 }
 
