@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { type Image } from '#lab/image.js';
+import type { Image } from '#lab/image.js';
 import { ARCHITECTURE, releaseFiles } from '#lab/image-release.js';
 import { waitFor } from '#lab/wait.js';
 import { openSession, type Session } from '../support/lab-session.js';
@@ -184,7 +184,12 @@ describe('row 57: errors of GitHub', () => {
     await withRemote(async () => {
       expect(await server.lxc('image', 'list', `${REMOTE}:`, '--format', 'csv')).toContain(one.fingerprint.slice(0, 12));
     });
-    const stale = await images();
+    // Until the interval is over they count as fresh.
+    const withWarning = async () => {
+      const answer = await images();
+      return answer.headers['warning'] === undefined ? undefined : answer;
+    };
+    const stale = await waitFor('a stale answer', withWarning, { timeoutMs: 20_000, intervalMs: 100 });
     expect([stale.status, stale.headers['warning'], stale.body]).toEqual([200, '110 - "Response is Stale"', good.body]);
     expect(await server.metric('webspaces_octolxd_stale_answers_total')).toBeGreaterThan(0);
   }, 60_000);
