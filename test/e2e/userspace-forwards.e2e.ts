@@ -117,6 +117,7 @@ describe('a gateway of forwarded ports without any privilege', () => {
     await ended;
     socket.destroy();
     await gateway.process.start();
-    expect(await say(ECHO, 'again')).toBe('again');
+    // Ready is who follows the webspaces; the listeners come right after.
+    await waitFor('the listener', async () => (await say(ECHO, 'again')) === 'again', { timeoutMs: 15_000 });
   }, 60_000);
 });
