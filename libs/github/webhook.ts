@@ -44,7 +44,8 @@ export function parseReleaseEvent(body: Buffer | string): ReleaseEvent {
     const issue = parsed.error.issues[0];
     throw new PlatformError(
       'INVALID_INPUT',
-      `This is no release event of GitHub: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}.`,
+      `This is no release event of GitHub as JSON: ${issue?.path.join('.') || 'body'}: ${issue?.message ?? ''}.`,
+      { details: { field: issue?.path.join('.') || 'body' } },
     );
   }
   const { action, release, repository } = parsed.data;

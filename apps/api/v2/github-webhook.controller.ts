@@ -1,9 +1,8 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { Body, Controller, Headers, HttpCode, Inject, Post } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiHeader, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { z } from 'zod';
 import { PlatformError } from '#libs/errors/platform-error.js';
+import { parseReleaseEvent, verifyWebhook } from '#libs/github/webhook.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
 import { Public } from '../http/auth.guard.js';
 import { Problems } from '../http/openapi.js';
@@ -12,9 +11,6 @@ import { type WebhookAnswer, webhookSchema } from './images.schemas.js';
 /** GitHub's own limit is 25 MB; the event of a release has some tens of KB. */
 const MAX_BYTES = 1_048_576;
 const DELIVERY = /^[A-Za-z0-9-]{8,64}$/;
-const releaseEvent = z.looseObject({
-  repository: z.looseObject({ full_name: z.string().regex(/^[A-Za-z0-9-]{1,39}\/[A-Za-z0-9._-]{1,100}$/) }),
-});
 
 /** What GitHub says when a release changes: nothing acts on it, but the sources of that repository are looked at now instead of later. */
 @ApiTags('v2 images')
@@ -36,23 +32,18 @@ export class GithubWebhookController {
     const { webhookSecret } = this.deps;
     if (webhookSecret === undefined) throw new PlatformError('NOT_FOUND', 'The webhook is off (images.webhookSecretFile).');
     const bytes = await bytesOf(body);
-    assertSigned(bytes, headers['x-hub-signature-256'], webhookSecret);
+    if (!verifyWebhook({ secret: webhookSecret, signature: headers['x-hub-signature-256'], body: bytes })) {
+      throw new PlatformError('UNAUTHORIZED', 'The signature of the delivery is not right.');
+    }
     const event = headers['x-github-event'];
     if (event === 'ping') return { outcome: 'pong' };
     if (event !== 'release') return { outcome: 'ignored' };
     const delivery = headers['x-github-delivery'] ?? '';
     if (!DELIVERY.test(delivery)) throw invalid('X-GitHub-Delivery', 'The delivery has no id that GitHub would give it.');
-    await this.deps.operations.lookAtSources({ deliveryId: delivery, repository: repositoryOf(bytes) });
+    const { owner, name } = parseReleaseEvent(bytes).repository;
+    await this.deps.operations.lookAtSources({ deliveryId: delivery, repository: `${owner}/${name}` });
     return { outcome: 'looking' };
   }
-}
-
-/** @throws UNAUTHORIZED unless whoever sent it knows the secret. */
-function assertSigned(bytes: Buffer, signature: string | undefined, secret: string): void {
-  const wanted = Buffer.from(`sha256=${createHmac('sha256', secret).update(bytes).digest('hex')}`);
-  const given = Buffer.from(signature ?? '');
-  if (given.length === wanted.length && timingSafeEqual(given, wanted)) return;
-  throw new PlatformError('UNAUTHORIZED', 'The signature of the delivery is not right.');
 }
 
 async function bytesOf(body: unknown): Promise<Buffer> {
@@ -65,18 +56,6 @@ async function bytesOf(body: unknown): Promise<Buffer> {
     chunks.push(chunk as Buffer);
   }
   return Buffer.concat(chunks);
-}
-
-function repositoryOf(bytes: Buffer): string {
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    throw invalid('body', 'The delivery is not JSON: set the content type of the webhook to application/json.');
-  }
-  const event = releaseEvent.safeParse(value);
-  if (!event.success) throw invalid('repository.full_name', 'The delivery names no repository.');
-  return event.data.repository.full_name;
 }
 
 function invalid(field: string, message: string): PlatformError {

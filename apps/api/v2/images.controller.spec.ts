@@ -197,7 +197,11 @@ describe('POST /v2/operations/{id}/approve', () => {
 });
 
 describe('POST /v2/github/webhook', () => {
-  const RELEASE = JSON.stringify({ action: 'released', repository: { full_name: 'netsoc/images' }, text: 'ä\u2028' });
+  const event = (more: object) => {
+    const release = { id: 7, tag_name: 'hello/v1.0.0', body: 'ä\u2028' };
+    return JSON.stringify({ action: 'released', release, repository: { name: 'images', owner: { login: 'netsoc' } }, ...more });
+  };
+  const RELEASE = event({});
   const sign = (body: string, secret = SECRET) => `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
   const deliver = (body: string, headers: Record<string, string> = {}) =>
     api.call({
@@ -208,7 +212,7 @@ describe('POST /v2/github/webhook', () => {
     });
 
   test('takes a signed release, whatever its size, and looks at the sources of that repository', async () => {
-    const large = JSON.stringify({ repository: { full_name: 'netsoc/images' }, release: 'x'.repeat(100_000) });
+    const large = event({ sender: 'x'.repeat(100_000) });
     expect([(await deliver(RELEASE)).status, (await deliver(large, { 'x-github-delivery': 'aaaa-2222' })).status]).toEqual([202, 202]);
     expect(api.operations.looks).toEqual([
       { deliveryId: 'aaaa-1111', repository: 'netsoc/images' },
@@ -222,7 +226,8 @@ describe('POST /v2/github/webhook', () => {
     [401, `${RELEASE} `, { 'x-hub-signature-256': sign(RELEASE) }],
     [400, RELEASE, { 'x-github-delivery': '../x' }],
     [400, 'no json', {}],
-    [400, '{"repository":{"full_name":"a/b/c"}}', {}],
+    [400, event({ repository: { name: 'b/c', owner: { login: 'a' } } }), {}],
+    [400, event({ release: undefined }), {}],
     [400, JSON.stringify({ x: 'x'.repeat(1_100_000) }), {}],
   ])('answers %i to what is not right', async (status, body, headers) => {
     expect((await deliver(body, headers)).status).toBe(status);
