@@ -16,15 +16,18 @@ export interface Listener {
 /** Slow clients hold a connection no longer than this for a request's head. */
 const HEAD_MS = 15_000;
 const LOOK_AT_CERTIFICATE_MS = 60_000;
+/** A client that takes nothing of its answer for so long is cut off. */
+const SILENT_MS = 120_000;
 
 /** HTTP, or HTTPS whose certificate is read again when its files change. */
 export async function listenOn(
   { host, port }: ListenAddress,
   handler: RequestListener,
-  { tls, log }: { readonly tls: OctolxdConfig['tls']; readonly log: Logger },
+  { tls, log, silentMs = SILENT_MS }: { readonly tls: OctolxdConfig['tls']; readonly log: Logger; readonly silentMs?: number },
 ): Promise<Listener> {
   const limits = { headersTimeout: HEAD_MS, requestTimeout: HEAD_MS, keepAliveTimeout: 65_000 };
   const server = tls ? secure(tls, handler, { limits, log }) : createServer(limits, handler);
+  server.setTimeout(silentMs);
   server.listen(port, host);
   await once(server, 'listening');
   const address = server.address();
