@@ -1,7 +1,7 @@
 import type { SuspensionReason } from './accounts.js';
 import type { ErrorCode } from './error-codes.js';
 
-/** Kinds of operations, on one webspace but for the imports of images; the first part of their workflow ids. */
+/** Kinds of operations, on one webspace but for imports of images and upgrades of clusters; the first part of their workflow ids. */
 export const OPERATION_KINDS = [
   'create',
   'delete',
@@ -21,6 +21,7 @@ export const OPERATION_KINDS = [
   'adopt',
   'adoptions',
   'import',
+  'upgrade',
 ] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 
@@ -63,6 +64,7 @@ export const WORKFLOW_TYPES: Record<
   adopt: 'adoptWebspace',
   adoptions: 'adoptWebspaces',
   import: 'importImage',
+  upgrade: 'upgradeLxd8s',
   sweep: 'sweep',
   verifyDomains: 'verifyDomains',
   accountPolicy: 'accountPolicy',
