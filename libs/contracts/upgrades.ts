@@ -92,8 +92,10 @@ export interface GateWatch {
   readonly settleSeconds: number;
   /** ISO 8601: later than this it does not wait. */
   readonly deadline: string;
-  /** What it waited for when it was left last: it returns when it waits for something else. Empty at first. */
+  /** What it waited for when it was left last; empty at first. */
   readonly knownReason: string;
+  /** `change`: it returns when it waits for something else than `knownReason`. `outcome`: only when it no longer waits, since it has returned often. */
+  readonly returnOn: 'change' | 'outcome';
   /** Returns after so long although nothing has changed, with newer numbers. */
   readonly returnAfterSeconds: number;
 }
