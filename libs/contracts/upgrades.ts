@@ -98,11 +98,15 @@ export interface GateWatch {
   readonly returnOn: 'change' | 'outcome';
   /** Returns after so long although nothing has changed, with newer numbers. */
   readonly returnAfterSeconds: number;
+  /** ISO 8601: it has passed since then at every look of the calls before this one, and has to until `settleSeconds` are over. A second attempt begins anew. */
+  readonly passingSince: string | undefined;
 }
 
-/** What a gate says. `settledFor` is how long it has passed without a break. */
+/** What a gate says; while it passes and has to settle it is `waiting`, with how long still in `progress`. */
 export interface GateReading {
   readonly outcome: GateOutcome;
+  /** For the next call, while it settles. */
+  readonly passingSince: string | undefined;
   readonly table: readonly MemberRow[];
   readonly readings: number;
   /** ISO 8601 */

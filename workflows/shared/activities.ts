@@ -12,7 +12,8 @@ const heartbeatTimeout = '6 seconds';
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 const retry = { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' } as const;
 
-function proxiesOf<A>(options: ActivityOptions) {
+/** Activities of one kind under these times; each call has a summary for Temporal UI. */
+export function proxiesOf<A>(options: ActivityOptions) {
   return (summary: string) => proxyActivities<A>({ heartbeatTimeout, cancellationType, retry, ...options, summary: cut(summary) });
 }
 

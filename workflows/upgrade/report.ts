@@ -1,0 +1,53 @@
+import type { UpgradePhase, UpgradeReport } from '../../libs/contracts/upgrades.js';
+import type { UpgradeRecord } from './upgrade-record.js';
+
+const ENDINGS: Partial<Readonly<Record<UpgradePhase, string>>> = {
+  finished: 'All members run the new image, serve, agree, and have their probes.',
+  'went-back': 'The old state is back: all members serve and agree, and have their probes.',
+  'nothing-to-do': 'Nothing had to be done.',
+  refused: 'There is no way to this image from here; nothing was changed.',
+};
+
+/** The record as it is at the end, with how long members were away beside what the plan expected. */
+export function reportOf(record: UpgradeRecord, ending?: string): UpgradeReport {
+  const view = record.view();
+  const plan = record.approved;
+  const members = [...record.away]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([member, times]) => {
+      const expected = plan?.outage.members.find((one) => one.member === member)?.seconds;
+      return {
+        member,
+        away: times.map(({ from, until }) => ({ from, ...(until === undefined ? {} : { until, seconds: secondsBetween(from, until) }) })),
+        ...(expected === undefined ? {} : { expectedSeconds: expected }),
+      };
+    });
+  const api = plan && plan.kind !== 'rolling' ? { api: apiOutage(record, plan.outage.api.seconds) } : {};
+  return { ...view, members, ...api, summary: summaryOf(record, ending) };
+}
+
+function apiOutage({ steps }: UpgradeRecord, expectedSeconds: number) {
+  const first = steps.findIndex(({ step, startedAt }) => step.action.do === 'delete-pods' && startedAt !== undefined);
+  const back = steps.find(
+    ({ step: { action }, endedAt }, index) =>
+      index > first && endedAt !== undefined && action.do === 'wait-for-gate' && action.gate === 'members-online',
+  );
+  const from = steps[first]?.startedAt;
+  return { expectedSeconds, ...(from !== undefined && back?.endedAt !== undefined ? { seconds: secondsBetween(from, back.endedAt) } : {}) };
+}
+
+function summaryOf(record: UpgradeRecord, ending: string | undefined): string {
+  const { phase, steps, approved } = record;
+  const skipped = steps.filter(({ state }) => state === 'skipped').map(({ step }) => step.id);
+  const undone = steps.filter(({ state, way }) => state === 'failed' && way === 'forth').map(({ step }) => step.id);
+  return [
+    ...(approved ? [`${approved.kind} of ${approved.cluster} from ${approved.before.build.image} to ${approved.target.build.image}.`] : []),
+    ending ?? ENDINGS[phase] ?? '',
+    ...(undone.length > 0 ? [`Did not succeed: ${undone.join(', ')}.`] : []),
+    ...(skipped.length > 0 ? [`Skipped by an operator: ${skipped.join(', ')}.`] : []),
+  ].join(' ');
+}
+
+function secondsBetween(from: string, until: string): number {
+  return (Date.parse(until) - Date.parse(from)) / 1000;
+}
