@@ -7,6 +7,7 @@ import type { WebspaceActivities, WebspaceFacts } from '#libs/contracts/activiti
 import type { ErrorCode } from '#libs/contracts/error-codes.js';
 import { SEARCH_ATTRIBUTES } from '#libs/contracts/ids.js';
 import type { ImageActivities, ImportPlan } from '#libs/contracts/images.js';
+import type { UpgradeActivities } from '#libs/contracts/upgrades.js';
 import { serialiseRecord } from '#libs/domain/record.js';
 import { exampleRecord } from './example-record.js';
 
@@ -70,7 +71,7 @@ export class WorkflowRig {
   async run<T>(
     workflowType: string,
     input: object,
-    activities: Partial<WebspaceActivities & ImageActivities>,
+    activities: Partial<WebspaceActivities & ImageActivities & UpgradeActivities>,
     act: (run: RigRun<T>) => Promise<void>,
   ): Promise<void> {
     const calls: string[] = [];
@@ -94,7 +95,10 @@ export class WorkflowRig {
 
 type AnyActivity = (...args: never[]) => Promise<unknown>;
 
-function recorded(activities: WebspaceActivities & ImageActivities, calls: string[]): Record<string, AnyActivity> {
+function recorded(
+  activities: WebspaceActivities & ImageActivities & Partial<UpgradeActivities>,
+  calls: string[],
+): Record<string, AnyActivity> {
   return Object.fromEntries(
     Object.entries(activities as unknown as Record<string, AnyActivity>).map(([name, run]) => [
       name,
