@@ -4,13 +4,16 @@ export interface KindInfo {
   readonly apiVersion: string;
   readonly kind: string;
   readonly plural: string;
-  /** Only the metadata is ever read. */
+  /** Lists give nothing of it but the metadata. */
   readonly metadataOnly?: true;
+  readonly clusterScoped?: true;
 }
 
 const ours = (kind: string, plural: string): KindInfo => ({ apiVersion: `${API_GROUP}/${API_VERSION}`, kind, plural });
 
-/** The kinds this project reads or writes; all namespaced. */
+const longhorn = (kind: string, plural: string): KindInfo => ({ apiVersion: 'longhorn.io/v1beta2', kind, plural });
+
+/** The kinds this project reads or writes; namespaced unless they say otherwise. */
 export const KINDS = {
   webspace: ours('Webspace', 'webspaces'),
   portForward: ours('PortForward', 'portforwards'),
@@ -25,6 +28,12 @@ export const KINDS = {
   certificate: { apiVersion: 'cert-manager.io/v1', kind: 'Certificate', plural: 'certificates' },
   certificateRequest: { apiVersion: 'cert-manager.io/v1', kind: 'CertificateRequest', plural: 'certificaterequests', metadataOnly: true },
   pod: { apiVersion: 'v1', kind: 'Pod', plural: 'pods', metadataOnly: true },
+  persistentVolumeClaim: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', plural: 'persistentvolumeclaims' },
+  persistentVolume: { apiVersion: 'v1', kind: 'PersistentVolume', plural: 'persistentvolumes', clusterScoped: true },
+  longhornVolume: longhorn('Volume', 'volumes'),
+  longhornEngine: longhorn('Engine', 'engines'),
+  longhornReplica: longhorn('Replica', 'replicas'),
+  longhornNode: longhorn('Node', 'nodes'),
   secret: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', metadataOnly: true },
 } as const satisfies Record<string, KindInfo>;
 

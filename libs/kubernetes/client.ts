@@ -41,8 +41,8 @@ const WATCH_SILENCE_MS = 120_000;
 const NEVER = new AbortController().signal;
 
 /**
- * The verbs this project uses on the objects of one namespace, over kept-alive connections (the generated client makes a new TLS
- * connection for each request: docs/adr/0004). Every method throws PlatformError: NOT_FOUND; CONFLICT when a created name exists; STALE when
+ * The verbs this project uses on the objects of one namespace and on those of none, over kept-alive connections (the generated client makes a
+ * new TLS connection for each request: docs/adr/0004). Every method throws PlatformError: NOT_FOUND; CONFLICT when a created name exists; STALE when
  * a precondition does not hold; INVALID_INPUT when the server refuses the content; DENIED_UPSTREAM; UNAVAILABLE. The signal aborts reads; a
  * write that is under way is waited for.
  */
@@ -52,11 +52,17 @@ export class KubernetesClient {
   readonly #credentials: Credentials;
   readonly #agent: Agent;
 
-  constructor(options: KubernetesOptions) {
+  constructor(options: KubernetesOptions, shared?: { readonly credentials: Credentials; readonly agent: Agent }) {
     this.namespace = options.namespace;
     this.#timeoutMs = options.timeoutMs ?? 10_000;
-    this.#credentials = loadCredentials(options.kubeconfig);
-    this.#agent = new Agent({ connect: { ...this.#credentials.tls, timeout: 5_000 }, connections: 16, keepAliveTimeout: 30_000 });
+    this.#credentials = shared?.credentials ?? loadCredentials(options.kubeconfig);
+    this.#agent =
+      shared?.agent ?? new Agent({ connect: { ...this.#credentials.tls, timeout: 5_000 }, connections: 16, keepAliveTimeout: 30_000 });
+  }
+
+  /** The same server and connections, for another namespace; closed with this one. */
+  in(namespace: string): KubernetesClient {
+    return new KubernetesClient({ namespace, timeoutMs: this.#timeoutMs }, { credentials: this.#credentials, agent: this.#agent });
   }
 
   get(kind: KindName, name: string, options: CallOptions = {}): Promise<StoredObject> {
@@ -201,14 +207,16 @@ export class KubernetesClient {
   }
 
   #complete(kind: KindName, object: NewObject): KubeObject {
-    const { apiVersion, kind: kindName } = KINDS[kind];
-    return { ...object, apiVersion, kind: kindName, metadata: { ...object.metadata, namespace: this.namespace } };
+    const { apiVersion, kind: kindName, clusterScoped }: KindInfo = KINDS[kind];
+    const metadata = clusterScoped ? object.metadata : { ...object.metadata, namespace: this.namespace };
+    return { ...object, apiVersion, kind: kindName, metadata };
   }
 
   #path(kind: KindName, name?: string): string {
     const info: KindInfo = KINDS[kind];
     const base = info.apiVersion.includes('/') ? `/apis/${info.apiVersion}` : `/api/${info.apiVersion}`;
-    return `${base}/namespaces/${this.namespace}/${info.plural}${name === undefined ? '' : `/${name}`}`;
+    const place = info.clusterScoped ? base : `${base}/namespaces/${this.namespace}`;
+    return `${place}/${info.plural}${name === undefined ? '' : `/${name}`}`;
   }
 
   async #call<T>(

@@ -21,6 +21,8 @@ export interface KubernetesDouble {
 }
 
 const DEFAULT_LIMIT = 500;
+/** Of one namespace, or of none. */
+const COLLECTION_OBJECT_STATUS = /^((?:\/api\/v1|\/apis\/[^/]+\/[^/]+)(?:\/namespaces\/[^/]+)?\/[^/]+)(?:\/([^/]+))?(\/status)?$/;
 
 export async function startKubernetesDouble(): Promise<KubernetesDouble> {
   const store = new Store();
@@ -63,7 +65,7 @@ async function answerTo(store: Store, request: IncomingMessage): Promise<unknown
   if (pathname === '/readyz') return 'ok';
   const body = (await text(request)) || '{}';
   const object = JSON.parse(body) as KubeObject;
-  const [, collection = '', name, status] = /^(\/apis?\/.*?\/namespaces\/[^/]+\/[^/]+)(?:\/([^/]+))?(\/status)?$/.exec(pathname) ?? [];
+  const [, collection = '', name, status] = COLLECTION_OBJECT_STATUS.exec(pathname) ?? [];
   const path = `${collection}/${name ?? object.metadata?.name}`;
   switch (request.method) {
     case 'GET':
