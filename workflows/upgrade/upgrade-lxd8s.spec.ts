@@ -131,6 +131,28 @@ describe('upgradeLxd8s', () => {
     },
   );
 
+  test('five members whose gate changes its mind for a day of polling make a history below 4096 events', async () => {
+    const day = { seconds: 0, waits: 0 };
+    const activities = (world: UpgradeWorld): Partial<UpgradeActivities> => ({
+      watchGate: async (acting, cluster, watch) => {
+        const over = watch.call.gate !== 'volumes-settled' || day.seconds >= 86_400;
+        if (over) return world.activities().watchGate(acting, cluster, { ...watch, settleSeconds: 0 });
+        day.waits += 1;
+        // A rebuild that begins again every five seconds.
+        day.seconds += watch.returnOn === 'change' ? 5 : watch.returnAfterSeconds;
+        const outcome = { is: 'waiting', reason: `rebuild number ${day.waits}` } as const;
+        return { outcome, table: [], readings: 1, at: new Date().toISOString(), passingSince: undefined };
+      },
+    });
+    await upgrade({ members: 5, activities }, async (run) => {
+      await approve(run);
+      expect(await run.result()).toMatchObject({ phase: 'finished' });
+      expect(day.waits).toBeGreaterThan(100);
+      const { events } = await run.handle.fetchHistory();
+      expect(events?.length).toBeLessThan(4096);
+    });
+  });
+
   test('a dry run gives the plan, locks nothing and changes nothing', async () => {
     await upgrade({ input: { dryRun: true } }, async (run) => {
       expect(await run.result()).toMatchObject({ phase: 'finished', plans: [{ kind: 'rolling' }], steps: [] });
