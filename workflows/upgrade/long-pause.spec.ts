@@ -46,7 +46,8 @@ const workerOf = (taskQueue: string, buildId: string, activities: UpgradeActivit
     workflowBundle,
     identity: buildId,
     activities,
-    shutdownGraceTime: 100,
+    // Without a cache there is no queue of the first worker's own that the test server would wait for.
+    maxCachedWorkflows: 0,
   });
 
 async function started(taskQueue: string) {
