@@ -241,11 +241,12 @@ export const UPGRADE_PHASES = [
   'going-back',
   'finished',
   'went-back',
+  'planned',
   'nothing-to-do',
   'refused',
   'ended',
 ] as const;
-/** `failed-step`: somebody has to say retry, skip or abort. `ended`: before anything was changed, or standing as it is. */
+/** `planned`: a dry run's end. `failed-step`: somebody has to say retry, skip or abort. `ended`: before anything was changed, or standing as it is. */
 export type UpgradePhase = (typeof UPGRADE_PHASES)[number];
 
 /** What is waited for now, and who can do something about it. */

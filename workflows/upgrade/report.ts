@@ -4,6 +4,7 @@ import type { UpgradeRecord } from './upgrade-record.js';
 const ENDINGS: Partial<Readonly<Record<UpgradePhase, string>>> = {
   finished: 'All members run the new image, serve, agree, and have their probes.',
   'went-back': 'The old state is back: all members serve and agree, and have their probes.',
+  planned: 'Only planned; nothing was changed.',
   'nothing-to-do': 'Nothing had to be done.',
   refused: 'There is no way to this image from here; nothing was changed.',
 };

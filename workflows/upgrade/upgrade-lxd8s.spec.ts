@@ -155,7 +155,12 @@ describe('upgradeLxd8s', () => {
 
   test('a dry run gives the plan, locks nothing and changes nothing', async () => {
     await upgrade({ input: { dryRun: true } }, async (run) => {
-      expect(await run.result()).toMatchObject({ phase: 'finished', plans: [{ kind: 'rolling' }], steps: [] });
+      expect(await run.result()).toMatchObject({
+        phase: 'planned',
+        plans: [{ kind: 'rolling' }],
+        steps: [],
+        summary: 'Only planned; nothing was changed.',
+      });
       expect(run.calls).toEqual(['prepareUpgrade', 'probeTargetVersion', 'planUpgrade']);
     });
   });

@@ -83,7 +83,7 @@ class Upgrade {
     record.planned(planned, table);
     if (planned.is === 'nothing-to-do') return 'nothing-to-do';
     if (planned.is === 'refused') return this.#refused(dryRun);
-    if (dryRun) return 'finished';
+    if (dryRun) return 'planned';
     const stages = new Stages(record, this.#orders, settings);
     const approved = await this.#approved(stages, desired);
     if (approved === 'nothing-to-do') return approved;
