@@ -115,9 +115,13 @@ export interface GateReading {
 
 /** The template by pull request: found again by its branch. */
 export interface Proposal {
+  /** 0 when the repository held the values already. */
   readonly number: number;
   readonly url: string;
   readonly branch: string;
+  /** What was proposed. */
+  readonly build: Build;
+  readonly probes: readonly ProbeKind[];
 }
 
 export interface SavedCopies {
