@@ -6,6 +6,7 @@ import { MAX_HOPS, redirectOf, tooManyRedirects } from './redirects.js';
 
 /** A page of 100 releases with long texts and hundreds of assets each stays below. */
 const MAX_ANSWER_BYTES = 64 * 1_048_576;
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 export interface FetchInit {
@@ -51,7 +52,7 @@ export function apiFetch({
     for (let hop = 0; hop <= MAX_HOPS; hop += 1) {
       if (url.origin !== base.origin)
         throw forbidden(`GitHub's API sent us to ${sayUrl(url)} when asked to ${what}: not followed.`, 'foreign-host');
-      const method = init.method === 'POST' ? 'POST' : 'GET';
+      const method = METHODS.find((known) => known === init.method) ?? 'GET';
       const body = typeof init.body === 'string' ? init.body : undefined;
       onRequest();
       const answer = await http.open({ url, method, headers: init.headers ?? {}, body, signal, what });

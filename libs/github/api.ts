@@ -16,8 +16,17 @@ export interface ApiQuestion {
   readonly what: string;
 }
 
+/** A call that is no conditional read. */
+export interface ApiCall extends Omit<ApiQuestion, 'etagFor' | 'parameters'> {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** What stands in the path's `{…}`, and beside it in the query of a GET or in the body. */
+  readonly parameters?: Readonly<Record<string, unknown>>;
+  /** Statuses that are answers for the caller, e.g. 404, 409; limits and a refused credential never are. */
+  readonly answers?: readonly number[];
+}
+
 export interface ApiAnswer {
-  /** 2xx, or 304 for a conditional question. */
+  /** 2xx, 304 for a conditional question, or one of `answers`. */
   readonly status: number;
   readonly headers: HeaderMap;
   readonly data: unknown;
@@ -61,7 +70,24 @@ export class GithubApi {
     this.credentials = new Credentials(options.config.auth, (app) => this.#askInstallationToken(app), options.now);
   }
 
-  async get({ path, parameters = {}, etagFor, signal, what }: ApiQuestion): Promise<ApiAnswer> {
+  get(question: ApiQuestion): Promise<ApiAnswer> {
+    return this.#ask({ ...question, method: 'GET' });
+  }
+
+  /** Never sent twice by itself: whoever writes finds out first whether it was done already. */
+  call(call: ApiCall): Promise<ApiAnswer> {
+    return this.#ask(call);
+  }
+
+  async #ask({
+    method,
+    path,
+    parameters = {},
+    answers = [],
+    etagFor,
+    signal,
+    what,
+  }: ApiCall & Pick<ApiQuestion, 'etagFor'>): Promise<ApiAnswer> {
     const { token, identity, limitsOf } = await this.credentials.current();
     this.limits.check(limitsOf, what);
     const { Octokit } = await this.#loaded();
@@ -74,18 +100,23 @@ export class GithubApi {
     };
     const request = { fetch: this.#fetch(what, count), ...(signal ? { signal } : {}), log: silent };
     try {
-      const answer = await new Octokit().request(`GET ${path}`, { ...parameters, headers: authorized, request });
+      const answer = await new Octokit().request(`${method} ${path}`, { ...parameters, headers: authorized, request });
       this.limits.note(limitsOf, what, { status: answer.status, headers: answer.headers, says: '' });
       return { status: answer.status, headers: answer.headers, data: answer.data, identity, calls };
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
-      const { status, headers: told } = this.#failed(what, limitsOf, error);
-      return { status, headers: told, data: undefined, identity, calls };
+      const { status, headers: told, data } = this.#failed(what, limitsOf, error, answers);
+      return { status, headers: told, data, identity, calls };
     }
   }
 
-  /** The answer of a 304; everything else is thrown. */
-  #failed(what: string, limitsOf: string, error: unknown): { status: number; headers: HeaderMap } {
+  /** The answer of a 304 and of what the caller takes for one; everything else is thrown. */
+  #failed(
+    what: string,
+    limitsOf: string,
+    error: unknown,
+    answers: readonly number[] = [],
+  ): { status: number; headers: HeaderMap; data?: unknown } {
     const known = platformErrorIn(error);
     if (known) throw known;
     const failure = requestFailure.safeParse(error);
@@ -95,6 +126,7 @@ export class GithubApi {
     this.limits.note(limitsOf, what, { status, headers: response.headers, says });
     if (status === 304) return { status, headers: response.headers };
     if (status === 401) this.credentials.refused();
+    else if (answers.includes(status)) return { status, headers: response.headers, data: response.data };
     throw statusError(what, status, says);
   }
 
