@@ -119,9 +119,8 @@ export interface Proposal {
   readonly number: number;
   readonly url: string;
   readonly branch: string;
-  /** What was proposed. */
-  readonly build: Build;
-  readonly probes: readonly ProbeKind[];
+  /** What was written into the file of the repository: it is still ours while these stand there. */
+  readonly values: readonly { readonly path: readonly string[]; readonly value: string | number | boolean }[];
 }
 
 export interface SavedCopies {

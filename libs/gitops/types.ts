@@ -61,6 +61,14 @@ export type MergeAnswer = { readonly is: 'merged'; readonly commit: string } | {
  * before anything was changed.
  */
 export interface Gitops {
+  /** A text of the repository; undefined when it is not there. */
+  readText(question: {
+    readonly repository: Repository;
+    readonly file: string;
+    /** Branch or commit. */
+    readonly ref: string;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<string | undefined>;
   /** Branch, commit and pull request, or those that are there already: may run twice, and after a crash at any point. */
   proposeChange(request: ChangeRequest): Promise<ProposedRef>;
   readChange(question: ChangeQuestion): Promise<ProposedChange>;

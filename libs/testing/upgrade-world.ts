@@ -81,13 +81,7 @@ export class UpgradeWorld {
       watchGate: guarded((call: Call, _acting: Acting, _cluster: string, watch: GateWatch) => this.#watch(call, watch)),
       saveCopies: async () => ({ place: 'a folder', files: [] }),
       patchTemplate: async (_acting, _plan, change) => act(change),
-      proposeTemplate: async (_acting, _plan, { build, probes }) => ({
-        number: 1,
-        url: 'https://git.example/1',
-        branch: 'upgrade-1',
-        build,
-        probes,
-      }),
+      proposeTemplate: async () => ({ number: 1, url: 'https://git.example/1', branch: 'upgrade-1', values: [] }),
       watchProposal: async () => {
         throw new Error('no pull requests here');
       },
