@@ -28,6 +28,10 @@ export const KINDS = {
   certificate: { apiVersion: 'cert-manager.io/v1', kind: 'Certificate', plural: 'certificates' },
   certificateRequest: { apiVersion: 'cert-manager.io/v1', kind: 'CertificateRequest', plural: 'certificaterequests', metadataOnly: true },
   pod: { apiVersion: 'v1', kind: 'Pod', plural: 'pods', metadataOnly: true },
+  /** As {@link KINDS.pod}, with all of it in lists. */
+  wholePod: { apiVersion: 'v1', kind: 'Pod', plural: 'pods' },
+  node: { apiVersion: 'v1', kind: 'Node', plural: 'nodes', clusterScoped: true },
+  statefulSet: { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets' },
   persistentVolumeClaim: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', plural: 'persistentvolumeclaims' },
   persistentVolume: { apiVersion: 'v1', kind: 'PersistentVolume', plural: 'persistentvolumes', clusterScoped: true },
   longhornVolume: longhorn('Volume', 'volumes'),

@@ -12,27 +12,16 @@ import { FIELD_MANAGER } from '#libs/contracts/webspaces-api.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { type Credentials, loadCredentials } from './credentials.js';
 import { errorOfAnswer, errorOfTransport } from './errors.js';
+import { type ExecInPod, type ExecResult, execInPod } from './exec.js';
+import type { CallOptions, KubernetesOptions, Preconditions, WatchChange } from './options.js';
 
-export interface CallOptions {
-  readonly signal?: AbortSignal;
-}
+export type { CallOptions, KubernetesOptions, Preconditions, WatchChange } from './options.js';
 
-export interface Preconditions {
-  readonly uid?: string;
-  readonly resourceVersion?: string;
-}
-
-export interface KubernetesOptions {
-  /** A kubeconfig file; the pod's service account when absent. */
-  readonly kubeconfig?: string | undefined;
-  readonly namespace: string;
-  /** Deadline of one request, 10 s unless told. No request of ours waits on the server's side. */
-  readonly timeoutMs?: number;
-}
-
-export interface WatchChange {
-  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
-  readonly object: StoredObject;
+interface Request extends CallOptions {
+  readonly body?: unknown;
+  readonly contentType?: string;
+  readonly accept?: string;
+  readonly about: string;
 }
 
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
@@ -138,12 +127,46 @@ export class KubernetesClient {
     });
   }
 
+  /**
+   * Strategic merge patch, for what an apply cannot do: null takes a field away, whoever owns it. `uid` and `resourceVersion` in the metadata
+   * are preconditions (STALE). Kinds of Kubernetes itself only.
+   */
+  merge(kind: KindName, name: string, patch: Readonly<Record<string, unknown>>, options: CallOptions = {}): Promise<StoredObject> {
+    return this.#call<StoredObject>('PATCH', `${this.#path(kind, name)}?fieldManager=${FIELD_MANAGER}`, {
+      ...options,
+      body: patch,
+      contentType: 'application/strategic-merge-patch+json',
+      about: `${KINDS[kind].kind} ${name}`,
+    });
+  }
+
+  /** Runs a command in a container, without a terminal and without input; an exit code other than 0 is no error. */
+  exec(pod: string, command: ExecInPod, options: CallOptions = {}): Promise<ExecResult> {
+    return execInPod({ credentials: this.#credentials, path: `${this.#path('pod', pod)}/exec`, pod }, command, options);
+  }
+
+  /** The last lines of a container's log, of the run before this one when `previous`. */
+  async logTail(
+    pod: string,
+    { container, lines, of }: { readonly container: string; readonly lines: number; readonly of: 'this-run' | 'run-before' },
+    options: CallOptions = {},
+  ): Promise<string> {
+    const query = new URLSearchParams({ container, tailLines: String(lines), limitBytes: '16384', previous: String(of === 'run-before') });
+    return this.#text('GET', `${this.#path('pod', pod)}/log?${query}`, { ...options, accept: '*/*', about: `the log of ${pod}` });
+  }
+
   /** Deletes under preconditions; true when it did, false when there is no such object (any more). */
-  async delete(kind: KindName, name: string, preconditions: Preconditions, options: CallOptions = {}): Promise<boolean> {
+  async delete(
+    kind: KindName,
+    name: string,
+    preconditions: Preconditions,
+    options: CallOptions & { readonly dependents?: 'Background' | 'Orphan' } = {},
+  ): Promise<boolean> {
+    const { dependents = 'Background', ...rest } = options;
     try {
       await this.#call('DELETE', this.#path(kind, name), {
-        ...options,
-        body: { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background', preconditions },
+        ...rest,
+        body: { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: dependents, preconditions },
         about: `${KINDS[kind].kind} ${name}`,
       });
       return true;
@@ -199,7 +222,7 @@ export class KubernetesClient {
 
   /** Whether the API server says it is ready. */
   async ready(options: CallOptions = {}): Promise<void> {
-    await this.#call('GET', '/readyz', { ...options, about: 'the API server' });
+    await this.#text('GET', '/readyz', { ...options, about: 'the API server' });
   }
 
   close(): Promise<void> {
@@ -219,11 +242,18 @@ export class KubernetesClient {
     return `${place}/${info.plural}${name === undefined ? '' : `/${name}`}`;
   }
 
-  async #call<T>(
-    method: Dispatcher.HttpMethod,
-    path: string,
-    options: CallOptions & { readonly body?: unknown; readonly contentType?: string; readonly accept?: string; readonly about: string },
-  ): Promise<T> {
+  async #call<T>(method: Dispatcher.HttpMethod, path: string, options: Request): Promise<T> {
+    const text = await this.#text(method, path, options);
+    try {
+      return JSON.parse(text) as T;
+    } catch (cause) {
+      throw new PlatformError('PROTOCOL', `The Kubernetes API answered ${method} ${options.about} with something that is not JSON.`, {
+        cause,
+      });
+    }
+  }
+
+  async #text(method: Dispatcher.HttpMethod, path: string, options: Request): Promise<string> {
     options.signal?.throwIfAborted();
     const timeout = AbortSignal.timeout(this.#timeoutMs);
     // A write that is aborted on its way may still be done: the caller could undo it before it happens.
@@ -251,13 +281,6 @@ export class KubernetesClient {
       throw errorOfTransport(cause, { about: options.about, caller: options.signal, timeout });
     }
     if (status >= 400) throw errorOfAnswer(status, text, { about: options.about, retryAfter: headers['retry-after'] });
-    if (path === '/readyz') return undefined as T;
-    try {
-      return JSON.parse(text) as T;
-    } catch (cause) {
-      throw new PlatformError('PROTOCOL', `The Kubernetes API answered ${method} ${options.about} with something that is not JSON.`, {
-        cause,
-      });
-    }
+    return text;
   }
 }
