@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { accountsSchema } from './accounts.js';
+import { clustersSchema, copiesFolderSchema } from './clusters.js';
 import type { DeepReadonly } from './freeze.js';
 import { identitySchema } from './identity.js';
 import { imagesSchema } from './images.js';
@@ -63,6 +64,8 @@ const settings = z.strictObject({
   idleStop,
   accounts: accountsSchema,
   images: imagesSchema,
+  clusters: clustersSchema.describe('Clusters of LXD members in Kubernetes that may be upgraded'),
+  clusterCopiesFolder: copiesFolderSchema,
   sweep: z.strictObject({ intervalSeconds: z.int().min(1).default(60) }).prefault({}),
 });
 
