@@ -155,6 +155,13 @@ export class Locks {
     return true;
   }
 
+  /** Sets annotations of the lock as it was read (STALE when it changed since); undefined takes one away. */
+  async annotate(lock: Lock, changes: Readonly<Record<string, string | undefined>>, signal: AbortSignal): Promise<void> {
+    const merged = Object.entries({ ...lock.lease.metadata.annotations, ...changes });
+    const annotations = Object.fromEntries(merged.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const])));
+    await this.#kube.replace('lease', { ...lock.lease, metadata: { ...lock.lease.metadata, annotations } }, { signal });
+  }
+
   /** Clears the mark; gives the lock as it is afterwards. */
   async clearLookAgain(lock: Lock, signal: AbortSignal): Promise<Lock> {
     const { [KEYS.lookAgain]: _mark, ...annotations } = lock.lease.metadata.annotations ?? {};

@@ -7,6 +7,8 @@ import { Locks } from '#activities/kubernetes/lock.js';
 import { Projection } from '#activities/kubernetes/projection.js';
 import type { Deps, SweepMetrics } from '#activities/shared/deps.js';
 import { WorkflowRuns } from '#activities/shared/workflow-runs.js';
+import { Clusters } from '#activities/upgrade/deps.js';
+import { createUpgradeActivities } from '#activities/upgrade/index.js';
 import { Installation } from '#activities/webspace/installation.js';
 import { LeadAway } from '#activities/webspace/lead-away.js';
 import { Observer } from '#activities/webspace/observe.js';
@@ -24,7 +26,7 @@ import { createLxdClient } from '#libs/lxd/create-client.js';
 import { sealingFromFile } from '#libs/sealing/sealing.js';
 
 /** Every activity of the worker, by name. */
-export type Activities = WebspaceActivities & ImageActivities;
+export type Activities = WebspaceActivities & ImageActivities & ReturnType<typeof createUpgradeActivities>;
 
 export interface Assembled {
   readonly deps: Deps;
@@ -68,10 +70,15 @@ export function assemble(config: WorkerConfig, client: Client, log: Logger, metr
   const servers = new ImageServers(images.servers);
   const staging = new Staging({ folder: images.stagingFolder, limitBytes: images.stagingBytes });
   const { profiles } = platform;
+  const clusters = new Clusters(config.clusters, kube);
   const imageActivities = createImageActivities({ lxd, locks, runs, staging, github, servers, profiles, config: images });
   return {
     deps,
-    activities: { ...createWebspaceActivities(deps), ...imageActivities },
+    activities: {
+      ...createWebspaceActivities(deps),
+      ...imageActivities,
+      ...createUpgradeActivities({ locks, clusters, copiesFolder: config.clusterCopiesFolder }),
+    },
     close: async () => {
       await Promise.allSettled([lxd.close(), kube.close(), github.close(), servers.close(), client.connection.close()]);
     },

@@ -1,0 +1,93 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Acting } from '#libs/contracts/activities.js';
+import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
+import type { OfPlan, PodDeletion } from '#libs/contracts/upgrades.js';
+import { quorumOf, quorumText } from '#libs/domain/upgrade/quorum.js';
+import { buildText, listed, sameBuild } from '#libs/domain/upgrade/wording.js';
+import { PlatformError } from '#libs/errors/platform-error.js';
+import type { Call } from '../shared/guard.js';
+import { settleAll } from '../shared/settle-all.js';
+import type { Cluster, UpgradeDeps } from './deps.js';
+import { observedStatefulSet, parsePod, parseStatefulSet } from './objects.js';
+import { observe } from './observe.js';
+import { markReplacing } from './replacing.js';
+
+const POLL_MS = 500;
+const SHOWN_SECONDS = 60;
+/** Over the grace period of the pod, for a kubelet that is slow. */
+const GRACE_SECONDS = 120;
+
+export function deletePodsSteps(deps: UpgradeDeps) {
+  const { clusters, locks } = deps;
+  return {
+    async deletePods(call: Call, acting: Acting, { cluster: name }: OfPlan, deletion: PodDeletion): Promise<void> {
+      await locks.assertHeld(acting, call.me, call.signal);
+      const cluster = clusters.get(name);
+      const revision = await revisionOf(cluster, deletion, call);
+      const found = await settleAll(deletion.pods.map((pod) => cluster.kube.find('wholePod', pod, { signal: call.signal })));
+      const old = found.flatMap((pod) => (pod && revisionOfPod(pod) !== revision ? [pod] : []));
+      if (old.length === 0) return;
+      const fresh = old.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+      if (deletion.quorum === 'kept' && fresh.length > 0) await assertQuorum(deps, call, acting, name, deletion);
+      await markReplacing(deps, call, acting, deletion.members);
+      // Read last: whoever lost the lock meanwhile deletes nothing.
+      await locks.assertHeld(acting, call.me, call.signal);
+      await settleAll(
+        fresh.map(({ metadata }) => cluster.kube.delete('wholePod', metadata.name, { uid: metadata.uid }, { signal: call.signal })),
+      );
+      await gone(cluster, old, call);
+    },
+  };
+}
+
+/** The revision that new pods get, once the controller has seen the template that is there. */
+async function revisionOf({ kube, config }: Cluster, { build }: PodDeletion, call: Call): Promise<string> {
+  const { signal } = call;
+  const deadline = Date.now() + SHOWN_SECONDS * 1000;
+  for (;;) {
+    const object = await kube.get('statefulSet', config.statefulSet, { signal });
+    const { template, updateRevision } = observedStatefulSet(object, config);
+    if (!sameBuild(template.build, build)) {
+      throw new PlatformError(
+        'CONFLICT',
+        `The template of ${config.statefulSet} shows ${buildText(template.build)}, not ${buildText(build)}: no pod is deleted.`,
+      );
+    }
+    const { observedGeneration } = parseStatefulSet(object).status;
+    if (updateRevision !== '' && observedGeneration >= (object.metadata.generation ?? 0)) return updateRevision;
+    if (Date.now() >= deadline) {
+      throw new PlatformError('UNAVAILABLE', `The controller has not seen the template of ${config.statefulSet} yet. Does it run?`);
+    }
+    call.waiting({ waitingFor: `the controller to see the template of ${config.statefulSet}`, deadline: new Date(deadline).toISOString() });
+    await pause(POLL_MS, undefined, { signal });
+  }
+}
+
+async function assertQuorum(deps: UpgradeDeps, call: Call, acting: Acting, cluster: string, { members }: PodDeletion): Promise<void> {
+  const { observed } = await observe(deps, { cluster, operationId: acting.operationId, signal: call.signal });
+  const left = quorumOf(observed.members, members);
+  const counts = observed.members.some(({ name, database }) => members.includes(name) && database === 'voter');
+  if (!counts || left.online >= left.majority) return;
+  throw new PlatformError('CONFLICT', `Without ${listed(members)} quorum would be lost (${quorumText(left)}): no pod is deleted.`);
+}
+
+/** Gone, or another pod of that name. */
+async function gone({ kube }: Cluster, pods: readonly StoredObject[], call: Call): Promise<void> {
+  const { signal } = call;
+  const longest = Math.max(...pods.map((pod) => Number(parsePod(pod).spec['terminationGracePeriodSeconds'] ?? 30)));
+  const deadline = Date.now() + (longest + GRACE_SECONDS) * 1000;
+  for (;;) {
+    const now = await settleAll(pods.map(({ metadata }) => kube.find('wholePod', metadata.name, { signal })));
+    const left = pods.filter(({ metadata }, index) => now[index]?.metadata.uid === metadata.uid).map(({ metadata }) => metadata.name);
+    if (left.length === 0) return;
+    if (Date.now() >= deadline) {
+      throw new PlatformError('UNAVAILABLE', `${listed(left)} ${left.length === 1 ? 'is' : 'are'} still being stopped. Is the node away?`);
+    }
+    call.waiting({ waitingFor: `${listed(left)} to be gone`, deadline: new Date(deadline).toISOString() });
+    await pause(POLL_MS, undefined, { signal });
+  }
+}
+
+function revisionOfPod({ metadata }: StoredObject): string {
+  return metadata.labels?.['controller-revision-hash'] ?? '';
+}

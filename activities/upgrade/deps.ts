@@ -1,0 +1,53 @@
+import type { ClusterConfig } from '#libs/config/clusters.js';
+import { PlatformError } from '#libs/errors/platform-error.js';
+import type { KubernetesClient } from '#libs/kubernetes/client.js';
+import { RebuildProgress } from '#libs/longhorn/rebuild-progress.js';
+import type { Locks } from '../kubernetes/lock.js';
+import { MemberLxd } from './member-lxd.js';
+import { Remembered } from './remembered.js';
+
+/** What the activities of upgrades work with; assembled once in apps/worker. */
+export interface UpgradeDeps {
+  readonly locks: Locks;
+  readonly clusters: Clusters;
+  /** Folder for copies from before an upgrade. */
+  readonly copiesFolder: string;
+}
+
+/** One cluster that may be upgraded. */
+export interface Cluster {
+  readonly config: ClusterConfig;
+  /** Bound to the cluster's namespace. */
+  readonly kube: KubernetesClient;
+  readonly lxd: MemberLxd;
+  readonly remembered: Remembered;
+  readonly rebuilds: RebuildProgress;
+}
+
+/** The clusters of the configuration. Connects to none. */
+export class Clusters {
+  readonly #clusters: ReadonlyMap<string, Cluster>;
+
+  constructor(configs: readonly ClusterConfig[], kube: KubernetesClient) {
+    this.#clusters = new Map(configs.map((config) => [config.name, clusterOf(config, kube.in(config.namespace))]));
+  }
+
+  /** @throws NOT_FOUND when none of that name is configured. */
+  get(name: string): Cluster {
+    const cluster = this.#clusters.get(name);
+    if (cluster) return cluster;
+    const known = [...this.#clusters.keys()].join(', ') || 'none';
+    throw new PlatformError('NOT_FOUND', `No cluster ${name} is configured for this worker (known: ${known}). See \`clusters\`.`, {
+      details: { field: 'cluster' },
+    });
+  }
+
+  all(): readonly Cluster[] {
+    return [...this.#clusters.values()];
+  }
+}
+
+function clusterOf(config: ClusterConfig, kube: KubernetesClient): Cluster {
+  const lxd = new MemberLxd(kube, config);
+  return { config, kube, lxd, remembered: new Remembered(kube, config.statefulSet), rebuilds: new RebuildProgress() };
+}

@@ -1,0 +1,43 @@
+import type { UpgradeActivities } from '#libs/contracts/upgrades.js';
+import { guarded } from '../shared/guard.js';
+import { clusterLockSteps } from './cluster-lock.js';
+import { copiesSteps } from './copies.js';
+import { deletePodsSteps } from './delete-pods.js';
+import type { UpgradeDeps } from './deps.js';
+import { evacuateSteps } from './evacuate.js';
+import { planSteps } from './plan.js';
+import { prepareSteps } from './prepare.js';
+import { probeTargetSteps } from './probe-target.js';
+import { recreateSteps } from './recreate.js';
+import { templateSteps } from './template.js';
+import { watchSteps } from './watch-gate.js';
+
+type Elsewhere = 'proposeTemplate' | 'watchProposal' | 'withdrawProposal' | 'takeProbeLease' | 'holdProbeLease' | 'releaseProbeLease';
+
+/** Every activity of upgrades, as the worker registers it. */
+export function createUpgradeActivities(deps: UpgradeDeps): Omit<UpgradeActivities, Elsewhere> {
+  const plan = planSteps(deps);
+  const lock = clusterLockSteps(deps);
+  const target = probeTargetSteps(deps);
+  const template = templateSteps(deps);
+  const evacuate = evacuateSteps(deps);
+  return {
+    prepareUpgrade: guarded(prepareSteps(deps).prepareUpgrade),
+    takeClusterLock: guarded(lock.takeClusterLock),
+    finishUpgrade: guarded(lock.finishUpgrade),
+    pullImages: guarded(target.pullImages),
+    probeTargetVersion: guarded(target.probeTargetVersion),
+    planUpgrade: guarded(plan.planUpgrade),
+    confirmPlan: guarded(plan.confirmPlan),
+    planWayBack: guarded(plan.planWayBack),
+    observeCluster: guarded(plan.observeCluster),
+    watchGate: guarded(watchSteps(deps).watchGate),
+    saveCopies: guarded(copiesSteps(deps).saveCopies),
+    patchTemplate: guarded(template.patchTemplate),
+    setUpdateStrategy: guarded(template.setUpdateStrategy),
+    recreateStatefulSet: guarded(recreateSteps(deps).recreateStatefulSet),
+    evacuateMember: guarded(evacuate.evacuateMember),
+    restoreMember: guarded(evacuate.restoreMember),
+    deletePods: guarded(deletePodsSteps(deps).deletePods),
+  };
+}

@@ -1,0 +1,102 @@
+import type { ClusterConfig } from '#libs/config/clusters.js';
+import type { ObservedMember } from '#libs/domain/upgrade/observed.js';
+import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
+import type { KubernetesClient } from '#libs/kubernetes/client.js';
+import type { ExecResult } from '#libs/kubernetes/exec.js';
+import { readAnswer } from '#libs/lxd/answer.js';
+
+export interface LxdRequest {
+  readonly method?: 'GET' | 'POST';
+  /** From the root: `/1.0/cluster/members?recursion=1`. */
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+export interface AskOptions {
+  readonly signal?: AbortSignal;
+  /** Of each request, in the container. */
+  readonly seconds?: number;
+}
+
+/** A member that is away must not hold up the others for longer. */
+const READY_SECONDS = 1;
+const ASK_SECONDS = 3;
+/** To get into the container. */
+const EXEC_GRACE_MS = 1_000;
+/** After each answer, so that several can be told apart: no JSON holds it bare. */
+const SEPARATOR = '\u001e';
+
+/**
+ * LXD of a member, asked on its unix socket by curl in its container: over the network a member that waits for others gives no answer, and
+ * this needs neither address nor certificate.
+ */
+export class MemberLxd {
+  readonly #kube: KubernetesClient;
+  readonly #container: string;
+  readonly #socket: string;
+
+  constructor(kube: KubernetesClient, { container, lxdDir }: Pick<ClusterConfig, 'container' | 'lxdDir'>) {
+    this.#kube = kube;
+    this.#container = container;
+    this.#socket = `${lxdDir}/unix.socket`;
+  }
+
+  /** `/internal/ready`, which a waiting member answers, too: 503. Whatever keeps the answer away makes it silent. */
+  async answers(pod: string, { signal }: AskOptions = {}): Promise<ObservedMember['answers']> {
+    const command = this.#curl(READY_SECONDS, ['-o', '/dev/null', '-w', '%{http_code}', 'http://lxd/internal/ready']);
+    try {
+      const { stdout } = await this.#exec(pod, command, { ...(signal ? { signal } : {}), timeoutMs: READY_SECONDS * 1000 + EXEC_GRACE_MS });
+      const status = stdout.toString('utf8').trim();
+      return status === '200' ? 'serving' : status === '503' ? 'waiting' : 'silent';
+    } catch (error) {
+      if (isPlatformError(error) && !signal?.aborted) return 'silent';
+      throw error;
+    }
+  }
+
+  /** The `metadata` of each answer, in order. @throws the error of the first that is one; UNAVAILABLE when LXD does not answer in time. */
+  async ask(pod: string, requests: readonly LxdRequest[], options: AskOptions = {}): Promise<unknown[]> {
+    const { signal, seconds = ASK_SECONDS } = options;
+    const limit = seconds * requests.length;
+    const command = this.#curl(
+      seconds,
+      requests.flatMap((request, index) => [...(index === 0 ? [] : ['--next', ...this.#options(seconds)]), ...argumentsOf(request)]),
+    );
+    const result = await this.#exec(pod, command, { ...(signal ? { signal } : {}), timeoutMs: limit * 1000 + EXEC_GRACE_MS });
+    const parts = result.stdout.toString('utf8').split(SEPARATOR).slice(0, -1);
+    if (parts.length < requests.length) throw unanswered(pod, result);
+    return requests.map(({ path }, index) => metadataOf(parts[index] ?? '', `${path} of ${pod}`));
+  }
+
+  #exec(pod: string, command: readonly string[], options: { readonly signal?: AbortSignal; readonly timeoutMs: number }) {
+    const { timeoutMs, signal } = options;
+    return this.#kube.exec(pod, { container: this.#container, command, timeoutMs }, signal ? { signal } : {});
+  }
+
+  #curl(seconds: number, rest: readonly string[]): string[] {
+    return ['curl', ...this.#options(seconds), ...rest];
+  }
+
+  #options(seconds: number): string[] {
+    return ['-sS', '-m', String(seconds), '--unix-socket', this.#socket];
+  }
+}
+
+/** The body, then a space and the status: LXD's answers carry their error code only when they are errors. */
+function argumentsOf({ method = 'GET', path, body }: LxdRequest): string[] {
+  const write = ['-w', `\u001f%{http_code}${SEPARATOR}`];
+  const data = body === undefined ? [] : ['-H', 'Content-Type: application/json', '-d', JSON.stringify(body)];
+  return ['-X', method, ...write, ...data, `http://lxd${path}`];
+}
+
+function metadataOf(part: string, what: string): unknown {
+  const [body = '', status = ''] = part.split('\u001f');
+  if (status === '000') throw new PlatformError('UNAVAILABLE', `LXD gives no answer in time to ${what}.`);
+  return readAnswer({ status: Number(status), headers: {}, body: Buffer.from(body) }, what).metadata;
+}
+
+function unanswered(pod: string, { exitCode, stderr }: ExecResult): PlatformError {
+  const missing = exitCode === 126 || exitCode === 127;
+  const why = stderr.trim() || `curl ended with exit code ${exitCode}`;
+  return new PlatformError(missing ? 'PROTOCOL' : 'UNAVAILABLE', `LXD in ${pod} does not answer: ${why}.`);
+}

@@ -1,0 +1,88 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Acting } from '#libs/contracts/activities.js';
+import type { NewObject, StoredObject } from '#libs/contracts/kubernetes-objects.js';
+import type { OfPlan } from '#libs/contracts/upgrades.js';
+import type { UpgradeAction } from '#libs/domain/upgrade/actions.js';
+import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
+import type { Call } from '../shared/guard.js';
+import type { Cluster, UpgradeDeps } from './deps.js';
+import { parseStatefulSet } from './objects.js';
+
+type Policy = Extract<UpgradeAction, { do: 'recreate-statefulset' }>['podManagementPolicy'];
+
+const POLL_MS = 500;
+/** The garbage collector takes the owner out of the pods first. */
+const GONE_SECONDS = 120;
+
+export function recreateSteps({ clusters, locks }: UpgradeDeps) {
+  return {
+    /**
+     * The manifest is written down before the StatefulSet is deleted around its pods: whoever finds none makes it from there. It is forgotten
+     * when the new one is there.
+     */
+    async recreateStatefulSet(
+      call: Call,
+      acting: Acting,
+      { cluster: name }: OfPlan,
+      { podManagementPolicy }: { readonly podManagementPolicy: Policy },
+    ): Promise<void> {
+      await locks.assertHeld(acting, call.me, call.signal);
+      const cluster = clusters.get(name);
+      const { kube, config, remembered } = cluster;
+      const found = await kube.find('statefulSet', config.statefulSet, { signal: call.signal });
+      if (found && !found.metadata.deletionTimestamp && policyOf(found) === podManagementPolicy) {
+        if (await remembered.statefulSet(call.signal)) await remembered.keepStatefulSet(undefined, call.signal);
+        return;
+      }
+      if (found && !found.metadata.deletionTimestamp) await remembered.keepStatefulSet(found, call.signal);
+      const kept = await remembered.statefulSet(call.signal);
+      if (!kept) {
+        throw new PlatformError(
+          'NOT_FOUND',
+          `StatefulSet ${config.statefulSet} is gone, and ConfigMap ${remembered.name} does not hold it. Create it again around its pods.`,
+        );
+      }
+      if (found) await goneAroundItsPods(cluster, found, call);
+      await createAgain(cluster, kept, podManagementPolicy, call.signal);
+      await remembered.keepStatefulSet(undefined, call.signal);
+    },
+  };
+}
+
+async function goneAroundItsPods({ kube, config }: Cluster, { metadata }: StoredObject, call: Call): Promise<void> {
+  const { signal } = call;
+  await kube.delete('statefulSet', config.statefulSet, { uid: metadata.uid }, { signal, dependents: 'Orphan' });
+  const deadline = Date.now() + GONE_SECONDS * 1000;
+  for (;;) {
+    const now = await kube.find('statefulSet', config.statefulSet, { signal });
+    if (now?.metadata.uid !== metadata.uid) return;
+    if (Date.now() >= deadline) {
+      throw new PlatformError('UNAVAILABLE', `StatefulSet ${config.statefulSet} is still being deleted. Does the controller manager run?`);
+    }
+    call.waiting({ waitingFor: `the old StatefulSet ${config.statefulSet} to be gone`, deadline: new Date(deadline).toISOString() });
+    await pause(POLL_MS, undefined, { signal });
+  }
+}
+
+async function createAgain({ kube, config }: Cluster, kept: StoredObject, policy: Policy, signal: AbortSignal): Promise<void> {
+  try {
+    await kube.create('statefulSet', manifestOf(kept, policy), { signal });
+  } catch (error) {
+    if (!isPlatformError(error, 'CONFLICT')) throw error;
+    const there = await kube.get('statefulSet', config.statefulSet, { signal });
+    if (policyOf(there) !== policy) {
+      throw new PlatformError('STALE', `Somebody else has made StatefulSet ${config.statefulSet} meanwhile; looking again.`);
+    }
+  }
+}
+
+/** Without what the server gave it. */
+function manifestOf(kept: StoredObject, podManagementPolicy: Policy): NewObject {
+  const { name, labels, annotations } = kept.metadata;
+  const spec = { ...(kept['spec'] as Record<string, unknown>), podManagementPolicy };
+  return { metadata: { name, ...(labels ? { labels } : {}), ...(annotations ? { annotations } : {}) }, spec };
+}
+
+function policyOf(object: StoredObject): Policy {
+  return parseStatefulSet(object).spec.podManagementPolicy;
+}

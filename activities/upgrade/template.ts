@@ -1,0 +1,106 @@
+import type { Acting } from '#libs/contracts/activities.js';
+import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
+import { type OfPlan, type TemplateChange, UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
+import type { UpgradeAction } from '#libs/domain/upgrade/actions.js';
+import { PROBE_KINDS, type UpdateStrategy } from '#libs/domain/upgrade/observed.js';
+import { listed, sameBuild } from '#libs/domain/upgrade/wording.js';
+import { PlatformError } from '#libs/errors/platform-error.js';
+import type { Call } from '../shared/guard.js';
+import { type Cluster, type UpgradeDeps } from './deps.js';
+import { buildOf, type Container, lxdContainer, observedStatefulSet, parseStatefulSet, probesOf } from './objects.js';
+import { probeField, wantedProbes } from './prepare.js';
+
+export function templateSteps({ clusters, locks }: UpgradeDeps) {
+  return {
+    /**
+     * First what an apply cannot do – OnDelete in place of a partition, fields of others taken away – then our fields. From the first write on
+     * nothing is replaced by itself, and a second run does what the first did not come to.
+     */
+    async patchTemplate(call: Call, acting: Acting, { cluster: name }: OfPlan, change: TemplateChange): Promise<void> {
+      await locks.assertHeld(acting, call.me, call.signal);
+      const cluster = clusters.get(name);
+      const { config, kube } = cluster;
+      const before = await kube.get('statefulSet', config.statefulSet, { signal: call.signal });
+      if (isAsWanted(cluster, before, change)) return;
+      const taken = await kube.merge('statefulSet', config.statefulSet, takeAway(cluster, before, change), { signal: call.signal });
+      const { uid } = taken.metadata;
+      const applied = await kube.apply(
+        'statefulSet',
+        { metadata: { name: config.statefulSet, uid }, ...ours(cluster, before, change) },
+        call,
+      );
+      if (isAsWanted(cluster, applied, change)) return;
+      throw new PlatformError('UNAVAILABLE', `StatefulSet ${config.statefulSet} is not as it was written: somebody else writes it, too.`);
+    },
+
+    async setUpdateStrategy(
+      call: Call,
+      acting: Acting,
+      { cluster: name }: OfPlan,
+      { updateStrategy }: Extract<UpgradeAction, { do: 'set-update-strategy' }>,
+    ): Promise<void> {
+      await locks.assertHeld(acting, call.me, call.signal);
+      const { config, kube } = clusters.get(name);
+      const { metadata } = await kube.get('statefulSet', config.statefulSet, { signal: call.signal });
+      const spec = { updateStrategy: strategyFields(updateStrategy) };
+      await kube.merge('statefulSet', config.statefulSet, { metadata: { uid: metadata.uid }, spec }, { signal: call.signal });
+    },
+  };
+}
+
+function isAsWanted({ config }: Cluster, object: StoredObject, { build, probes }: TemplateChange): boolean {
+  const { template, updateStrategy } = observedStatefulSet(object, config);
+  const same = probes.length === template.probes.length && probes.every((kind) => template.probes.includes(kind));
+  return same && updateStrategy.type === 'OnDelete' && sameBuild(template.build, build);
+}
+
+function strategyFields(updateStrategy: UpdateStrategy): Record<string, unknown> {
+  return updateStrategy.type === 'OnDelete'
+    ? { type: 'OnDelete', rollingUpdate: null }
+    : { type: 'RollingUpdate', rollingUpdate: { partition: updateStrategy.partition } };
+}
+
+/** A merge patch, since null takes a field away whoever owns it. Probes are written down before they go. */
+function takeAway({ config }: Cluster, object: StoredObject, { build, probes }: TemplateChange): Record<string, unknown> {
+  const found = lxdContainer(parseStatefulSet(object).spec.template.spec, config);
+  const { uid, resourceVersion, annotations } = object.metadata;
+  const gone = probesOf(found).filter((kind) => !probes.includes(kind));
+  const kept = gone.length === 0 ? {} : { annotations: { [UPGRADE_KEYS.probes]: JSON.stringify(wantedProbes(found, annotations)) } };
+  const variables = Object.keys(buildOf(found, config).environment).filter((name) => !(name in build.environment));
+  const container = {
+    name: config.container,
+    ...Object.fromEntries(gone.map((kind) => [probeField(kind), null])),
+    ...(variables.length === 0 ? {} : { env: variables.map((name) => ({ name, $patch: 'delete' })) }),
+  };
+  return {
+    metadata: { uid, resourceVersion, ...kept },
+    spec: { updateStrategy: strategyFields({ type: 'OnDelete' }), template: { spec: { containers: [container] } } },
+  };
+}
+
+/** What is ours: image, variables that count, probes that are to be there, OnDelete. */
+function ours({ config }: Cluster, object: StoredObject, { build, probes }: TemplateChange): Record<string, unknown> {
+  const found = lxdContainer(parseStatefulSet(object).spec.template.spec, config);
+  const container = {
+    name: config.container,
+    image: build.image,
+    env: Object.entries(build.environment).map(([name, value]) => ({ name, value })),
+    ...probeFields(found, object, probes),
+  };
+  return { spec: { updateStrategy: { type: 'OnDelete' }, template: { spec: { containers: [container] } } } };
+}
+
+function probeFields(found: Container, { metadata }: StoredObject, probes: TemplateChange['probes']): Record<string, unknown> {
+  const wanted = wantedProbes(found, metadata.annotations);
+  const unknown = probes.filter((kind) => wanted[kind] === undefined);
+  if (unknown.length > 0) {
+    throw new PlatformError(
+      'CONFLICT',
+      `Nothing says how the ${listed(unknown)} probe of ${metadata.name} is: its template has none, nor has annotation ${UPGRADE_KEYS.probes}.`,
+    );
+  }
+  // Those of the template that were there all the time stay with their owner.
+  const present = probesOf(found);
+  const back = PROBE_KINDS.filter((kind) => probes.includes(kind) && !present.includes(kind));
+  return Object.fromEntries(back.map((kind) => [probeField(kind), wanted[kind]]));
+}

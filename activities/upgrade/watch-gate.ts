@@ -1,0 +1,95 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Acting } from '#libs/contracts/activities.js';
+import type { GateReading, GateWatch, MemberRow } from '#libs/contracts/upgrades.js';
+import { failed, waiting } from '#libs/domain/upgrade/gate-outcomes.js';
+import { type GateOutcome, readGate } from '#libs/domain/upgrade/gates.js';
+import { secondsText } from '#libs/domain/upgrade/wording.js';
+import { isPlatformError } from '#libs/errors/platform-error.js';
+import type { Call } from '../shared/guard.js';
+import type { UpgradeDeps } from './deps.js';
+import { observe } from './observe.js';
+import { noteReplacing } from './replacing.js';
+import { tableOf } from './table.js';
+
+export interface Look {
+  readonly outcome: GateOutcome;
+  readonly table: readonly MemberRow[];
+}
+
+type Watch = Omit<GateWatch, 'call' | 'aim'>;
+
+export function watchSteps(deps: UpgradeDeps) {
+  return {
+    async watchGate(call: Call, acting: Acting, cluster: string, watch: GateWatch): Promise<GateReading> {
+      const { remembered, config } = deps.clusters.get(cluster);
+      const { operationId } = acting;
+      const look = async (): Promise<Look> => {
+        const looking = { cluster, operationId, image: watch.aim.build.image, signal: call.signal };
+        const { observed, known } = await observe(deps, looking);
+        if (known) await remembered.keepMembers(known, call.signal);
+        await noteReplacing(deps, call, acting, observed);
+        return { outcome: readGate(watch.call, observed, watch.aim), table: tableOf(observed) };
+      };
+      return watchUntil(call, { ...watch, name: watch.call.gate, pollMs: config.pollSeconds * 1000 }, look);
+    },
+  };
+}
+
+/**
+ * Looks until it need not wait, the time is over, or there is something new to say. A look that fails is a wait like others: what is away comes
+ * back, and the deadline stands.
+ */
+export async function watchUntil(
+  call: Call,
+  watch: Watch & { readonly name: string; readonly pollMs: number },
+  look: () => Promise<Look>,
+): Promise<GateReading> {
+  const begun = Date.now();
+  // Between two attempts nobody looked.
+  let passingSince = call.attempt > 1 ? undefined : watch.passingSince;
+  let table: readonly MemberRow[] = [];
+  for (let readings = 1; ; readings++) {
+    const seen = await lookOrWait(call, look);
+    const at = new Date();
+    if (seen.table.length > 0) table = seen.table;
+    passingSince = seen.outcome.is === 'passed' ? (passingSince ?? at.toISOString()) : undefined;
+    const settled = settling(seen.outcome, passingSince, watch.settleSeconds, at);
+    const outcome = at.getTime() >= Date.parse(watch.deadline) ? overdue(settled, watch) : settled;
+    if (outcome.is !== 'waiting') return { outcome, passingSince, table, readings, at: at.toISOString() };
+    const changed = watch.returnOn === 'change' && outcome.reason !== watch.knownReason;
+    if (changed || at.getTime() - begun >= watch.returnAfterSeconds * 1000) {
+      return { outcome, passingSince, table, readings, at: at.toISOString() };
+    }
+    const progress = outcome.progress === undefined ? '' : ` (${outcome.progress})`;
+    call.waiting({ waitingFor: `${watch.name}: ${outcome.reason}${progress}`, deadline: watch.deadline });
+    await pause(watch.pollMs, undefined, { signal: call.signal });
+  }
+}
+
+async function lookOrWait({ signal }: Call, look: () => Promise<Look>): Promise<Look> {
+  try {
+    return await look();
+  } catch (error) {
+    if (!isPlatformError(error) || signal.aborted) throw error;
+    return { outcome: waiting('The cluster cannot be read.', error.message), table: [] };
+  }
+}
+
+function settling(outcome: GateOutcome, passingSince: string | undefined, settleSeconds: number, at: Date): GateOutcome {
+  if (outcome.is !== 'passed' || passingSince === undefined) return outcome;
+  const passedSeconds = (at.getTime() - Date.parse(passingSince)) / 1000;
+  if (passedSeconds >= settleSeconds) return outcome;
+  return waiting(
+    `Passes; has to stay so for ${secondsText(settleSeconds)}.`,
+    `${secondsText(settleSeconds - passedSeconds)} to go; ${outcome.because}`,
+  );
+}
+
+function overdue(outcome: GateOutcome, { name }: { readonly name: string }): GateOutcome {
+  if (outcome.is !== 'waiting') return outcome;
+  const progress = outcome.progress === undefined ? '' : ` (${outcome.progress})`;
+  return failed(
+    `${name} has not passed in time. ${outcome.reason}${progress}`,
+    'See why that takes so long; retry waits once more, skip goes on without it.',
+  );
+}
