@@ -96,7 +96,12 @@ const cluster = z
     pollSeconds: z.number().min(0.2).max(60).default(2).describe('How often the cluster is looked at while a gate is waited for'),
     approvalSeconds: seconds.default(DAY_SECONDS).describe('How long a plan waits for its approval'),
     twoPersons: z.boolean().default(false).describe('Whoever asks for an upgrade may not approve it'),
-    standSeconds: seconds.default(14 * DAY_SECONDS).describe('How long an upgrade stands still for somebody: paused, or after a failure'),
+    standSeconds: z
+      .number()
+      .min(1)
+      .max(366 * DAY_SECONDS)
+      .default(90 * DAY_SECONDS)
+      .describe('How long an upgrade stands still for somebody: paused, or after a failure'),
   })
   .refine(({ probes, way: chosen }) => probes === 'lease' || chosen.kind !== 'gitops' || chosen.probesPath !== undefined, {
     path: ['way', 'probesPath'],
