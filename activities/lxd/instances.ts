@@ -42,11 +42,11 @@ export class Instances {
    * image, and resumes nothing) is made again.
    * @throws CONFLICT when the name belongs to something else.
    */
-  async ensure(call: Call, name: string, record: WebspaceRecord): Promise<void> {
+  async ensure(call: Call, name: string, record: WebspaceRecord, target?: string): Promise<void> {
     for (let look = call.attempt > 1; ; look = true) {
       if (look && (await this.#adopt(call, name, record.uid))) return;
       try {
-        await waitFor(call, await this.#create(call, name, record), `making instance ${name}`);
+        await waitFor(call, await this.#create(call, name, record, target), `making instance ${name}`);
         return;
       } catch (error) {
         if (look || !isPlatformError(error, 'CONFLICT')) throw error;
@@ -68,13 +68,14 @@ export class Instances {
     return false;
   }
 
-  #create(call: Call, name: string, record: WebspaceRecord) {
+  #create(call: Call, name: string, record: WebspaceRecord, target: string | undefined) {
     const { address } = record.network;
     if (address === undefined) throw new Error(`a new webspace has an address: ${name}`);
     return this.#lxd.instances.create(
       {
         name,
         fingerprint: record.image.fingerprint,
+        target,
         profiles: this.#platform.profiles,
         config: { [RECORD_KEY]: serialiseRecord(record) },
         devices: { eth0: ownNic(this.#platform, address) },

@@ -8,6 +8,7 @@ import type { Sealing } from '#libs/sealing/sealing.js';
 import type { Claims } from '../kubernetes/claims.js';
 import type { Locks } from '../kubernetes/lock.js';
 import type { Projection } from '../kubernetes/projection.js';
+import type { ReplacedMembers } from '../lxd/replaced-members.js';
 import type { Installation } from '../webspace/installation.js';
 import type { LeadAway } from '../webspace/lead-away.js';
 import type { Observer } from '../webspace/observe.js';
@@ -43,6 +44,7 @@ export interface Deps {
   readonly observer: Observer;
   readonly owners: Owners;
   readonly installation: Installation;
+  readonly replacedMembers: ReplacedMembers;
   readonly platform: Platform;
   readonly sealing: Pick<Sealing, 'open'>;
   readonly txt: TxtResolver;

@@ -22,7 +22,7 @@ const SSH_PORT = 22;
 
 /** The first step of a creation, up to a webspace that is whole and published. */
 export function createSteps(deps: Deps) {
-  const { lxd, locks, claims, projection, installation, platform } = deps;
+  const { lxd, locks, claims, projection, installation, platform, replacedMembers } = deps;
   const instances = new Instances(lxd, platform);
 
   async function resolveImage(image: string, ownerId: string, signal: AbortSignal): Promise<WebspaceRecord['image']> {
@@ -97,7 +97,8 @@ export function createSteps(deps: Deps) {
       });
       if ('busy' in claimed) return claimed;
       const { record } = claimed;
-      await settleAll([instances.ensure(call, input.name, record), projection.ensureNew(input.name, record, call.signal)]);
+      const target = await replacedMembers.placeForNew(call.signal);
+      await settleAll([instances.ensure(call, input.name, record, target), projection.ensureNew(input.name, record, call.signal)]);
       return factsOf(record, platform);
     },
   };

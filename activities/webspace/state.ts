@@ -15,7 +15,7 @@ import { takeWebspace } from './take.js';
 
 /** The steps of boot, reboot and shutdown. */
 export function stateSteps(deps: Deps) {
-  const { lxd, locks, observer, projection, leadAway, platform, kube, log } = deps;
+  const { lxd, locks, observer, projection, leadAway, platform, kube, log, replacedMembers } = deps;
   const instances = new Instances(lxd, platform);
 
   /** The phase is for the eye: an operation goes on without it. */
@@ -43,6 +43,7 @@ export function stateSteps(deps: Deps) {
       const { found } = taken;
       const { suspended } = taken.record.policy;
       if (suspended) throw suspendedError(acting.name, suspended);
+      await replacedMembers.awaitBack(call, found.value.location);
       const record = await giveAddress(deps, call, acting, taken);
       const running = phaseOf(found.value.status_code) === 'running';
       const [{ changed }] = await settleAll([

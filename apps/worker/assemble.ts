@@ -5,6 +5,7 @@ import { createWebspaceActivities } from '#activities/index.js';
 import { Claims } from '#activities/kubernetes/claims.js';
 import { Locks } from '#activities/kubernetes/lock.js';
 import { Projection } from '#activities/kubernetes/projection.js';
+import { ReplacedMembers } from '#activities/lxd/replaced-members.js';
 import type { Deps, SweepMetrics } from '#activities/shared/deps.js';
 import { WorkflowRuns } from '#activities/shared/workflow-runs.js';
 import { Clusters } from '#activities/upgrade/deps.js';
@@ -56,6 +57,7 @@ export function assemble(config: WorkerConfig, client: Client, log: Logger, metr
     observer: new Observer(lxd, locks, projection, owners),
     owners,
     installation: new Installation(kube, lxd),
+    replacedMembers: new ReplacedMembers(lxd, locks, config.clusters.find(({ webspaces }) => webspaces)?.name),
     platform,
     // A key file that is missing, unreadable or open to others is found now, not by the first operation with a secret.
     sealing: sealingFromFile(config.sealing),

@@ -67,6 +67,10 @@ const cluster = z
   .strictObject({
     name: label.describe('What people call it'),
     namespace: label.describe('Where its StatefulSet is'),
+    webspaces: z
+      .boolean()
+      .default(false)
+      .describe('Whether the webspaces live in it: they are then neither started nor made on a member that is being replaced'),
     statefulSet: label.default('lxd'),
     container: label.default('lxd').describe("LXD's container in the pods; it has curl and tar"),
     lxdDir: z.string().startsWith('/').default('/var/lib/lxd').describe("LXD's folder in that container"),
@@ -113,6 +117,9 @@ export const clustersSchema = z
   .array(cluster)
   .max(100)
   .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, { message: 'two of them have the same name' })
+  .refine((all) => all.filter(({ webspaces }) => webspaces).length <= 1, {
+    message: 'the webspaces live in one cluster only: `webspaces` of two is true',
+  })
   .default([]);
 
 export const copiesFolderSchema = file

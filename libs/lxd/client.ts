@@ -31,6 +31,8 @@ export interface OperationSummary {
 export interface CreateInstanceRequest {
   readonly name: string;
   readonly fingerprint: string;
+  /** Member of the cluster; LXD decides when absent. */
+  readonly target?: string | undefined;
   readonly profiles: readonly string[];
   readonly config: Readonly<Record<string, string>>;
   readonly devices: Readonly<Record<string, LxdDevice>>;

@@ -34,9 +34,12 @@ export class Instances implements LxdInstances {
 
   /** A taken name, an unknown key and a bad device fail in the operation, not here (LXD 5.0.2, tried). */
   create(request: CreateInstanceRequest, options: CallOptions = {}): Promise<LxdOperation> {
-    const { name, fingerprint, profiles, config, devices } = request;
+    const { name, fingerprint, target, profiles, config, devices } = request;
     const body = { name, source: { type: 'image', fingerprint }, profiles, config, devices };
-    return this.#start({ method: 'POST', path: apiPath(['instances']), body, what: `create instance ${name}` }, options);
+    return this.#start(
+      { method: 'POST', path: apiPath(['instances'], target === undefined ? {} : { target }), body, what: `create instance ${name}` },
+      options,
+    );
   }
 
   async patchConfig(
