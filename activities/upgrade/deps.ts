@@ -1,5 +1,8 @@
 import type { ClusterConfig } from '#libs/config/clusters.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
+import { createGitops } from '#libs/gitops/create-gitops.js';
+import { createTemplateWay } from '#libs/gitops/create-template-way.js';
+import type { TemplateWay } from '#libs/gitops/types.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
 import { RebuildProgress } from '#libs/longhorn/rebuild-progress.js';
 import type { Locks } from '../kubernetes/lock.js';
@@ -22,6 +25,8 @@ export interface Cluster {
   readonly lxd: MemberLxd;
   readonly remembered: Remembered;
   readonly rebuilds: RebuildProgress;
+  /** How the template is changed by pull requests; absent where it is changed here. */
+  readonly way: TemplateWay | undefined;
 }
 
 /** The clusters of the configuration. Connects to none. */
@@ -42,12 +47,20 @@ export class Clusters {
     });
   }
 
-  all(): readonly Cluster[] {
-    return [...this.#clusters.values()];
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#clusters.values()].map(({ way }) => way?.close()));
   }
 }
 
 function clusterOf(config: ClusterConfig, kube: KubernetesClient): Cluster {
   const lxd = new MemberLxd(kube, config);
-  return { config, kube, lxd, remembered: new Remembered(kube, config.statefulSet), rebuilds: new RebuildProgress() };
+  const { way } = config;
+  return {
+    config,
+    kube,
+    lxd,
+    remembered: new Remembered(kube, config.statefulSet),
+    rebuilds: new RebuildProgress(),
+    way: way.kind === 'gitops' ? createTemplateWay(way, createGitops(way.github)) : undefined,
+  };
 }

@@ -8,11 +8,12 @@ import { evacuateSteps } from './evacuate.js';
 import { planSteps } from './plan.js';
 import { prepareSteps } from './prepare.js';
 import { probeTargetSteps } from './probe-target.js';
+import { proposalSteps } from './proposals.js';
 import { recreateSteps } from './recreate.js';
 import { templateSteps } from './template.js';
 import { watchSteps } from './watch-gate.js';
 
-type Elsewhere = 'proposeTemplate' | 'watchProposal' | 'withdrawProposal' | 'takeProbeLease' | 'holdProbeLease' | 'releaseProbeLease';
+type Elsewhere = 'takeProbeLease' | 'holdProbeLease' | 'releaseProbeLease';
 
 /** Every activity of upgrades, as the worker registers it. */
 export function createUpgradeActivities(deps: UpgradeDeps): Omit<UpgradeActivities, Elsewhere> {
@@ -20,6 +21,7 @@ export function createUpgradeActivities(deps: UpgradeDeps): Omit<UpgradeActiviti
   const lock = clusterLockSteps(deps);
   const target = probeTargetSteps(deps);
   const template = templateSteps(deps);
+  const proposals = proposalSteps(deps);
   const evacuate = evacuateSteps(deps);
   return {
     prepareUpgrade: guarded(prepareSteps(deps).prepareUpgrade),
@@ -35,6 +37,9 @@ export function createUpgradeActivities(deps: UpgradeDeps): Omit<UpgradeActiviti
     saveCopies: guarded(copiesSteps(deps).saveCopies),
     patchTemplate: guarded(template.patchTemplate),
     setUpdateStrategy: guarded(template.setUpdateStrategy),
+    proposeTemplate: guarded(proposals.proposeTemplate),
+    watchProposal: guarded(proposals.watchProposal),
+    withdrawProposal: guarded(proposals.withdrawProposal),
     recreateStatefulSet: guarded(recreateSteps(deps).recreateStatefulSet),
     evacuateMember: guarded(evacuate.evacuateMember),
     restoreMember: guarded(evacuate.restoreMember),

@@ -82,7 +82,7 @@ export function assemble(config: WorkerConfig, client: Client, log: Logger, metr
       ...createUpgradeActivities({ locks, clusters, copiesFolder: config.clusterCopiesFolder }),
     },
     close: async () => {
-      await Promise.allSettled([lxd.close(), kube.close(), github.close(), servers.close(), client.connection.close()]);
+      await Promise.allSettled([lxd.close(), kube.close(), github.close(), servers.close(), clusters.close(), client.connection.close()]);
     },
   };
 }

@@ -35,7 +35,7 @@ beforeAll(async () => {
   admin = KubeClient.fromKubeconfig(session.lab.kubeconfigAdmin);
   await admin.request('POST', '/api/v1/namespaces', { metadata: { name: NAMESPACE } });
   kube = new KubernetesClient({ kubeconfig: session.lab.kubeconfigAdmin, namespace: NAMESPACE });
-  [config] = clustersSchema.parse([{ name: 'c1', namespace: NAMESPACE }]) as [ClusterConfig];
+  config = clustersSchema.parse([{ name: 'c1', namespace: NAMESPACE }])[0] as ClusterConfig;
 }, 180_000);
 afterAll(async () => {
   await admin?.request('DELETE', `/api/v1/namespaces/${NAMESPACE}`);

@@ -1,0 +1,48 @@
+import type { Acting } from '#libs/contracts/activities.js';
+import type { GateReading, GateWatch, OfPlan, Proposal, TemplateChange } from '#libs/contracts/upgrades.js';
+import type { UpgradePlan } from '#libs/domain/upgrade/plan.js';
+import { PlatformError } from '#libs/errors/platform-error.js';
+import type { TemplateWay } from '#libs/gitops/types.js';
+import type { Call } from '../shared/guard.js';
+import type { UpgradeDeps } from './deps.js';
+import { watchUntil } from './watch-gate.js';
+
+/** The template by pull request. */
+export function proposalSteps({ clusters, locks }: UpgradeDeps) {
+  function wayOf(name: string): TemplateWay {
+    const { way } = clusters.get(name);
+    if (way) return way;
+    throw new PlatformError('INVALID_INPUT', `The template of ${name} is not changed by pull requests. See \`clusters[].way\`.`, {
+      details: { field: 'clusters' },
+    });
+  }
+
+  return {
+    async proposeTemplate(call: Call, acting: Acting, plan: UpgradePlan, change: TemplateChange, stepId: string): Promise<Proposal> {
+      const way = wayOf(plan.cluster);
+      await locks.assertHeld(acting, call.me, call.signal);
+      const { build, probes } = change;
+      return way.apply({ plan, stepId, operationId: acting.operationId, build, probes }, call.signal);
+    },
+
+    async watchProposal(
+      call: Call,
+      acting: Acting,
+      { cluster }: OfPlan,
+      proposal: Proposal,
+      watch: Omit<GateWatch, 'call' | 'aim'>,
+    ): Promise<GateReading> {
+      const way = wayOf(cluster);
+      await locks.assertHeld(acting, call.me, call.signal);
+      const look = async () => ({ outcome: await way.read(proposal, { signal: call.signal }), table: [] });
+      return watchUntil(call, { ...watch, name: 'change-merged', pollMs: POLL_MS }, look);
+    },
+
+    async withdrawProposal(call: Call, _acting: Acting, { cluster }: OfPlan, proposal: Proposal): Promise<void> {
+      await wayOf(cluster).withdraw(proposal, call.signal);
+    },
+  };
+}
+
+/** GitHub counts calls, and people take their time. */
+const POLL_MS = 10_000;
