@@ -16,6 +16,8 @@ const HOUR_MS = 3_600_000;
 export class Access {
   /** Personal tokens that are good. */
   readonly tokens = new Set<string>();
+  /** Those of them that may change no repository with files. */
+  readonly readOnly = new Set<string>();
   readonly #private = new Set<string>();
   readonly #issued = new Map<string, number>();
   readonly #app: DoubleApp | undefined;

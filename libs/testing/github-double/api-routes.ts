@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Access } from './access.js';
 import type { Budget } from './budget.js';
+import { answerGit } from './git/routes.js';
+import type { GitStore } from './git/store.js';
 import type { ReleaseSource, StoredAsset, StoredRelease } from './model.js';
 import { stableId } from './model.js';
 import { iso, type Places, renderAsset, renderLink, renderRelease } from './render.js';
@@ -14,6 +16,7 @@ export interface ApiWorld {
   readonly budget: Budget;
   readonly storage: Storage;
   readonly writes: Writes;
+  readonly git: GitStore;
   /** Former names, in lower case. */
   readonly moved: ReadonlyMap<string, string>;
   /** Names by number, as `Link` has them. */
@@ -32,10 +35,19 @@ export async function answerApi(world: ApiWorld, question: Question): Promise<Re
     const who = identity === '' ? '192.0.2.1' : 'user ID 1';
     return refusal(403, `API rate limit exceeded for ${who}.`, world.budget.headers(identity));
   }
+  const files = world.access.maySee(`${parts[1]}/${parts[2]}`, identity)
+    ? await answerGit(world.git, {
+        question,
+        identity,
+        mayWrite: world.access.readOnly.has(identity) ? 'no' : 'yes',
+        places: world.places(),
+      })
+    : undefined;
   const reply =
-    method === 'GET' || method === 'HEAD'
+    files ??
+    (method === 'GET' || method === 'HEAD'
       ? await read(world, question, identity)
-      : await world.writes.answer(question, identity, world.places());
+      : await world.writes.answer(question, identity, world.places()));
   if (reply.status === 304 && identity !== '') world.budget.giveBack(identity);
   return { ...reply, headers: { ...reply.headers, ...world.budget.headers(identity) } };
 }

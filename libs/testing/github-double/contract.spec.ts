@@ -1,37 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { Ajv } from 'ajv';
 import { renderEvent } from './deliver.js';
 import { type GithubDouble, startGithubDouble } from './index.js';
+import { description, problemsOf, schemaOf } from './openapi-check.js';
 
-interface Description {
-  readonly source: { readonly version: string };
-  readonly responses: readonly { method: string; path: string; answers: Record<string, object | null> }[];
-  readonly webhooks: Record<string, object>;
-  readonly schemas: Record<string, { properties?: object }>;
-}
-
-const description = JSON.parse(readFileSync('libs/testing/github-double/openapi.json', 'utf8')) as Description;
 const REPOSITORY = 'society/images';
-const isDate = (text: string) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text);
-const formats = { 'date-time': isDate, uri: (text: string) => URL.canParse(text), email: true, int64: true, 'uri-template': true } as const;
-// Not strict: OpenAPI 3.0 has words of its own; `nullable` is understood.
-const ajv = new Ajv({ strict: false, allErrors: true, formats });
-ajv.addSchema({ ...description, $id: 'github' });
-
-/** Validates against one of the description's schemas. */
-function problemsOf(value: unknown, schema: object): unknown[] {
-  const absolute = JSON.parse(JSON.stringify(schema).replaceAll('"#/schemas/', '"github#/schemas/')) as object;
-  const validate = ajv.compile(absolute);
-  return validate(value) ? [] : (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
-}
-
-function schemaOf(method: string, path: string, status: number): object | null {
-  const found = description.responses.find((one) => one.method === method && one.path === path)?.answers[status];
-  if (found === undefined) throw new Error(`GitHub describes no ${status} of ${method} ${path}`);
-  return found;
-}
 
 describe(`the double answers as GitHub's OpenAPI description ${description.source.version} says`, () => {
   let double: GithubDouble;

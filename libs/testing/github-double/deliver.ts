@@ -99,7 +99,7 @@ const TEMPLATE_LINKS = [
   ],
 ];
 
-function renderRepository(fullName: string, places: Places): Record<string, unknown> {
+export function renderRepository(fullName: string, places: Places): Record<string, unknown> {
   const url = `${places.apiUrl}/repos/${fullName}`;
   const html = `${places.webUrl}/${fullName}`;
   const id = stableId(fullName.toLowerCase());

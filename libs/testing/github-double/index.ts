@@ -6,6 +6,10 @@ import { Budget } from './budget.js';
 import { type Delivery, deliver, type WebhookEvent } from './deliver.js';
 import { GithubFaults } from './faults.js';
 import { FolderStore } from './folder-store.js';
+import { answerControl } from './git/control-routes.js';
+import { Person } from './git/person.js';
+import type { Files, GitRepository } from './git/repository.js';
+import { GitStore } from './git/store.js';
 import { listen } from './http-server.js';
 import { MemoryStore, type PublishRequest } from './memory-store.js';
 import type { ReleaseSource, StoredRelease } from './model.js';
@@ -25,6 +29,10 @@ export interface GithubDoubleOptions {
   readonly app?: DoubleApp;
   /** Calls an hour; GitHub: 60 and 5 000. */
   readonly limits?: { readonly anonymous?: number; readonly token?: number };
+  /** Keeps repositories with files here over starts. */
+  readonly gitFile?: string;
+  /** `http`: people can be played by requests, too (git/control-routes.ts). */
+  readonly controls?: 'http';
 }
 
 /** What was asked for and answered. */
@@ -64,6 +72,10 @@ export interface GithubDouble {
   readonly access: Access;
   readonly storage: Storage;
   readonly store: MemoryStore;
+  /** A repository with files: branches, commits, pull requests and checks by the API; unless it is there. */
+  repository(name: string, files: Files): GitRepository;
+  /** Somebody who acts in it without the API: pushes, merges, reverts, closes, and their machines' checks. */
+  person(repository: string, login: string): Person;
   publish(repository: string, request: PublishRequest): Promise<StoredRelease>;
   /** The repository answers by 301 to its new name, under which it was published. */
   move(from: string, to: string): void;
@@ -84,8 +96,9 @@ export async function startGithubDouble(options: GithubDoubleOptions = {}): Prom
   const storage = new Storage(() => urls.storage);
   const moved = new Map<string, string>();
   const writes = new Writes(store);
+  const git = new GitStore(options.gitFile);
   const places = () => ({ apiUrl: urls.main, webUrl: urls.main });
-  const world: ApiWorld = { source, access, budget, storage, writes, moved, numbers: new Map(), places };
+  const world: ApiWorld = { source, access, budget, storage, writes, moved, git, numbers: new Map(), places };
   const seen = {
     ...{ host, tls, faults, onBytes: (count: number) => (counts.sentBytes += count) },
     onAnswer: (line: string, question: Question, reply: Reply | undefined) => {
@@ -95,7 +108,10 @@ export async function startGithubDouble(options: GithubDoubleOptions = {}): Prom
   };
   const main = await listen({
     ...{ ...seen, port, placeOf: (question) => (isApi(question) ? 'api' : 'web') },
-    answer: (question) => (isApi(question) ? answerApi(world, question) : answerWeb(world, question)),
+    answer: (question) => {
+      if (options.controls === 'http' && question.parts[0] === '_simulator') return answerControl(git, question);
+      return isApi(question) ? answerApi(world, question) : answerWeb(world, question);
+    },
   });
   const bytes = await listen({
     ...seen,
@@ -122,6 +138,12 @@ export async function startGithubDouble(options: GithubDoubleOptions = {}): Prom
         ...{ baseUrl: main.url, webUrl: main.url, assetHosts: [new URL(bytes.url).host], allowPrivateAddresses: true, timeoutMs: 5000 },
         ...settings,
       }),
+    repository: (name, files) => git.create(name, files),
+    person: (repository, login) => {
+      const found = git.find(repository);
+      if (!found) throw new Error(`there is no repository ${repository} with files`);
+      return new Person(found, login);
+    },
     publish: (repository, request) => store.publish(repository, request),
     move: (from, to) => void moved.set(from.toLowerCase(), to),
     async deliver(url, secret, { tag, ...event }) {
