@@ -310,13 +310,12 @@ export interface UpgradeReport extends UpgradeView {
   readonly members: readonly {
     readonly member: string;
     /** From the deletion of its pod until it served again, each time it was replaced. */
-    readonly away: readonly {
-      readonly from: string;
-      readonly until?: string;
-      readonly seconds?: number;
-      readonly expectedSeconds?: number;
-    }[];
+    readonly away: readonly { readonly from: string; readonly until?: string; readonly seconds?: number }[];
+    /** What the plan expected of all of it together. */
+    readonly expectedSeconds?: number;
   }[];
+  /** LXD's API in lockstep: from the first deletion until all members served. */
+  readonly api?: { readonly expectedSeconds: number; readonly seconds?: number };
   readonly summary: string;
 }
 
