@@ -113,7 +113,7 @@ async function ensureKubeconfig(profile: Profile, admin: KubeClient, account: Se
   const known = KubeClient.tokenIn(kubeconfigOf(profile, account));
   // A token outlives neither its service account nor the signing key.
   const token = known && (await admin.accepts(known)) ? known : await requestToken(admin, account);
-  writeKubeconfig(profile, profile.paths.caFile, account, { token });
+  writeKubeconfig(profile, profile.paths.caFile, { name: account, user: { token } });
 }
 
 async function requestToken(admin: KubeClient, account: ServiceAccount): Promise<string> {

@@ -1,12 +1,12 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { http } from './http.js';
-import type { CertificateAuthority } from './pki.js';
+import type { Certificate, CertificateAuthority } from './pki.js';
 import { LabProcess } from './process.js';
 import type { Profile } from './profile.js';
 import type { Tools } from './tools/resolve.js';
 
-/** etcd, kube-apiserver and kube-controller-manager: all of Kubernetes that the platform needs on one machine. No scheduler, no nodes. */
+/** etcd, kube-apiserver and kube-controller-manager: all of Kubernetes that the platform needs on one machine. Scheduler and nodes: cluster/. */
 export class ControlPlane {
   readonly etcd: LabProcess;
   readonly apiServer: LabProcess;
@@ -56,7 +56,9 @@ export class ControlPlane {
 
   private async certificates(): Promise<void> {
     const local = ['DNS:localhost', 'IP:127.0.0.1'];
-    const cluster = ['DNS:kubernetes', 'DNS:kubernetes.default', 'DNS:kubernetes.default.svc', `IP:${this.profile.network.hostLink.host}`];
+    const { hostLink, nodes, serviceSubnet } = this.profile.network;
+    const addresses = [hostLink.host, nodes.host, firstAddressOf(serviceSubnet)].map((address) => `IP:${address}`);
+    const cluster = ['DNS:kubernetes', 'DNS:kubernetes.default', 'DNS:kubernetes.default.svc', ...addresses];
     await Promise.all([
       this.ca.server('kube-apiserver', [...local, ...cluster]),
       this.ca.server('kube-controller-manager', local),
@@ -69,10 +71,7 @@ export class ControlPlane {
 
   private async certificateKubeconfig(name: string, subject: string): Promise<void> {
     const { certFile, keyFile } = await this.ca.client(name, subject);
-    writeKubeconfig(this.profile, this.profile.paths.caFile, name, {
-      'client-certificate-data': readFileSync(certFile).toString('base64'),
-      'client-key-data': readFileSync(keyFile).toString('base64'),
-    });
+    writeKubeconfig(this.profile, this.profile.paths.caFile, { name, user: certificateUser({ certFile, keyFile }) });
   }
 
   private etcdArguments(): string[] {
@@ -102,6 +101,11 @@ export class ControlPlane {
       `--service-account-signing-key-file=${join(pki, 'service-accounts.key')}`,
       `--service-cluster-ip-range=${this.profile.network.serviceSubnet}`,
       '--authorization-mode=Node,RBAC',
+      // For real nodes, where there are some: pods of LXD are privileged, and a node's name is nowhere to be resolved.
+      '--allow-privileged=true',
+      `--kubelet-client-certificate=${join(pki, 'admin.crt')}`,
+      `--kubelet-client-key=${join(pki, 'admin.key')}`,
+      '--kubelet-preferred-address-types=InternalIP',
       '--profiling=false',
     ];
   }
@@ -118,20 +122,44 @@ export class ControlPlane {
       `--service-account-private-key-file=${join(pki, 'service-accounts.key')}`,
       `--root-ca-file=${caFile}`,
       '--allocate-node-cidrs=false',
+      '--pvclaimbinder-sync-period=1s',
       '--profiling=false',
     ];
   }
 }
 
+export function certificateUser({ certFile, keyFile }: Certificate): Record<string, string> {
+  return {
+    'client-certificate-data': readFileSync(certFile).toString('base64'),
+    'client-key-data': readFileSync(keyFile).toString('base64'),
+  };
+}
+
+/** The service `kubernetes` has it. */
+export function firstAddressOf(subnet: string): string {
+  return subnet.replace(/\.0\/\d+$/, '.1');
+}
+
+export interface KubeconfigUser {
+  readonly name: string;
+  readonly user: Readonly<Record<string, string>>;
+  /** Where the API is from there; this machine's loopback unless given. */
+  readonly server?: string;
+}
+
 /** A kubeconfig that needs no other file, readable by root only; JSON is YAML. */
-export function writeKubeconfig(profile: Profile, caFile: string, name: string, user: Record<string, string>): string {
+export function writeKubeconfig(
+  profile: Profile,
+  caFile: string,
+  { name, user, server = profile.urls.kubernetes }: KubeconfigUser,
+): string {
   const file = join(profile.paths.kubeconfigs, `${name}.yaml`);
   mkdirSync(profile.paths.kubeconfigs, { recursive: true, mode: 0o700 });
   const ca = readFileSync(caFile).toString('base64');
   const config = {
     apiVersion: 'v1',
     kind: 'Config',
-    clusters: [{ name: 'lab', cluster: { server: profile.urls.kubernetes, 'certificate-authority-data': ca } }],
+    clusters: [{ name: 'lab', cluster: { server, 'certificate-authority-data': ca } }],
     users: [{ name, user }],
     contexts: [{ name: 'lab', context: { cluster: 'lab', user: name, namespace: 'webspaces' } }],
     'current-context': 'lab',

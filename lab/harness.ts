@@ -5,14 +5,14 @@ import { LabDns } from './dns.js';
 import { type RunOptions, run } from './exec.js';
 import { type HttpAnswer, type HttpRequest, http } from './http.js';
 import { buildImage, type ImageOptions, importImage } from './image.js';
-import { refuseOtherIndex, writeLabFile } from './lab-file.js';
+import { readLabFile, refuseOtherIndex, writeLabFile } from './lab-file.js';
 import { withLock } from './lock.js';
 import type { LabProcess } from './process.js';
 import { type Profile, type ProfileName, parseProfile, siteUrl } from './profile.js';
 import { type Progress, silent } from './progress.js';
 import { type Removal, removeLab } from './removal.js';
 import { Stack } from './stack.js';
-import { resolveTools } from './tools/resolve.js';
+import { resolveNodeTools, resolveTools } from './tools/resolve.js';
 
 export interface LabOptions {
   /** `test` unless given. WEBSPACES_LAB in the environment (e.g. `scratch:7`) wins: for two people on one machine. */
@@ -21,6 +21,8 @@ export interface LabOptions {
   /** `none`: Temporal, Kubernetes, LXD and Traefik only. */
   readonly apps?: 'all' | 'none';
   readonly internet?: boolean;
+  /** How many real nodes; none unless given. */
+  readonly nodes?: number;
   readonly progress?: Progress;
 }
 
@@ -42,7 +44,14 @@ export const PROCESS_NAMES = [
   'github',
   'octolxd',
 ] as const;
-export type ProcessName = (typeof PROCESS_NAMES)[number];
+/** Those of a lab with real nodes come on top; nodes are numbered from 1. */
+export type NodeProcessName =
+  | 'kube-scheduler'
+  | 'relay-nodes'
+  | 'dns-nodes'
+  | `node-${number}`
+  | `node-${number}-${'containerd' | 'kubelet' | 'kube-proxy'}`;
+export type ProcessName = (typeof PROCESS_NAMES)[number] | NodeProcessName;
 
 /** Brings a lab up, or what is missing of it, and returns its handles. Safe to call again, also from another process. */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
@@ -51,8 +60,12 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const progress = options.progress ?? silent;
   const tools = await progress.step('tools', () => resolveTools({ onInstall: progress.note }));
   const { temporalInMemory = false, apps = 'all', internet = false } = options;
-  writeLabFile(profile, { mode: 'own', apps, temporalInMemory, internet });
-  const lab = new Lab(new Stack(profile, tools, { temporalInMemory, apps, internet }));
+  // A lab that has nodes keeps them, whoever joins it.
+  const count = options.nodes ?? readLabFile(profile)?.nodes ?? 0;
+  const nodes =
+    count > 0 ? { count, tools: await progress.step('tools of nodes', () => resolveNodeTools({ onInstall: progress.note })) } : undefined;
+  writeLabFile(profile, { mode: 'own', apps, temporalInMemory, internet, nodes: count });
+  const lab = new Lab(new Stack(profile, tools, { temporalInMemory, apps, internet, nodes }));
   await lab.up(progress);
   return lab;
 }

@@ -9,6 +9,8 @@ export interface LabFile {
   readonly apps: 'all' | 'none';
   readonly temporalInMemory: boolean;
   readonly internet: boolean;
+  /** Real nodes it has; none when absent. */
+  readonly nodes?: number;
   /** Whose ports and addresses it has. */
   readonly index?: number;
   /** With `existing`: the three targets, as they were printed. */

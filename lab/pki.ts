@@ -49,10 +49,11 @@ export class CertificateAuthority {
 
   private async sign(name: string, subject: string, extensions: string): Promise<Certificate> {
     const certificate = { certFile: this.file(`${name}.crt`), keyFile: this.file(`${name}.key`) };
-    if (existsSync(certificate.certFile)) return certificate;
+    const extensionFile = this.file(`${name}.ext`);
+    const same = existsSync(extensionFile) && readFileSync(extensionFile, 'utf8') === extensions;
+    if (same && existsSync(certificate.certFile)) return certificate;
     await this.key(name);
     const request = await run('openssl', ['req', '-new', '-key', certificate.keyFile, '-subj', subject]);
-    const extensionFile = this.file(`${name}.ext`);
     writeFileSync(extensionFile, extensions);
     const ca = ['-CA', this.profile.paths.caFile, '-CAkey', this.file('ca.key'), '-CAcreateserial', '-CAserial', this.file(`${name}.srl`)];
     const signed = await run('openssl', ['x509', '-req', ...ca, '-days', DAYS, '-extfile', extensionFile], { input: request });

@@ -19,6 +19,7 @@ export interface Ports {
   readonly etcdPeer: number;
   readonly kubernetes: number;
   readonly controllerManager: number;
+  readonly scheduler: number;
   readonly dns: number;
   readonly certManager: number;
   /** The simulator of GitHub, and where it keeps its files. */
@@ -42,6 +43,8 @@ export interface Network {
   readonly lxdLink: { readonly router: string; readonly lxd: string };
   readonly routerNamespace: string;
   readonly serviceSubnet: string;
+  /** Of real nodes, where the lab has some: they and the host on one bridge. */
+  readonly nodes: { readonly bridge: string; readonly host: string; readonly subnet: string; readonly podSubnet: string };
 }
 
 export interface Paths {
@@ -59,6 +62,8 @@ export interface Paths {
   readonly apps: string;
   readonly tokens: string;
   readonly dnsNames: string;
+  /** Real nodes and the volumes of their pods. */
+  readonly cluster: string;
   /** What the simulator of GitHub serves. */
   readonly github: string;
   /** Configuration of `lxc` with the lab's image server as a remote. */
@@ -151,6 +156,7 @@ function portsAt(base: number): Ports {
     etcdPeer: base + 380,
     kubernetes: base + 643,
     controllerManager: base + 257,
+    scheduler: base + 259,
     dns: base + 53,
     certManager: base + 403,
     gatewayPorts: base + 330,
@@ -174,6 +180,7 @@ function networkAt(index: number, name: string): Network {
     lxdLink: { router: `${link}.5`, lxd: `${link}.6` },
     routerNamespace: `webspaces-${name}-router`,
     serviceSubnet: '10.96.0.0/16',
+    nodes: { bridge: `wsnodes${index}`, host: `10.75.${index}.1`, subnet: `10.75.${index}.0/24`, podSubnet: `10.${60 + index}.0.0/16` },
   };
 }
 
@@ -193,6 +200,7 @@ function pathsIn(state: string): Paths {
     apps: join(state, 'apps'),
     tokens: join(state, 'tokens'),
     dnsNames: join(state, 'dns.json'),
+    cluster: join(state, 'cluster'),
     github: join(state, 'github'),
     lxcConfig: join(state, 'lxc'),
     staging: join(state, 'staging'),

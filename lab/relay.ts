@@ -10,19 +10,33 @@ import { projectRoot } from './project.js';
  * can be reached at the host's end of the link, which no container reaches.
  */
 export function relayProcess(profile: Profile): LabProcess {
-  const folder = join(projectRoot(), 'dist', 'lab', 'relay');
-  const { host } = profile.network.hostLink;
   const { kubernetes, temporal } = profile.ports;
-  const args = [join(folder, 'main.js'), host, ...[kubernetes, temporal].map((port) => `${port}=127.0.0.1:${port}`)];
+  return relay(profile, { name: 'relay', host: profile.network.hostLink.host, ports: [kubernetes, temporal] });
+}
+
+/** The same for real nodes and their pods, at the host's end of their bridge: Kubernetes only. */
+export function nodesRelayProcess(profile: Profile): LabProcess {
+  return relay(profile, { name: 'relay-nodes', host: profile.network.nodes.host, ports: [profile.ports.kubernetes] });
+}
+
+interface Relay {
+  readonly name: string;
+  readonly host: string;
+  readonly ports: readonly number[];
+}
+
+function relay(profile: Profile, { name, host, ports }: Relay): LabProcess {
+  const folder = join(projectRoot(), 'dist', 'lab', 'relay');
+  const args = [join(folder, 'main.js'), host, ...ports.map((port) => `${port}=127.0.0.1:${port}`)];
   return new LabProcess(profile, {
-    name: 'relay',
+    name,
     spec: () => ({
       command: process.execPath,
       args,
       cwd: projectRoot(),
       inputs: hashFiles(filesBelow(folder, (name) => name.endsWith('.js'))),
     }),
-    healthy: async () => (await accepts(host, kubernetes)) && (await accepts(host, temporal)),
+    healthy: async () => (await Promise.all(ports.map((port) => accepts(host, port)))).every(Boolean),
     readyTimeoutMs: 10_000,
   });
 }

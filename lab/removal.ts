@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeNodesNetwork } from './cluster/network.js';
 import { run, tryRun } from './exec.js';
 import { removeInternet } from './internet.js';
 import { refuseOtherIndex } from './lab-file.js';
@@ -33,12 +34,11 @@ export async function removeLab(profile: Profile): Promise<Removal> {
     removed.push(`process ${stray.pid}: ${argumentsOf(stray.pid).join(' ').slice(0, 100)}`);
     await endProcess(stray, 'SIGKILL', { patienceMs: 5_000 });
   }
-  const cgroups = cgroupsOf(profile);
-  if (existsSync(profile.paths.sandbox)) {
-    await run('bash', [join(projectRoot(), 'lab', 'sandbox.sh'), 'clean', profile.paths.sandbox]);
-    removed.push(...cgroups.filter((folder) => !existsSync(folder)).map((folder) => `cgroup ${folder}`));
-  }
-  removed.push(...(await removeInternet(profile)), ...(await removeNetwork(profile)));
+  const sandboxes = sandboxesOf(profile);
+  const cgroups = sandboxes.flatMap(cgroupsOf);
+  await Promise.all(sandboxes.map((folder) => run('bash', [join(projectRoot(), 'lab', 'sandbox.sh'), 'clean', folder])));
+  removed.push(...cgroups.filter((folder) => !existsSync(folder)).map((folder) => `cgroup ${folder}`));
+  removed.push(...(await removeInternet(profile)), ...(await removeNetwork(profile)), ...(await removeNodesNetwork(profile)));
   const mounts = mountsBelow(profile.paths.state);
   if (existsSync(profile.paths.state) && mounts.length === 0) {
     rmSync(profile.paths.state, { recursive: true, force: true, maxRetries: 5 });
@@ -56,9 +56,11 @@ async function leftOvers(profile: Profile, cgroups: readonly string[]): Promise<
   left.push(...strays(profile).map(({ pid }) => `process ${pid}: ${argumentsOf(pid).join(' ').slice(0, 100)}`));
   left.push(...mountsBelow(state).map((mount) => `mount ${mount}`));
   left.push(...cgroups.filter((folder) => existsSync(folder)).map((folder) => `cgroup ${folder}`));
-  if (existsSync(`/sys/class/net/${network.hostLink.device}`)) left.push(`interface ${network.hostLink.device}`);
+  for (const device of readdirSync('/sys/class/net')) {
+    if (device === network.hostLink.device || device.startsWith(network.nodes.bridge)) left.push(`interface ${device}`);
+  }
   if (existsSync(`/run/netns/${network.routerNamespace}`)) left.push(`network namespace ${network.routerNamespace}`);
-  for (const subnet of [network.containerSubnet, network.linkSubnet]) {
+  for (const subnet of [network.containerSubnet, network.linkSubnet, network.nodes.subnet, network.nodes.podSubnet]) {
     const { stdout } = await tryRun('ip', ['route', 'show', 'root', subnet]);
     if (stdout.trim()) left.push(`route ${stdout.trim()}`);
   }
@@ -71,8 +73,14 @@ function strays(profile: Profile): ProcessIdentity[] {
   return processesWithEnvironment(environmentMark(profile)).flatMap((pid) => identityOf(pid) ?? []);
 }
 
-function cgroupsOf(profile: Profile): string[] {
-  const file = join(profile.paths.sandbox, 'cgroups');
+/** LXD's, and one for each node. */
+function sandboxesOf({ paths }: Profile): string[] {
+  const nodes = existsSync(paths.cluster) ? readdirSync(paths.cluster).filter((name) => name.startsWith('node-')) : [];
+  return [paths.sandbox, ...nodes.map((name) => join(paths.cluster, name, 'sandbox'))].filter((folder) => existsSync(folder));
+}
+
+function cgroupsOf(sandbox: string): string[] {
+  const file = join(sandbox, 'cgroups');
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
 }
 

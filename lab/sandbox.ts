@@ -9,20 +9,32 @@ import { projectRoot } from './project.js';
 /** What sandbox.sh becomes. */
 const HOLDER = 'unshare --net --mount --pid --uts --ipc --cgroup --fork --kill-child=KILL --mount-proc'.split(' ');
 
-/** The namespaces LXD lives in. Its process is the holder: one SIGKILL to it ends the daemon, dnsmasq and every container. */
+export interface SandboxPlace {
+  /** Name of its process in the lab. */
+  readonly process: string;
+  readonly folder: string;
+  /** Of its host and its cgroups: no other on this machine may have it. */
+  readonly name: string;
+}
+
+/** The namespaces LXD lives in, or a node. Its process is the holder: one SIGKILL to it ends the daemon, dnsmasq and every container. */
 export class Sandbox {
   readonly process: LabProcess;
   private readonly script = join(projectRoot(), 'lab', 'sandbox.sh');
 
-  constructor(private readonly profile: Profile) {
+  constructor(
+    profile: Profile,
+    private readonly place: SandboxPlace = { process: 'sandbox', folder: profile.paths.sandbox, name: profile.sandboxName },
+  ) {
+    const { folder, name } = place;
     this.process = new LabProcess(profile, {
-      name: 'sandbox',
+      name: place.process,
       spec: () => ({
         command: 'bash',
-        args: [this.script, 'run', profile.paths.sandbox, profile.sandboxName],
-        becomes: [...HOLDER, 'bash', this.script, 'init', profile.paths.sandbox, profile.sandboxName],
+        args: [this.script, 'run', folder, name],
+        becomes: [...HOLDER, 'bash', this.script, 'init', folder, name],
       }),
-      healthy: async () => this.initPid() !== undefined && existsSync(join(profile.paths.sandbox, 'ready')),
+      healthy: async () => this.initPid() !== undefined && existsSync(join(folder, 'ready')),
       readyTimeoutMs: 10_000,
     });
   }
@@ -37,8 +49,8 @@ export class Sandbox {
   /** A command as it must be started on the host to run inside; give absolute paths, since the working directory is lost. */
   inside(command: readonly string[]): Pick<ProcessSpec, 'command' | 'args'> {
     const init = this.initPid();
-    if (init === undefined) throw new Error(`the sandbox of lab "${this.profile.name}" does not run`);
-    return { command: 'bash', args: [this.script, 'in', this.profile.paths.sandbox, String(init), ...command] };
+    if (init === undefined) throw new Error(`the sandbox ${this.place.name} does not run`);
+    return { command: 'bash', args: [this.script, 'in', this.place.folder, String(init), ...command] };
   }
 
   exec(command: readonly string[], options?: RunOptions): Promise<string> {

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { apiProcess, gatewayProcess, type Targets, workerProcess, writeAppFiles } from './apps.js';
 import { certManagerProcess } from './cert-manager.js';
+import { ClusterNodes } from './cluster/nodes.js';
 import { ensureClusterObjects, kubeconfigOf } from './cluster-objects.js';
 import { ControlPlane } from './control-plane.js';
 import { dnsAddress, dnsProcess } from './dns.js';
@@ -18,13 +19,15 @@ import { type Progress, silent } from './progress.js';
 import { relayProcess } from './relay.js';
 import { Sandbox } from './sandbox.js';
 import { temporalProcess } from './temporal.js';
-import type { Tools } from './tools/resolve.js';
+import type { NodeTools, Tools } from './tools/resolve.js';
 import { traefikProcess } from './traefik.js';
 
 export interface StackOptions {
   readonly temporalInMemory?: boolean;
   readonly apps?: 'all' | 'none';
   readonly internet?: boolean;
+  /** Real nodes; none unless given. */
+  readonly nodes?: { readonly count: number; readonly tools: NodeTools } | undefined;
 }
 
 /** All parts of one lab. Bringing it up starts only what is missing, changed or unhealthy. */
@@ -43,6 +46,7 @@ export class Stack {
   readonly gatewayPorts: LabProcess;
   readonly github: LabProcess;
   readonly octolxd: LabProcess;
+  readonly nodes: ClusterNodes | undefined;
   private readonly ca: CertificateAuthority;
 
   constructor(
@@ -65,6 +69,7 @@ export class Stack {
     this.gatewayPorts = gatewayPortsProcess(profile);
     this.github = githubProcess(profile);
     this.octolxd = octolxdProcess(profile);
+    this.nodes = options.nodes && new ClusterNodes(profile, options.nodes.tools, this.ca, options.nodes.count);
   }
 
   /** In the order in which they are started. */
@@ -86,6 +91,7 @@ export class Stack {
       this.gatewayPorts,
       this.github,
       this.octolxd,
+      ...(this.nodes?.processes() ?? []),
     ];
   }
 
@@ -111,7 +117,7 @@ export class Stack {
     await allSettledOrFirstError([
       progress.step('Temporal', () => this.temporal.ensure()),
       progress.step('DNS', () => this.dns.ensure()),
-      this.kubernetes(progress),
+      this.kubernetesAndNodes(progress),
       ...(withApps ? [progress.step('sample releases of images', () => publishSampleImages(this.profile))] : []),
       progress.step('LXD, router and image "hello"', () => this.containers()),
     ]);
@@ -142,6 +148,14 @@ export class Stack {
     await writeOctolxdFiles(this.profile, this.ca);
     await this.github.ensure();
     return this.octolxd.ensure();
+  }
+
+  private async kubernetesAndNodes(progress: Progress): Promise<void> {
+    const { nodes } = this;
+    if (!nodes) return this.kubernetes(progress);
+    const prepared = nodes.prepare(progress);
+    await allSettledOrFirstError([this.kubernetes(progress), prepared]);
+    await nodes.join(progress, this.controlPlane.adminKubeconfig);
   }
 
   private async kubernetes(progress: Progress): Promise<void> {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { parse, profileArgument } from '../arguments.js';
+import { nodeAddress, podSubnetOf } from '../cluster/network.js';
 import { gatewayPortsUrl } from '../gateway-ports.js';
 import { readLabFile } from '../lab-file.js';
 import { githubUrl, octolxdUrl } from '../octolxd.js';
@@ -7,7 +8,7 @@ import type { LabProcess } from '../process.js';
 import { type Profile, siteUrl } from '../profile.js';
 import { bold, dim, green, red } from '../progress.js';
 import { Stack } from '../stack.js';
-import { resolveTools } from '../tools/resolve.js';
+import { resolveNodeTools, resolveTools } from '../tools/resolve.js';
 
 interface Row {
   readonly part: string;
@@ -26,7 +27,8 @@ export async function status(args: readonly string[]): Promise<number> {
     console.log(`No lab "${profile.name}" is here. Start it with: npm start`);
     return 1;
   }
-  const stack = new Stack(profile, await resolveTools({ installMissing: false }), lab);
+  const nodes = lab.nodes ? { count: lab.nodes, tools: await resolveNodeTools({ installMissing: false }) } : undefined;
+  const stack = new Stack(profile, await resolveTools({ installMissing: false }), { ...lab, nodes });
   const names = namesIn(lab.mode, lab.apps);
   const processes = stack.processes().filter((process) => names(process.name));
   const rows = await Promise.all(processes.map((process) => rowOf(stack, process)));
@@ -73,6 +75,19 @@ function placeOf(profile: Profile, name: string): string {
     octolxd: octolxdUrl(profile),
     api: `${urls.api}, ${urls.swagger}`,
     gateway: `${network.hostLink.host}:${ports.gatewayHttp}, TLS ${ports.gatewayTls}, health 127.0.0.1:${ports.gateway}`,
+  };
+  return places[name] ?? nodePlace(profile, name);
+}
+
+function nodePlace(profile: Profile, name: string): string {
+  const { ports, network } = profile;
+  const [, number, program] = /^node-(\d+)(?:-(.+))?$/.exec(name) ?? [];
+  if (number !== undefined && program === undefined)
+    return `namespaces of a node; ${nodeAddress(profile, Number(number))}, pods ${podSubnetOf(profile, Number(number))}`;
+  const places: Record<string, string> = {
+    'kube-scheduler': `127.0.0.1:${ports.scheduler}`,
+    'relay-nodes': `${network.nodes.host}:${ports.kubernetes} for nodes and pods`,
+    'dns-nodes': `${network.nodes.host}:53, names of services and their pods`,
   };
   return places[name] ?? '';
 }

@@ -16,12 +16,20 @@ export interface DnsServer {
  * Starts the lab's DNS server on UDP and TCP. It is authoritative for every name there is and asks nobody; what it knows it reads from the
  * file anew for each question, so a change counts at once. Port 0: any that is free.
  */
-export async function startDnsServer(
+export function startDnsServer(
   { host, port, namesFile }: { readonly host: string; readonly port: number; readonly namesFile: string },
   log: (line: string) => void,
 ): Promise<DnsServer> {
+  return serveNames({ host, port, names: () => readNames(namesFile) }, log);
+}
+
+/** The same for names from anywhere, asked for anew for each question. */
+export async function serveNames(
+  { host, port, names }: { readonly host: string; readonly port: number; readonly names: () => DnsNames },
+  log: (line: string) => void,
+): Promise<DnsServer> {
   const answerTo = (message: Buffer, transport: 'udp' | 'tcp'): Buffer | undefined => {
-    const done = exchange(message, readNames(namesFile), transport);
+    const done = exchange(message, names(), transport);
     if (done) log(`${transport} ${done.question}: ${done.outcome}`);
     return done?.answer;
   };

