@@ -14,6 +14,9 @@ const PACKAGES = [
   ...['lxd', 'lxd-client', 'dnsmasq-base', 'nftables', 'squashfs-tools', 'xz-utils', 'busybox-static', 'btrfs-progs', 'uidmap'],
   ...['iproute2', 'procps', 'openssl', 'curl', 'conntrack', 'socat', 'nginx-light', 'jq', 'python3', 'python3-pip'],
 ];
+/** For real nodes; an ordinary lab has none. */
+const NODE_PACKAGES = ['containerd', 'runc', 'containernetworking-plugins'];
+const WITH_NODES = ['cluster', 'test', 'test-full', 'bench', 'crash-matrix'];
 /** These can be had without Debian's package. */
 const PROVIDED = {
   'nginx-light': ['nginx', '-v'],
@@ -56,15 +59,16 @@ function runs([program, ...programArgs]) {
 }
 
 function installPackages() {
+  const wanted = [...PACKAGES, ...(WITH_NODES.includes(command) ? NODE_PACKAGES : [])];
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own syntax
-  const asked = spawnSync('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Abbrev}\n', ...PACKAGES], { encoding: 'utf8' });
+  const asked = spawnSync('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Abbrev}\n', ...wanted], { encoding: 'utf8' });
   const installed = new Set(
     asked.stdout
       .split('\n')
       .filter((line) => line.split(' ')[1]?.startsWith('ii'))
       .map((line) => line.split(' ')[0]),
   );
-  const missing = PACKAGES.filter((name) => !installed.has(name) && !(PROVIDED[name] && runs(PROVIDED[name])));
+  const missing = wanted.filter((name) => !installed.has(name) && !(PROVIDED[name] && runs(PROVIDED[name])));
   if (missing.length === 0) return;
   say(`installing Debian packages: ${missing.join(' ')}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
@@ -75,6 +79,7 @@ function installPackages() {
     result = install();
   }
   if (missing.includes('nginx-light')) stopService('nginx.service');
+  if (missing.includes('containerd')) stopService('containerd.service');
   if (result.status !== 0) fail(`apt-get could not install ${missing.join(' ')}:\n${result.stderr}${result.stdout.slice(-2000)}`);
   stopPackagedDaemons();
 }

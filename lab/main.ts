@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { UsageError } from './arguments.js';
+import { cluster } from './commands/cluster.js';
 import { down } from './commands/down.js';
 import { logs } from './commands/logs.js';
 import { start } from './commands/start.js';
@@ -11,6 +12,7 @@ import { bold, dim, red } from './progress.js';
 type Command = (args: readonly string[], startedAt: number) => Promise<number>;
 const COMMANDS: Readonly<Record<string, Command>> = {
   start,
+  cluster,
   down,
   status,
   logs,
