@@ -1,0 +1,85 @@
+import { expect } from '@jest/globals';
+import type { ClusterLab } from '#lab/cluster/harness.js';
+import { waitFor } from '#lab/wait.js';
+import type { UpgradePhase, UpgradeReport, UpgradeUpdate, UpgradeView } from '#libs/contracts/upgrades.js';
+import { isPlatformError } from '#libs/errors/platform-error.js';
+
+const LONGEST_MS = 420_000;
+const ENDED: readonly UpgradePhase[] = ['finished', 'went-back', 'planned', 'nothing-to-do', 'refused', 'ended'];
+
+export interface Wanted {
+  readonly image: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly dryRun?: boolean;
+}
+
+/** Upgrades of the lab's cluster as an admin asks for them: by the API alone. */
+export class Upgrades {
+  readonly #cluster: ClusterLab;
+  readonly #path: string;
+
+  constructor(cluster: ClusterLab, name = 'lab') {
+    this.#cluster = cluster;
+    this.#path = `/v2/clusters/${name}/upgrades`;
+  }
+
+  /** The id of the upgrade that has begun. */
+  async begin(wanted: Wanted): Promise<string> {
+    const { status, body, json } = await this.#cluster.lab.api('admin', 'POST', this.#path, wanted);
+    if (status !== 202) throw new Error(`POST ${this.#path}: ${status} ${body}`);
+    return json<{ id: string }>().id;
+  }
+
+  /** What the API answers, whatever it is: while it or Temporal is away there is nothing. */
+  async view(id: string): Promise<UpgradeView | undefined> {
+    try {
+      const { status, json } = await this.#cluster.lab.api('admin', 'GET', `${this.#path}/${id}`);
+      return status === 200 ? json<UpgradeView>() : undefined;
+    } catch (error) {
+      if (isPlatformError(error)) throw error;
+      return undefined;
+    }
+  }
+
+  async reaches(id: string, ...phases: readonly UpgradePhase[]): Promise<UpgradeView> {
+    let seen: UpgradeView | undefined;
+    const reached = async () => {
+      seen = (await this.view(id)) ?? seen;
+      if (seen === undefined) return false;
+      if (ENDED.includes(seen.phase) && !phases.includes(seen.phase)) {
+        throw new Error(`the upgrade is ${seen.phase}, not ${phases.join(' or ')}: ${storyOf(seen)}`);
+      }
+      return phases.includes(seen.phase);
+    };
+    await waitFor(`the upgrade to be ${phases.join(' or ')}`, reached, { timeoutMs: LONGEST_MS, intervalMs: 250 }).catch((error: unknown) => {
+      throw new Error(`${String(error)}: ${seen ? storyOf(seen) : 'nothing seen'}`);
+    });
+    return seen as unknown as UpgradeView;
+  }
+
+  /** The HTTP answer to an order. */
+  order(id: string, name: UpgradeUpdate, body: object = {}, user: 'admin' | 'alice' = 'admin') {
+    return this.#cluster.lab.api(user, 'POST', `${this.#path}/${id}/${name}`, body);
+  }
+
+  /** Approves the plan of that kind, or the only one. */
+  async approve(id: string, kind?: string): Promise<UpgradeView> {
+    const view = await this.reaches(id, 'awaiting-approval');
+    const plan = view.plans.find((one) => kind === undefined || one.kind === kind);
+    const answer = await this.order(id, 'approve', { hash: plan?.hash, acceptPointOfNoReturn: plan?.pointOfNoReturn !== undefined });
+    expect([answer.status, answer.body]).toEqual([200, expect.stringMatching(/Approved/)]);
+    return view;
+  }
+
+  async report(id: string): Promise<UpgradeReport> {
+    const answer = await this.#cluster.lab.api('admin', 'GET', `${this.#path}/${id}/report`);
+    expect(answer.status).toBe(200);
+    return answer.json<UpgradeReport>();
+  }
+}
+
+/** Where an upgrade is, for the message of a test that fails. */
+function storyOf({ phase, steps, wait, refusals }: UpgradeView): string {
+  const last = steps.filter(({ state }) => state !== 'planned').slice(-3);
+  return JSON.stringify({ phase, wait: wait?.for, refusals, last: last.map(({ step, state, outcome, error }) => ({ id: step.id, state, outcome, error })) });
+}
