@@ -90,7 +90,8 @@ function written(value: YamlScalar, style: Place['style']): string {
   if (typeof value !== 'string') return String(value);
   if (style === Scalar.QUOTE_DOUBLE) return JSON.stringify(value);
   if (style === Scalar.QUOTE_SINGLE && /^[ -~]*$/.test(value)) return `'${value.replaceAll("'", "''")}'`;
-  return stringify(value, { lineWidth: 0, defaultStringType: 'PLAIN', blockQuote: false }).trimEnd();
+  // Bare only where it is bare anywhere, within braces too; numbers and words like `true` get their quotes from the library.
+  return /^[\w./@+-]+(?::[\w./@+-]+)*$/.test(value) ? stringify(value, { lineWidth: 0 }).trimEnd() : JSON.stringify(value);
 }
 
 /** Reads both again: the wanted values are there, and nothing else is different. */

@@ -3,6 +3,8 @@ export interface FaultLimits {
   readonly match?: RegExp;
   /** How many requests it hits; default all until `clear()`. */
   readonly times?: number;
+  /** So many requests that it would hit pass first. */
+  readonly after?: number;
 }
 
 export interface FaultAnswer {
@@ -13,6 +15,8 @@ export interface FaultAnswer {
 
 export type Fault =
   | { readonly kind: 'drop' }
+  /** What was asked is done, but nobody hears of it. */
+  | { readonly kind: 'lose' }
   | { readonly kind: 'hang' }
   | { readonly kind: 'delay'; readonly ms: number }
   | ({ readonly kind: 'answer' } & FaultAnswer)
@@ -23,10 +27,10 @@ export type Fault =
 
 /** What goes wrong, to be switched by a test at any time. Of several faults that match, the oldest counts. */
 export class GithubFaults {
-  readonly #faults: { readonly match: RegExp; left: number; readonly fault: Fault }[] = [];
+  readonly #faults: { readonly match: RegExp; left: number; after: number; readonly fault: Fault }[] = [];
 
-  add(fault: Fault, { match = /^/, times = Number.POSITIVE_INFINITY }: FaultLimits = {}): void {
-    this.#faults.push({ match, left: times, fault });
+  add(fault: Fault, { match = /^/, times = Number.POSITIVE_INFINITY, after = 0 }: FaultLimits = {}): void {
+    this.#faults.push({ match, left: times, after, fault });
   }
 
   drop(limits?: FaultLimits): void {
@@ -69,7 +73,12 @@ export class GithubFaults {
   /** @internal */
   take(line: string): Fault | undefined {
     const found = this.#faults.find(({ match, left }) => left > 0 && match.test(line));
-    if (found) found.left -= 1;
-    return found?.fault;
+    if (!found) return undefined;
+    if (found.after > 0) {
+      found.after -= 1;
+      return undefined;
+    }
+    found.left -= 1;
+    return found.fault;
   }
 }

@@ -55,7 +55,7 @@ async function handle(options: ServerOptions, incoming: IncomingMessage, outgoin
   const line = `${question.method} ${options.placeOf(question)} ${incoming.url}`;
   const fault = options.faults.take(line);
   // Nobody else reads the body of a question that gets such an answer.
-  if (fault || question.method === 'GET' || question.method === 'HEAD') incoming.resume();
+  if ((fault && fault.kind !== 'lose') || question.method === 'GET' || question.method === 'HEAD') incoming.resume();
   if (fault?.kind === 'drop' || fault?.kind === 'hang') {
     options.onAnswer(line, question, undefined);
     if (fault.kind === 'drop') incoming.socket.destroy();
@@ -66,6 +66,7 @@ async function handle(options: ServerOptions, incoming: IncomingMessage, outgoin
   const reply: Reply = fault?.kind === 'answer' ? fault : await options.answer(asked as Question);
   incoming.resume();
   options.onAnswer(line, question, reply);
+  if (fault?.kind === 'lose') return void incoming.socket.destroy();
   const length = reply.bytes ? {} : { 'content-length': String(Buffer.byteLength(reply.body ?? '')) };
   outgoing.writeHead(reply.status, { ...(reply.status === 304 ? {} : length), server: 'github.com', ...reply.headers });
   if (question.method === 'HEAD' || reply.status === 304) return void outgoing.end();
