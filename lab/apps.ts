@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
+import { clusterSettings } from './cluster/settings.js';
 import { filesBelow, hashFiles } from './hash.js';
 import { http } from './http.js';
 import { LabProcess } from './process.js';
@@ -72,6 +73,7 @@ export function writeAppFiles(profile: Profile, targets: Targets): void {
     listen: `127.0.0.1:${profile.ports.worker}`,
     kubernetes: { kubeconfig: targets.kubeconfigs.worker, namespace: NAMESPACE },
     sweep: { intervalSeconds: 60 },
+    ...clusterSettings(profile),
     gateway: { entryPoints: [`127.0.0.1:${profile.ports.websecure}`], drainSeconds: 0.25, portsGateways: targets.portsGateways ?? [] },
     ...(targets.dnsResolvers ? { dns: { resolvers: targets.dnsResolvers } } : {}),
   };

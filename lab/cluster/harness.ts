@@ -1,17 +1,22 @@
+import { join } from 'node:path';
 import { type Lab, type LabOptions, startLab } from '../harness.js';
 import { type HttpAnswer, http } from '../http.js';
 import { KubeClient } from '../kube-client.js';
 import { silent } from '../progress.js';
+import { projectRoot } from '../project.js';
 import { waitFor } from '../wait.js';
 import { ClusterKube, type Pod } from './kube.js';
 import { LxdCluster, type Member, type Web } from './lxd-cluster.js';
 import { CLUSTER, type StatefulSetOptions } from './manifests.js';
 import { setNodeLink } from './network.js';
 import { Observer } from './observer.js';
+import { type ClusterSettings, writeClusterSettings } from './settings.js';
 
 export interface ClusterLabOptions extends StatefulSetOptions, Pick<LabOptions, 'apps' | 'temporalInMemory' | 'progress' | 'profile'> {
   /** Real nodes; as many as members unless given. Each takes one member. */
   readonly nodes?: number;
+  /** What the worker's configuration says of the cluster, where it is not the lab's usual. */
+  readonly settings?: ClusterSettings;
 }
 
 /**
@@ -19,11 +24,12 @@ export interface ClusterLabOptions extends StatefulSetOptions, Pick<LabOptions, 
  * becomes what is asked for; a cluster of another size is made anew.
  */
 export async function startClusterLab(options: ClusterLabOptions = {}): Promise<ClusterLab> {
-  const { nodes, apps, temporalInMemory, profile, progress = silent, ...statefulSet } = options;
+  const { nodes, apps, temporalInMemory, profile, settings = {}, progress = silent, ...statefulSet } = options;
   const members = statefulSet.members ?? 3;
   const lab = await startLab({ nodes: nodes ?? members, progress, ...given({ apps, temporalInMemory, profile }) });
   const cluster = new ClusterLab(lab);
   await progress.step(`LXD cluster of ${members} members in pods`, () => cluster.ensure({ ...statefulSet, members }));
+  if (apps !== 'none') await progress.step('worker of the cluster', () => cluster.configure(settings));
   return cluster;
 }
 
@@ -41,6 +47,14 @@ export class ClusterLab {
   constructor(readonly lab: Lab) {
     this.kube = new ClusterKube(KubeClient.fromKubeconfig(lab.kubeconfigAdmin));
     this.lxd = new LxdCluster(lab.profile, this.kube);
+  }
+
+  /** The worker may change the cluster, and has it in its configuration. */
+  async configure(settings: ClusterSettings): Promise<void> {
+    const role = join(projectRoot(), 'deploy', 'clusters', 'worker.yaml');
+    await this.lab.kubectl(['apply', '--server-side', '--force-conflicts', '-f', role]);
+    writeClusterSettings(this.lab.profile, settings);
+    await this.lab.up();
   }
 
   get memberNames(): string[] {

@@ -18,7 +18,9 @@ afterAll(async () => {
 
 /** Every running pod has its probes and that image. */
 async function podsRun(image: string): Promise<void> {
-  const view = (await cluster.lab.api('admin', 'GET', '/v2/clusters/lab')).json<{ pods: { probes: string[]; build: { image: string } }[] }>();
+  const view = (await cluster.lab.api('admin', 'GET', '/v2/clusters/lab')).json<{
+    pods: { probes: string[]; build: { image: string } }[];
+  }>();
   expect(view.pods.map(({ probes, build }) => ({ probes: [...probes].sort(), image: build.image }))).toEqual(
     cluster.memberNames.map(() => ({ probes: [...PROBE_KINDS].sort(), image })),
   );
@@ -51,22 +53,27 @@ describe('a new image of the same versions', () => {
 });
 
 describe('an image of other versions', () => {
-  test.each(['lockstep-sequential', 'lockstep-parallel'] as const)('goes in lockstep with one approval: %s', async (kind) => {
-    const bump = kind === 'lockstep-sequential' ? '1' : '2';
-    const observer = await cluster.observe();
-    const id = await upgrades.begin({ image: IMAGES.lxdNext, environment: { [BUMP]: bump } });
-    const { plans } = await upgrades.approve(id, kind);
-    expect(plans.map((plan) => plan.kind)).toEqual(['lockstep-sequential', 'lockstep-parallel']);
-    for (const { outage, pointOfNoReturn } of plans) expect([outage.api.seconds > 0, pointOfNoReturn !== undefined]).toEqual([true, true]);
-    await upgrades.reaches(id, 'finished');
-    const seen = await observer.stop();
-    const { api, audit } = await upgrades.report(id);
-    expect(audit.map(({ did }) => did)).toEqual(['requested', 'approve']);
-    expect(seen.quorumLost > 0).toBe(kind === 'lockstep-parallel');
-    await cluster.agreed(30_000);
-    await podsRun(IMAGES.lxdNext);
-    report(kind, `LXD's API away for ${api?.seconds} s (seen ${seen.apiOutageMs} ms), expected ${api?.expectedSeconds} s`);
-  }, 600_000);
+  test.each(['lockstep-sequential', 'lockstep-parallel'] as const)(
+    'goes in lockstep with one approval: %s',
+    async (kind) => {
+      const bump = kind === 'lockstep-sequential' ? '1' : '2';
+      const observer = await cluster.observe();
+      const id = await upgrades.begin({ image: IMAGES.lxdNext, environment: { [BUMP]: bump } });
+      const { plans } = await upgrades.approve(id, kind);
+      expect(plans.map((plan) => plan.kind)).toEqual(['lockstep-sequential', 'lockstep-parallel']);
+      for (const { outage, pointOfNoReturn } of plans)
+        expect([outage.api.seconds > 0, pointOfNoReturn !== undefined]).toEqual([true, true]);
+      await upgrades.reaches(id, 'finished');
+      const seen = await observer.stop();
+      const { api, audit } = await upgrades.report(id);
+      expect(audit.map(({ did }) => did)).toEqual(['requested', 'approve']);
+      expect(seen.quorumLost > 0).toBe(kind === 'lockstep-parallel');
+      await cluster.agreed(30_000);
+      await podsRun(IMAGES.lxdNext);
+      report(kind, `LXD's API away for ${api?.seconds} s (seen ${seen.apiOutageMs} ms), expected ${api?.expectedSeconds} s`);
+    },
+    600_000,
+  );
 });
 
 describe('an image that does not start', () => {

@@ -51,9 +51,11 @@ export class Upgrades {
       }
       return phases.includes(seen.phase);
     };
-    await waitFor(`the upgrade to be ${phases.join(' or ')}`, reached, { timeoutMs: LONGEST_MS, intervalMs: 250 }).catch((error: unknown) => {
-      throw new Error(`${String(error)}: ${seen ? storyOf(seen) : 'nothing seen'}`);
-    });
+    await waitFor(`the upgrade to be ${phases.join(' or ')}`, reached, { timeoutMs: LONGEST_MS, intervalMs: 250 }).catch(
+      (error: unknown) => {
+        throw new Error(`${String(error)}: ${seen ? storyOf(seen) : 'nothing seen'}`);
+      },
+    );
     return seen as unknown as UpgradeView;
   }
 
@@ -81,5 +83,10 @@ export class Upgrades {
 /** Where an upgrade is, for the message of a test that fails. */
 function storyOf({ phase, steps, wait, refusals }: UpgradeView): string {
   const last = steps.filter(({ state }) => state !== 'planned').slice(-3);
-  return JSON.stringify({ phase, wait: wait?.for, refusals, last: last.map(({ step, state, outcome, error }) => ({ id: step.id, state, outcome, error })) });
+  return JSON.stringify({
+    phase,
+    wait: wait?.for,
+    refusals,
+    last: last.map(({ step, state, outcome, error }) => ({ id: step.id, state, outcome, error })),
+  });
 }
