@@ -30,6 +30,8 @@ import { AccountsController } from './v2/accounts.controller.js';
 import { Accounts } from './v2/accounts.service.js';
 import { AdoptionsController } from './v2/adoptions.controller.js';
 import { Adoptions } from './v2/adoptions.service.js';
+import { ClustersController } from './v2/clusters.controller.js';
+import { Clusters } from './v2/clusters.service.js';
 import { CommandsController } from './v2/commands.controller.js';
 import { EventStreams } from './v2/event-streams.service.js';
 import { GithubWebhookController } from './v2/github-webhook.controller.js';
@@ -38,6 +40,8 @@ import { Images } from './v2/images.service.js';
 import { OperationsController } from './v2/operations.controller.js';
 import { OperationsOfCaller } from './v2/operations.service.js';
 import { PortForwardsController } from './v2/port-forwards.controller.js';
+import { UpgradesController } from './v2/upgrades.controller.js';
+import { Upgrades } from './v2/upgrades.service.js';
 import { WebspacesController } from './v2/webspaces.controller.js';
 import { Webspaces } from './v2/webspaces.service.js';
 
@@ -63,6 +67,8 @@ export function apiModule(dependencies: ApiDependencies): DynamicModule {
       GithubWebhookController,
       OperationsController,
       AccountsController,
+      ClustersController,
+      UpgradesController,
       HealthController,
       MetricsController,
     ],
@@ -87,6 +93,8 @@ export function apiModule(dependencies: ApiDependencies): DynamicModule {
       Adoptions,
       Images,
       Accounts,
+      Clusters,
+      Upgrades,
       EventStreams,
       ServerSentEvents,
       HealthService,

@@ -41,6 +41,11 @@ export function isChangeKind(kind: OperationKind): kind is ChangeKind {
   return (CHANGE_KINDS as readonly OperationKind[]).includes(kind);
 }
 
+/** Whether nobody but admins may see operations of the kind: they are on no webspace. */
+export function isAdminKind(kind: OperationKind): boolean {
+  return kind === 'upgrade';
+}
+
 /** The workflow function behind each kind, as registered in the worker. */
 export const WORKFLOW_TYPES: Record<
   OperationKind | 'sweep' | 'verifyDomains' | 'accountPolicy' | 'idleStop' | 'watchImageSources',

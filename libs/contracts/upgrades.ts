@@ -27,6 +27,24 @@ export function clusterLockOf(cluster: string): string {
   return `cluster-${cluster}`;
 }
 
+/** The `name` of a dry run, which holds nothing: it is not found among a cluster's upgrades, and stops none. */
+export function dryRunOf(cluster: string): string {
+  return `plan-${cluster}`;
+}
+
+/** Workflows that only look at clusters, and their ids: who asks while one runs joins it. They end within {@link LOOK_SECONDS}. */
+export const CLUSTER_LOOKS = {
+  list: { workflow: 'listClusters', id: () => 'look' },
+  one: { workflow: 'lookAtCluster', id: (cluster: string) => `look:${cluster}` },
+} as const;
+export const LOOK_SECONDS = 60;
+
+/** The clusters that may be upgraded are known to workers only. */
+export interface ClusterActivities {
+  /** Names, sorted. */
+  listClusters(): Promise<readonly string[]>;
+}
+
 /** What an admin asks for. */
 export interface UpgradeRequest {
   readonly image: string;
@@ -37,7 +55,7 @@ export interface UpgradeRequest {
 }
 
 export interface UpgradeInput extends UpgradeRequest {
-  /** {@link clusterLockOf} the cluster. */
+  /** {@link clusterLockOf} the cluster; {@link dryRunOf} it in a dry run. */
   readonly name: string;
   readonly cluster: string;
   readonly operationId: string;

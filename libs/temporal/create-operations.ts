@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, type Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { parseOperationResourceId, TASK_QUEUE, webhookWorkflowIdOf } from '#libs/contracts/ids.js';
-import { APPROVE_UPDATE, type ApprovalAnswer } from '#libs/contracts/images.js';
-import { type Requester, WORKFLOW_TYPES } from '#libs/contracts/operations.js';
+import { WORKFLOW_TYPES } from '#libs/contracts/operations.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import { resourceIdOf } from './describe.js';
 import { createOperationReader } from './detail.js';
 import { fromTemporal, isDeadline, isOutage } from './errors.js';
 import { listOperations } from './list.js';
-import type { OperationHandle, Operations, Outcome, StartRequest } from './operations.js';
+import { runLook } from './look.js';
+import type { OperationHandle, OperationOrder, Operations, Outcome, StartRequest } from './operations.js';
 import { runUntil } from './run-until.js';
 import { startOptionsOf } from './start-options.js';
 
@@ -65,7 +65,7 @@ export function createOperations(options: OperationsOptions): Operations {
   async function start(request: StartRequest): Promise<OperationHandle> {
     const startOptions = startOptionsOf(request);
     const { workflowId } = startOptions;
-    const handleOf = (runId: string): OperationHandle => ({ id: resourceIdOf(workflowId, runId) ?? workflowId, workflowId, runId });
+    const startedAs = (runId: string): OperationHandle => ({ id: resourceIdOf(workflowId, runId) ?? workflowId, workflowId, runId });
     const runId = await call('start', callTimeoutMs, async () => {
       try {
         return (await client.workflow.start(WORKFLOW_TYPES[request.kind], startOptions)).firstExecutionRunId;
@@ -74,8 +74,8 @@ export function createOperations(options: OperationsOptions): Operations {
         throw error;
       }
     });
-    if (runId !== undefined && !request.body) return handleOf(runId);
-    return handleOf(await assertSameBody(request, workflowId));
+    if (runId !== undefined && !request.body) return startedAs(runId);
+    return startedAs(await assertSameBody(request, workflowId));
   }
 
   async function result<T>(handle: OperationHandle, { timeoutMs }: { readonly timeoutMs: number }): Promise<Outcome<T>> {
@@ -97,6 +97,12 @@ export function createOperations(options: OperationsOptions): Operations {
     }
   }
 
+  function handleOf(id: string) {
+    const ref = parseOperationResourceId(id);
+    if (!ref) throw new PlatformError('NOT_FOUND', 'There is no such operation.');
+    return client.workflow.getHandle(ref.workflowId, ref.runId);
+  }
+
   return {
     start,
     result,
@@ -105,14 +111,27 @@ export function createOperations(options: OperationsOptions): Operations {
     get: reader.get,
     list: (filter) => call('list', callTimeoutMs, () => listOperations(client, filter, links)),
 
-    async approve(id, by) {
-      const ref = parseOperationResourceId(id);
-      if (!ref) throw new PlatformError('NOT_FOUND', 'There is no such operation.');
-      const handle = client.workflow.getHandle(ref.workflowId, ref.runId);
-      return await call('update', callTimeoutMs + options.queryTimeoutMs, () =>
-        handle.executeUpdate<ApprovalAnswer, [Requester]>(APPROVE_UPDATE, { args: [by] }),
-      );
+    async update<T>(id: string, { update, argument, timeoutMs = callTimeoutMs + options.queryTimeoutMs }: OperationOrder) {
+      const handle = handleOf(id);
+      try {
+        const result = await call('update', timeoutMs, () => handle.executeUpdate<T, [object]>(update, { args: [argument] }));
+        return { status: 'completed', result, id } as const;
+      } catch (error) {
+        if (isOutage(error) && isDeadline(error.cause)) return { status: 'running', id } as const;
+        throw error;
+      }
     },
+
+    async query<T>(id: string, query: string) {
+      try {
+        return await call('query', options.queryTimeoutMs, () => handleOf(id).query<T>(query));
+      } catch (error) {
+        if (!isOutage(error)) throw error;
+        throw new PlatformError('UNAVAILABLE', 'No worker answers just now.', { cause: error, details: { retryAfterMs: 3000 } });
+      }
+    },
+
+    look: (request) => runLook({ client, call, callTimeoutMs, result }, request),
 
     async lookAtSources({ deliveryId, repository }) {
       await call('start', callTimeoutMs, async () => {
@@ -130,11 +149,7 @@ export function createOperations(options: OperationsOptions): Operations {
       });
     },
 
-    async cancel(id) {
-      const ref = parseOperationResourceId(id);
-      if (!ref) throw new PlatformError('NOT_FOUND', 'There is no such operation.');
-      await call('cancel', callTimeoutMs, () => client.workflow.getHandle(ref.workflowId, ref.runId).cancel());
-    },
+    cancel: async (id) => void (await call('cancel', callTimeoutMs, () => handleOf(id).cancel())),
 
     check: async () => void (await ping()),
     close: () => connection.close(),

@@ -1,7 +1,7 @@
 import { type Client, isGrpcServiceError } from '@temporalio/client';
 import { executionInfoFromRaw } from '@temporalio/client/lib/helpers.js';
 import { SEARCH_ATTRIBUTES } from '#libs/contracts/ids.js';
-import { OPERATION_KINDS, WORKFLOW_TYPES } from '#libs/contracts/operations.js';
+import { isAdminKind, OPERATION_KINDS, WORKFLOW_TYPES } from '#libs/contracts/operations.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { summaryOf, VISIBILITY_STATUS } from './describe.js';
 import type { OperationFilter, OperationPage, OperationSummary } from './operations.js';
@@ -11,7 +11,8 @@ const REFUSALS: ReadonlySet<number> = new Set([2, 3, 13]);
 
 /** The filter in Temporal's visibility language. Values come from closed sets or are checked here: the language has no parameters. */
 export function visibilityQuery(filter: Omit<OperationFilter, 'limit' | 'cursor'>): string {
-  const types = filter.kind ? [WORKFLOW_TYPES[filter.kind]] : OPERATION_KINDS.map((kind) => WORKFLOW_TYPES[kind]);
+  const kinds = OPERATION_KINDS.filter((kind) => !filter.visibleTo || !isAdminKind(kind));
+  const types = (filter.kind ? [filter.kind] : kinds).map((kind) => WORKFLOW_TYPES[kind]);
   const parts = [`WorkflowType IN (${types.map(quoted).join(', ')})`];
   if (filter.webspace !== undefined) parts.push(`${SEARCH_ATTRIBUTES.webspace} = ${quoted(filter.webspace)}`);
   if (filter.status) parts.push(`ExecutionStatus = ${quoted(VISIBILITY_STATUS[filter.status])}`);

@@ -1,5 +1,4 @@
 import type { ErrorCode } from '#libs/contracts/error-codes.js';
-import type { ApprovalAnswer } from '#libs/contracts/images.js';
 import type { OperationKind, Requester, StepProgress } from '#libs/contracts/operations.js';
 
 /** What an API asks of Temporal, and no more. Every call has a deadline and throws PlatformErrors only. */
@@ -21,8 +20,15 @@ export interface Operations {
   /** The operation in full. @throws PlatformError NOT_FOUND. */
   get(id: string): Promise<OperationDetail>;
   list(filter: OperationFilter): Promise<OperationPage>;
-  /** Lets an import begin that waits for that. @throws PlatformError NOT_FOUND, CONFLICT when it does not wait. */
-  approve(id: string, by: Requester): Promise<ApprovalAnswer>;
+  /**
+   * Orders an operation to do something, by one of its updates; `running` when it has not answered in time, though it may have been heard.
+   * @throws PlatformError NOT_FOUND; CONFLICT or what else the operation refuses it with, in its words; UNAVAILABLE.
+   */
+  update<T>(id: string, order: OperationOrder): Promise<Outcome<T>>;
+  /** What a worker tells of an operation, running or ended. @throws PlatformError NOT_FOUND, UNAVAILABLE when no worker answers. */
+  query<T>(id: string, query: string): Promise<T>;
+  /** The result of a workflow that only looks; joins the one that is looking. @throws its error; UNAVAILABLE when none has answered in time. */
+  look<T>(look: LookRequest): Promise<T>;
   /** Looks at the sources of images in a repository, once for each delivery. */
   lookAtSources(request: { readonly deliveryId: string; readonly repository: string }): Promise<void>;
   /** Asks an operation to stop and undo. @throws PlatformError NOT_FOUND. */
@@ -53,6 +59,21 @@ export interface MilestoneOptions {
   readonly updateId?: string;
   /** `check` has just answered: the first call need not be a short one to find out an outage. */
   readonly checked?: boolean;
+}
+
+export interface OperationOrder {
+  readonly update: string;
+  readonly argument: object;
+  /** A usual call's deadline when absent. */
+  readonly timeoutMs?: number;
+}
+
+export interface LookRequest {
+  readonly workflow: string;
+  readonly workflowId: string;
+  readonly args: readonly string[];
+  readonly summary: string;
+  readonly timeoutMs: number;
 }
 
 export interface BodyMark {

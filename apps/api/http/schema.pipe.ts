@@ -10,7 +10,9 @@ import { PlatformError } from '#libs/errors/platform-error.js';
 export class SchemaPipe implements PipeTransform {
   transform(value: unknown, { type, schema }: ArgumentMetadata): unknown {
     if (!(schema instanceof z.ZodType)) return value;
-    const input = type === 'body' ? parseBody(value) : value;
+    // An empty body is one that may be left out, where the schema says so.
+    const omitted = type === 'body' && isBlank(value) && schema.safeParse(undefined).success;
+    const input = type === 'body' ? (omitted ? undefined : parseBody(value)) : value;
     const result = schema.safeParse(input, { reportInput: true });
     if (result.success) return result.data;
     const issues = result.error.issues.map(describe);
@@ -19,8 +21,12 @@ export class SchemaPipe implements PipeTransform {
   }
 }
 
+function isBlank(value: unknown): boolean {
+  return typeof value !== 'string' || value.trim() === '';
+}
+
 function parseBody(value: unknown): unknown {
-  if (typeof value !== 'string' || value.trim() === '') throw invalid('body', 'it is empty; send a JSON object', undefined);
+  if (typeof value !== 'string' || isBlank(value)) throw invalid('body', 'it is empty; send a JSON object', undefined);
   try {
     return JSON.parse(value);
   } catch (error) {

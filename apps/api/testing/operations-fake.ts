@@ -1,14 +1,29 @@
 import { workflowIdOf } from '#libs/contracts/ids.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { resourceIdOf } from '#libs/temporal/describe.js';
-import type { OperationDetail, OperationFilter, Operations, Outcome, StartRequest } from '#libs/temporal/operations.js';
+import type {
+  LookRequest,
+  OperationDetail,
+  OperationFilter,
+  OperationOrder,
+  Operations,
+  Outcome,
+  StartRequest,
+} from '#libs/temporal/operations.js';
 
 export interface OperationsFake extends Operations {
   readonly started: StartRequest[];
   readonly details: Map<string, OperationDetail>;
   readonly filters: OperationFilter[];
   readonly cancelled: string[];
-  readonly approved: (readonly [string, string])[];
+  /** Updates so far. */
+  readonly orders: { readonly id: string; readonly update: string; readonly argument: object }[];
+  /** What an update is answered with. */
+  answer: unknown;
+  /** What queries are answered with, by operation and name. */
+  readonly told: Map<string, unknown>;
+  /** What a look sees, by its workflow id. */
+  readonly seen: Map<string, unknown>;
   readonly looks: { readonly deliveryId: string; readonly repository: string }[];
   /** What a wait ends with: a result, an error, or nothing in time. */
   outcome: { readonly result: unknown } | PlatformError | 'running';
@@ -49,12 +64,20 @@ export function createOperationsFake(): OperationsFake {
     if (!detail) throw new PlatformError('NOT_FOUND', `There is no operation "${id}".`);
     return detail;
   };
+  const known = (answers: ReadonlyMap<string, unknown>, key: string): unknown => {
+    const answer = answers.get(key) ?? new PlatformError('UNAVAILABLE', 'No worker answers just now.');
+    if (answer instanceof PlatformError) throw answer;
+    return answer;
+  };
   const fake: OperationsFake = {
     started: [],
     details: new Map(),
     filters: [],
     cancelled: [],
-    approved: [],
+    orders: [],
+    answer: {},
+    told: new Map(),
+    seen: new Map(),
     looks: [],
     outcome: { result: {} },
     failure: undefined,
@@ -71,10 +94,19 @@ export function createOperationsFake(): OperationsFake {
       fake.filters.push(filter);
       return { operations: [...fake.details.values()] };
     },
-    async approve(id, by) {
+    async update<T>(id: string, { update, argument }: OperationOrder): Promise<Outcome<T>> {
       find(id);
-      fake.approved.push([id, by.username]);
-      return { approvedAt: '2026-01-02T03:04:05.000Z', approvedBy: by };
+      if (fake.answer instanceof PlatformError) throw fake.answer;
+      fake.orders.push({ id, update, argument });
+      return fake.answer === 'running' ? { status: 'running', id } : { status: 'completed', result: fake.answer as T, id };
+    },
+    async query<T>(id: string, query: string) {
+      find(id);
+      return known(fake.told, `${query} of ${id}`) as T;
+    },
+    async look<T>({ workflowId }: LookRequest) {
+      guard();
+      return known(fake.seen, workflowId) as T;
     },
     async lookAtSources(request) {
       guard();

@@ -183,16 +183,15 @@ describe('POST /v2/operations/{id}/approve', () => {
     const id = String((await importing({ github: SOURCE.source })).json()['id']);
     const approve = (token: string, of = id) => api.call({ method: 'POST', path: `/v2/operations/${of}/approve`, token });
     expect((await approve('alice')).status).toBe(403);
+    const approval = { approvedAt: '2026-01-02T03:04:05.000Z', approvedBy: { subject: '1', username: 'root' } };
+    api.operations.answer = approval;
     const answer = await approve('root');
-    expect([answer.status, answer.json()]).toEqual([
-      200,
-      { approvedAt: expect.any(String), approvedBy: { subject: '1', username: 'root' } },
-    ]);
+    expect([answer.status, answer.json()]).toEqual([200, approval]);
     const found = api.operations.details.get(id);
     if (found) api.operations.details.set(id, { ...found, status: 'completed' });
     expect((await approve('root')).status).toBe(409);
     expect((await approve('root', 'import:image-0:none')).status).toBe(404);
-    expect(api.operations.approved).toEqual([[id, 'root']]);
+    expect(api.operations.orders).toEqual([{ id, update: 'approve', argument: { subject: '1', username: 'root' } }]);
   });
 });
 

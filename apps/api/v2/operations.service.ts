@@ -1,10 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { ApprovalAnswer } from '#libs/contracts/images.js';
+import { APPROVE_UPDATE, type ApprovalAnswer } from '#libs/contracts/images.js';
+import { isAdminKind } from '#libs/contracts/operations.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import type { OperationDetail, OperationPage, OperationSummary } from '#libs/temporal/operations.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
 import type { RequestContext } from '../http/context.js';
 import { Starter } from '../operations/starter.service.js';
+import { StillRunning } from '../operations/still-running.js';
 import type { OperationListQuery } from './schemas.js';
 
 /** Kinds that many callers share, so that no single one may end them for all. */
@@ -19,6 +21,7 @@ export class OperationsOfCaller {
   ) {}
 
   async list({ caller }: RequestContext, { webspace, kind, status, limit, cursor }: OperationListQuery): Promise<OperationPage> {
+    if (kind !== undefined && isAdminKind(kind) && !caller.isAdmin) throw new PlatformError('FORBIDDEN', 'Only admins see upgrades.');
     return await this.deps.operations.list({
       limit,
       ...(caller.isAdmin ? {} : { visibleTo: { owner: caller.subject, webspace: this.starter.nameFor(caller.subject) } }),
@@ -41,12 +44,24 @@ export class OperationsOfCaller {
     const operation = await this.assertVisible(context, id);
     if (!caller.isAdmin) throw new PlatformError('FORBIDDEN', 'Only admins approve operations.');
     context.noteOperation(id);
+    if (operation.kind === 'upgrade') {
+      throw new PlatformError(
+        'CONFLICT',
+        'An upgrade is approved by the hash of its plan: POST /v2/clusters/{name}/upgrades/{id}/approve.',
+        {
+          details: { operation: id },
+        },
+      );
+    }
     if (operation.kind !== 'import' || operation.status !== 'running') {
       throw new PlatformError('CONFLICT', `The operation does not wait for an approval: it is ${operation.status}.`, {
         details: { operation: id },
       });
     }
-    return await this.deps.operations.approve(id, { subject: caller.subject, username: caller.username });
+    const by = { subject: caller.subject, username: caller.username };
+    const outcome = await this.deps.operations.update<ApprovalAnswer>(id, { update: APPROVE_UPDATE, argument: by });
+    if (outcome.status === 'running') throw new StillRunning(id);
+    return outcome.result;
   }
 
   async cancel(context: RequestContext, id: string): Promise<OperationSummary> {
@@ -71,8 +86,10 @@ export class OperationsOfCaller {
     return operation;
   }
 
-  #assertVisible({ caller }: RequestContext, { owner, webspace }: OperationSummary): void {
-    if (caller.isAdmin || owner === caller.subject || webspace === this.starter.nameFor(caller.subject)) return;
+  #assertVisible({ caller }: RequestContext, { kind, owner, webspace }: OperationSummary): void {
+    if (caller.isAdmin) return;
+    if (isAdminKind(kind)) throw new PlatformError('FORBIDDEN', 'Only admins see upgrades.');
+    if (owner === caller.subject || webspace === this.starter.nameFor(caller.subject)) return;
     throw new PlatformError('FORBIDDEN', "This operation is on somebody else's webspace.");
   }
 }
