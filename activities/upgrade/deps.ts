@@ -1,4 +1,5 @@
 import type { ClusterConfig } from '#libs/config/clusters.js';
+import { byName } from '#libs/domain/upgrade/wording.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { createGitops } from '#libs/gitops/create-gitops.js';
 import { createTemplateWay } from '#libs/gitops/create-template-way.js';
@@ -45,6 +46,11 @@ export class Clusters {
     throw new PlatformError('NOT_FOUND', `No cluster ${name} is configured for this worker (known: ${known}). See \`clusters\`.`, {
       details: { field: 'cluster' },
     });
+  }
+
+  /** Sorted. */
+  names(): string[] {
+    return [...this.#clusters.keys()].sort(byName);
   }
 
   async close(): Promise<void> {

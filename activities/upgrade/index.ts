@@ -1,10 +1,11 @@
-import type { UpgradeActivities } from '#libs/contracts/upgrades.js';
+import type { ClusterActivities, UpgradeActivities } from '#libs/contracts/upgrades.js';
 import { guarded } from '../shared/guard.js';
 import { clusterLockSteps } from './cluster-lock.js';
 import { copiesSteps } from './copies.js';
 import { deletePodsSteps } from './delete-pods.js';
 import type { UpgradeDeps } from './deps.js';
 import { evacuateSteps } from './evacuate.js';
+import { listSteps } from './list-clusters.js';
 import { planSteps } from './plan.js';
 import { prepareSteps } from './prepare.js';
 import { probeTargetSteps } from './probe-target.js';
@@ -16,7 +17,7 @@ import { watchSteps } from './watch-gate.js';
 type Elsewhere = 'takeProbeLease' | 'holdProbeLease' | 'releaseProbeLease';
 
 /** Every activity of upgrades, as the worker registers it. */
-export function createUpgradeActivities(deps: UpgradeDeps): Omit<UpgradeActivities, Elsewhere> {
+export function createUpgradeActivities(deps: UpgradeDeps): Omit<UpgradeActivities, Elsewhere> & ClusterActivities {
   const plan = planSteps(deps);
   const lock = clusterLockSteps(deps);
   const target = probeTargetSteps(deps);
@@ -32,6 +33,7 @@ export function createUpgradeActivities(deps: UpgradeDeps): Omit<UpgradeActiviti
     planUpgrade: guarded(plan.planUpgrade),
     confirmPlan: guarded(plan.confirmPlan),
     planWayBack: guarded(plan.planWayBack),
+    listClusters: listSteps(deps).listClusters,
     observeCluster: guarded(plan.observeCluster),
     watchGate: guarded(watchSteps(deps).watchGate),
     saveCopies: guarded(copiesSteps(deps).saveCopies),

@@ -13,11 +13,12 @@ const PHASES: Readonly<Record<UpgradePhase, string>> = {
   'going-back': 'On the way back',
   finished: 'Finished',
   'went-back': 'Went back: the old state is in place',
+  planned: 'Planned; nothing was changed',
   'nothing-to-do': 'Nothing had to be done',
   refused: 'Refused: nothing was changed',
   ended: 'Ended before its end',
 };
-const GOOD: ReadonlySet<UpgradePhase> = new Set(['finished', 'nothing-to-do']);
+const GOOD: ReadonlySet<UpgradePhase> = new Set(['finished', 'planned', 'nothing-to-do']);
 const BAD: ReadonlySet<UpgradePhase> = new Set(['failed-step', 'refused', 'ended', 'went-back']);
 
 /** The report as one page that needs nothing else, for people and for paper. */
