@@ -29,7 +29,8 @@ export function deletePodsSteps(deps: UpgradeDeps) {
       if (old.length === 0) return;
       const fresh = old.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
       if (deletion.quorum === 'kept' && fresh.length > 0) await assertQuorum(deps, call, acting, name, deletion);
-      await markReplacing(deps, call, acting, deletion.members);
+      const replaced = deletion.members.filter((_member, index) => old.some(({ metadata }) => metadata.name === deletion.pods[index]));
+      await markReplacing(deps, call, acting, replaced);
       // Read last: whoever lost the lock meanwhile deletes nothing.
       await locks.assertHeld(acting, call.me, call.signal);
       await settleAll(

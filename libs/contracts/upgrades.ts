@@ -16,7 +16,7 @@ export const UPGRADE_KEYS = {
   by: `${API_GROUP}/upgrade-by`,
   why: `${API_GROUP}/upgrade-why`,
   until: `${API_GROUP}/upgrade-until`,
-  /** Annotation of the Lease: members that are being replaced just now, with commas. */
+  /** Annotation of the Lease that locks the cluster ({@link clusterLockOf}): members that are being replaced just now, with commas. */
   replacing: `${API_GROUP}/replacing`,
   /** Annotation of the StatefulSet: its probes as JSON, written before they are taken out of the template. */
   probes: `${API_GROUP}/probes`,
@@ -204,6 +204,7 @@ export interface UpgradeActivities {
 
 export interface PodDeletion {
   readonly pods: readonly string[];
+  /** Whose pods these are, in the same order. */
   readonly members: readonly string[];
   readonly build: Build;
   readonly quorum: 'kept' | 'lost-on-purpose' | 'no-margin';
