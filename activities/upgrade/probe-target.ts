@@ -18,8 +18,9 @@ import { ensurePod, probePod, probePodName, pullPod, removePod } from './throw-a
 const POLL_MS = 500;
 const UP_SECONDS = 600;
 const LOG_LINES = 15;
-const SCHEMA = 'SELECT max(version) FROM schema';
-const schemaRows = z.object({ Results: z.array(z.object({ rows: z.array(z.array(z.number())) })).min(1) });
+/** What it would record as a member, and the others compare: `api_extensions` of the server leaves out what is claimed artificially. */
+const VERSIONS = 'SELECT schema, api_extensions FROM nodes';
+const versionRows = z.object({ Results: z.array(z.object({ rows: z.array(z.tuple([z.number(), z.number()])) })).min(1) });
 /** What the kubelet goes on trying, and what somebody has to mend first. */
 const HOPELESS: ReadonlySet<string> = new Set([
   'CrashLoopBackOff',
@@ -106,16 +107,17 @@ async function versionsOf(cluster: Cluster, name: string, call: Call): Promise<T
 }
 
 async function askVersions({ lxd, config }: Cluster, pod: string, digest: string, signal: AbortSignal): Promise<TargetImage> {
-  const [own, schema] = await lxd.ask(
+  const [own, table] = await lxd.ask(
     pod,
-    [{ path: '/1.0' }, { method: 'POST', path: '/internal/sql', body: { database: 'global', query: SCHEMA } }],
+    [{ path: '/1.0' }, { method: 'POST', path: '/internal/sql', body: { database: 'global', query: VERSIONS } }],
     { signal },
   );
-  const { api_extensions, environment } = parseMetadata(own, server, `read the server in ${pod}`);
-  const version = parseMetadata(schema, schemaRows, `read the schema in ${pod}`).Results[0]?.rows[0]?.[0];
-  if (version === undefined) throw new PlatformError('PROTOCOL', `The database of LXD in ${pod} has no schema.`);
+  const { environment } = parseMetadata(own, server, `read the server in ${pod}`);
+  const [recorded] = parseMetadata(table, versionRows, `read table nodes in ${pod}`).Results[0]?.rows ?? [];
+  if (!recorded) throw new PlatformError('PROTOCOL', `LXD in ${pod} has recorded no versions.`);
+  const [schema, apiExtensions] = recorded;
   return {
-    versions: { schema: version, apiExtensions: api_extensions.length },
+    versions: { schema, apiExtensions },
     serverVersion: environment.server_version,
     digest,
     architectures: environment.architectures,

@@ -16,6 +16,7 @@ import { type ClusterLab, startClusterLab } from '#lab/cluster/harness.js';
 import { IMAGES } from '#lab/cluster/images.js';
 import { BUMP, CLUSTER } from '#lab/cluster/manifests.js';
 import { run } from '#lab/exec.js';
+import { projectRoot } from '#lab/project.js';
 import { waitFor } from '#lab/wait.js';
 import { clustersSchema } from '#libs/config/clusters.js';
 import { UPGRADE_KEYS, type UpgradeInput } from '#libs/contracts/upgrades.js';
@@ -43,7 +44,9 @@ const acting = upgradeActing('c1', 'op');
 beforeAll(async () => {
   cluster = await startClusterLab({ apps: 'none' });
   folder = mkdtempSync(join(tmpdir(), 'webspaces-copies-'));
-  main = new KubernetesClient({ kubeconfig: cluster.lab.kubeconfigAdmin, namespace: 'webspaces' });
+  // With the worker's own Role: what it may not do fails here.
+  await cluster.lab.kubectl(['apply', '--server-side', '-f', join(projectRoot(), 'deploy', 'clusters', 'worker.yaml')]);
+  main = new KubernetesClient({ kubeconfig: cluster.lab.kubeconfigOf('webspaces-worker'), namespace: 'webspaces' });
   kube = main.in(CLUSTER.namespace);
   const clusters = new Clusters(clustersSchema.parse([{ name: 'c1', namespace: CLUSTER.namespace, pollSeconds: 0.5 }]), main);
   deps = { locks: new Locks(main, OPEN_RUNS), clusters, copiesFolder: folder };
@@ -111,7 +114,12 @@ describe('the cluster as it is', () => {
         instancesRunning: name === 'lxd-1' ? 1 : 0,
       })),
     );
-    expect(observed.statefulSet).toMatchObject({ name: 'lxd', replicas: 3, updateStrategy: { type: 'OnDelete' }, template: { build: OLD } });
+    expect(observed.statefulSet).toMatchObject({
+      name: 'lxd',
+      replicas: 3,
+      updateStrategy: { type: 'OnDelete' },
+      template: { build: OLD },
+    });
     const { updateRevision } = observed.statefulSet;
     for (const pod of observed.pods) {
       expect(pod).toMatchObject({ revision: updateRevision, build: OLD, phase: 'Running', ready: 'yes', deleting: 'no' });
@@ -177,11 +185,17 @@ describe('copies', () => {
   it('are whole, for their owner alone, and another LXD starts from them', async () => {
     const { place, files } = await copiesSteps(deps).saveCopies(call, acting, PLAN, NAMES);
     const names = files.map(({ name }) => name);
-    expect(names).toEqual(expect.arrayContaining(['global.sql', 'manifests.json', 'SHA256SUMS', ...NAMES.map((name) => `${name}.database.tar`)]));
+    expect(names).toEqual(
+      expect.arrayContaining(['global.sql', 'manifests.json', 'SHA256SUMS', ...NAMES.map((name) => `${name}.database.tar`)]),
+    );
     for (const { name, sha256, sizeBytes } of files) {
       expect(statSync(join(place, name)).mode & 0o777).toBe(0o600);
       expect(sizeBytes).toBe(statSync(join(place, name)).size);
-      expect(createHash('sha256').update(readFileSync(join(place, name))).digest('hex')).toBe(sha256);
+      expect(
+        createHash('sha256')
+          .update(readFileSync(join(place, name)))
+          .digest('hex'),
+      ).toBe(sha256);
     }
     expect(readFileSync(join(place, 'missing.txt'), 'utf8')).toBe('');
     await startFrom(join(place, 'lxd-0.database.tar'));
