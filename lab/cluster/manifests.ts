@@ -176,7 +176,13 @@ function endpointContainer(): object {
     image: IMAGES.lxd,
     command: [process.execPath, entry],
     workingDir: root,
-    env: [{ name: 'PATH', value: `${dirname(process.execPath)}:/usr/bin:/bin` }],
+    env: [
+      { name: 'PATH', value: `${dirname(process.execPath)}:/usr/bin:/bin` },
+      { name: 'WEBSPACES__STATEFUL_SET', value: CLUSTER.statefulSet },
+      { name: 'WEBSPACES__KUBERNETES__NAMESPACE', value: CLUSTER.namespace },
+      // Processes beside a lab are slow to be served; an upgrade in it is quick.
+      { name: 'WEBSPACES__LEASE__EVERY_SECONDS', value: '1' },
+    ],
     ports: [{ name: 'probes', containerPort: CLUSTER.probePort }],
     volumeMounts: [
       { name: 'state', mountPath: '/var/lib/lxd' },
