@@ -27,7 +27,7 @@ describe('the page of a report', () => {
     expect(text).toContain('Finished. All members run the new image.');
     expect(text).toContain('2026-03-01 10:00:00 root requested');
     expect(text).toContain(`bob approve rolling ${plan.hash}`);
-    expect(text).toContain('17.5 s (2026-03-01 10:03:00 to 2026-03-01 10:03:17)');
+    expect(text).toContain('17.5 s (2026-03-01 10:03:00 to 10:03:17)');
     expect(text).toContain('not seen to serve again');
     expect(text).toContain('7 files in /copies/lab/1');
     for (const { step } of exampleView().steps) expect(text).toContain(step.id);
@@ -58,6 +58,14 @@ describe('the page of a report', () => {
     expect(text).toContain(`Skipped: ${skipped.step.id}`);
     expect(text).toContain('root skip disk is being replaced');
     expect(text).toContain('Warning of the plan: There are too few voters.');
+  });
+
+  test('says whether the point of no return was passed, and when', () => {
+    const plan = examplePlan('lockstep-parallel');
+    const report = { ...exampleView(plan), members: [], summary: '' };
+    expect(textOf(reportPage(report, UPGRADE_ID))).toContain(`Point of no return, step ${plan.pointOfNoReturn?.step}: still ahead.`);
+    const steps = report.steps.map((step) => ({ ...step, startedAt: '2026-03-01T10:04:05.000Z' }));
+    expect(textOf(reportPage({ ...report, steps }, UPGRADE_ID))).toContain('passed at 2026-03-01 10:04:05 UTC; an abort is refused since.');
   });
 
   test('of one that has not ended says what it waits for', () => {

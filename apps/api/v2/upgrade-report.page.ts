@@ -1,6 +1,6 @@
 import type { UpgradePhase, UpgradeReport, UpgradeStepView } from '#libs/contracts/upgrades.js';
 import type { UpgradePlan } from '#libs/domain/upgrade/plan.js';
-import { buildText, secondsText, versionsText } from '#libs/domain/upgrade/wording.js';
+import { buildText, counted, secondsText, versionsText } from '#libs/domain/upgrade/wording.js';
 import { html, type Markup } from './html.js';
 import { REPORT_STYLE } from './upgrade-report.style.js';
 
@@ -38,8 +38,8 @@ ${REPORT_STYLE}
 <p class="banner ${tone}"><strong>${PHASES[phase]}.</strong> ${report.summary}</p>
 <table class="facts">
 ${fact('Wanted', buildText({ image: request.image, environment: request.environment ?? {} }))}
-${fact('From', `${at(report.startedAt)} UTC`)}
-${fact('Until', report.endedAt === undefined ? 'not ended yet' : `${at(report.endedAt)} UTC (${between(report.startedAt, report.endedAt)})`)}
+${fact('Began', `${at(report.startedAt)} UTC`)}
+${fact('Ended', report.endedAt === undefined ? 'not ended yet' : `${at(report.endedAt)} UTC (${between(report.startedAt, report.endedAt)})`)}
 ${fact('Operation', id)}
 </table>
 ${waiting(report)}
@@ -67,12 +67,13 @@ function waiting({ wait }: UpgradeReport): Markup {
   if (!wait) return html``;
   const progress = wait.progress === undefined ? '' : ` (${wait.progress})`;
   return html`<p class="banner open"><strong>Waits for ${wait.for}</strong>${progress}<br>since ${at(wait.since)} UTC, at most until
-    ${at(wait.deadline)} UTC. What counts now: ${wait.updates.map(({ name }) => name).join(', ')}.</p>`;
+    ${at(wait.deadline)} UTC. What may be ordered now: ${wait.updates.map(({ name, who }) => `${name} (${who})`).join(', ')}.</p>`;
 }
 
 /** What a reader must not miss. */
 function concerns({ steps: all, differences, refusals, plans: shown }: UpgradeReport): Markup {
   const lines = [
+    ...pointOfNoReturn(all, shown),
     ...refusals.map(({ reason, remedy }) => html`<li><strong>Refused:</strong> ${reason} ${remedy}</li>`),
     ...all
       .filter(({ state }) => state === 'failed')
@@ -87,6 +88,14 @@ function concerns({ steps: all, differences, refusals, plans: shown }: UpgradeRe
       .map(({ result }) => html`<li><strong>Copies saved before the first change:</strong> ${result ?? ''}</li>`),
   ];
   return lines.length === 0 ? html`` : html`<section><h2>To be known</h2><ul>${lines}</ul></section>`;
+}
+
+function pointOfNoReturn(all: UpgradeReport['steps'], [plan, ...others]: readonly UpgradePlan[]): Markup[] {
+  const point = plan?.pointOfNoReturn;
+  if (!point || others.length > 0) return [];
+  const step = all.find((one) => one.way === 'forth' && one.step.id === point.step);
+  const passed = step?.startedAt === undefined ? 'still ahead' : `passed at ${at(step.startedAt)} UTC; an abort is refused since`;
+  return [html`<li><strong>Point of no return, step ${point.step}:</strong> ${passed}.</li>`];
 }
 
 function people({ audit }: UpgradeReport): Markup {
@@ -104,7 +113,7 @@ function members({ members: all, api, plans: shown }: UpgradeReport): Markup | u
     const times = away.map(({ from, until, seconds }) =>
       until === undefined || seconds === undefined
         ? html`<div>from ${at(from)}, <strong>not seen to serve again</strong></div>`
-        : html`<div>${secondsText(seconds)} <span class="dim">(${at(from)} to ${at(until)})</span></div>`,
+        : html`<div>${secondsText(seconds)} <span class="dim">(${at(from)} to ${at(until).slice(from.slice(0, 10) === until.slice(0, 10) ? 11 : 0)})</span></div>`,
     );
     const why = derivations.find((one) => one.member === member)?.derivation ?? '';
     return html`<tr><td>${member}</td><td>${seconds(expectedSeconds)}<div class="dim">${why}</div></td><td>${times}</td></tr>`;
@@ -139,7 +148,7 @@ ${fact('Probes', plan.probes)}
 ${fact("LXD's API away", `${secondsText(outage.api.seconds)}: ${outage.api.derivation}`)}
 ${fact('Point of no return', pointOfNoReturn ? `step ${pointOfNoReturn.step}: ${pointOfNoReturn.reason}` : 'none')}
 ${fact('Way back', plan.wayBack)}
-${fact('When it was planned', preflight.map(({ call, outcome }) => `${call.gate}: ${said(outcome)}`).join(' · '))}
+<tr><th>When it was planned</th><td>${preflight.map(({ call, outcome }) => html`<div><strong>${call.gate}</strong>: ${said(outcome)}</div>`)}</td></tr>
 </table>`;
 }
 
@@ -148,12 +157,12 @@ function steps(all: readonly UpgradeStepView[]): Markup | undefined {
   const rows = all.map((view) => {
     const { step, text, state, way, startedAt, endedAt, readings } = view;
     const took = startedAt === undefined || endedAt === undefined ? '' : between(startedAt, endedAt);
-    const looked = readings === undefined ? '' : `, looked ${readings} times`;
+    const looked = readings === undefined ? '' : `, looked ${counted(readings, 'time')}`;
     return html`<tr class="${state}"><td class="state">${state}</td><td><strong>${way === 'back' ? 'back: ' : ''}${step.id}</strong>
 <div>${text}</div><div class="dim">${step.reason}</div></td>
 <td class="time">${startedAt === undefined ? '' : at(startedAt)}<div class="dim">${took}${looked}</div></td><td>${evidence(view)}</td></tr>`;
   });
-  return html`<table><thead><tr><th>state</th><th>step</th><th>begun (UTC), took</th><th>evidence</th></tr></thead><tbody>${rows}</tbody></table>`;
+  return html`<table class="steps"><thead><tr><th>state</th><th>step</th><th>begun (UTC), took</th><th>evidence</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
 function evidence({ outcome, error, result }: UpgradeStepView): Markup {

@@ -18,6 +18,11 @@ thead th { background: #f3f5f8; white-space: nowrap; }
 .dim { color: #646c7a; font-size: .92em; }
 .time { white-space: nowrap; }
 .state { font-weight: 600; white-space: nowrap; }
+.steps th:nth-child(1) { width: 6.5rem; }
+.steps th:nth-child(2) { width: 44%; }
+.steps th:nth-child(3) { width: 10rem; }
+tr.running td { background: #fdf6e3; }
+tr.failed td { background: #fdecec; }
 tr.failed .state { color: #c02b2b; }
 tr.skipped .state { color: #9a6200; }
 tr.done .state { color: #1e8e4e; }
