@@ -41,7 +41,7 @@ export async function ensureClusterObjects(
   const wanted = sha256(hashFiles(manifests), hashFiles([tls.certFile]));
   const marker = await admin.get<{ data?: { hash?: string } }>(MARKER);
   if (marker?.data?.hash !== wanted) {
-    await apply(tools, adminKubeconfig, manifests);
+    await applyManifests(tools, adminKubeconfig, manifests);
     await putTls(admin, NAMESPACE, 'webspaces-default-tls', tls);
     await putTls(admin, CERT_MANAGER_NAMESPACE, 'lab-ca', ca.itself());
     const data = { hash: wanted };
@@ -63,7 +63,8 @@ function manifestFiles(tools: Tools): string[] {
   ];
 }
 
-async function apply(tools: Tools, kubeconfig: string, files: readonly string[]): Promise<void> {
+/** Definitions and namespaces first, then the rest. */
+export async function applyManifests(tools: Tools, kubeconfig: string, files: readonly string[]): Promise<void> {
   const options = ['--kubeconfig', kubeconfig, 'apply', '--server-side', '--force-conflicts', '--field-manager=lab'];
   const cache = join(kubeconfig, '..', 'cache');
   mkdirSync(cache, { recursive: true });
@@ -75,6 +76,7 @@ async function apply(tools: Tools, kubeconfig: string, files: readonly string[])
   const definitions = files.filter((file) => /crds|namespace\.yaml/.test(file));
   await kubectl(definitions);
   const rest = files.filter((file) => !definitions.includes(file));
+  if (rest.length === 0) return;
   await waitFor('kinds of the new definitions', async () => (await kubectl(rest)) !== undefined, { timeoutMs: 20_000, intervalMs: 200 });
 }
 

@@ -26,6 +26,8 @@ export interface Ports {
   readonly github: number;
   readonly githubStorage: number;
   readonly octolxd: number;
+  /** Whether the simulator of Longhorn is well. */
+  readonly longhorn: number;
   /** In the router's network namespace. */
   readonly gatewayPorts: number;
 }
@@ -163,6 +165,7 @@ function portsAt(base: number): Ports {
     github: base + 340,
     githubStorage: base + 341,
     octolxd: base + 350,
+    longhorn: base + 360,
   };
 }
 

@@ -130,7 +130,18 @@ export interface Definitions {
   readonly module: string;
   readonly version: string;
   readonly files: readonly string[];
+  /** Files that are templates: what of them is no YAML. */
+  readonly without?: RegExp;
 }
+
+/** For the lab with a cluster only, so not among {@link DEFINITIONS}. */
+export const LONGHORN_DEFINITIONS: Definitions = {
+  name: 'longhorn-crds',
+  module: 'github.com/longhorn/longhorn-manager',
+  version: 'v1.10.0',
+  files: ['k8s/crds.yaml'],
+  without: /\{\{.*?\}\}/g,
+};
 
 export const DEFINITIONS = {
   /** One patch version behind what is run. */

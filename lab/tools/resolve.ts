@@ -89,15 +89,17 @@ async function fromCache(entry: ToolEntry, { env = process.env, installMissing =
 }
 
 /** One file with all definitions of a module. */
-async function definitions(
-  { name, module, version, files }: Definitions,
-  { env = process.env, installMissing = true, onInstall }: ResolveOptions,
+export async function definitions(
+  { name, module, version, files, without }: Definitions,
+  { env = process.env, installMissing = true, onInstall }: ResolveOptions = {},
 ): Promise<string> {
   const folder = join(cacheFolder(env), `${name}-${version}`);
   if (!existsSync(folder) && installMissing) {
     onInstall?.(`${name} ${version}: downloading the Go module ${module}`);
     const sources = await goModuleFolder(module, version);
-    const texts = files.map((file) => readFileSync(join(sources, file), 'utf8'));
+    const texts = files
+      .map((file) => readFileSync(join(sources, file), 'utf8'))
+      .map((text) => (without ? text.replace(without, '') : text));
     await installAtomically(folder, async (temporary) => writeFileSync(join(temporary, 'crds.yaml'), texts.join('\n---\n')));
   }
   return join(folder, 'crds.yaml');

@@ -38,12 +38,14 @@ const NEVER = new AbortController().signal;
 export class KubernetesClient {
   readonly namespace: string;
   readonly #timeoutMs: number;
+  readonly #fieldManager: string;
   readonly #credentials: Credentials;
   readonly #agent: Agent;
 
   constructor(options: KubernetesOptions, shared?: { readonly credentials: Credentials; readonly agent: Agent }) {
     this.namespace = options.namespace;
     this.#timeoutMs = options.timeoutMs ?? 10_000;
+    this.#fieldManager = options.fieldManager ?? FIELD_MANAGER;
     this.#credentials = shared?.credentials ?? loadCredentials(options.kubeconfig);
     this.#agent =
       shared?.agent ?? new Agent({ connect: { ...this.#credentials.tls, timeout: 5_000 }, connections: 16, keepAliveTimeout: 30_000 });
@@ -51,7 +53,8 @@ export class KubernetesClient {
 
   /** The same server and connections, for another namespace; closed with this one. */
   in(namespace: string): KubernetesClient {
-    return new KubernetesClient({ namespace, timeoutMs: this.#timeoutMs }, { credentials: this.#credentials, agent: this.#agent });
+    const options = { namespace, timeoutMs: this.#timeoutMs, fieldManager: this.#fieldManager };
+    return new KubernetesClient(options, { credentials: this.#credentials, agent: this.#agent });
   }
 
   get(kind: KindName, name: string, options: CallOptions = {}): Promise<StoredObject> {
@@ -96,7 +99,7 @@ export class KubernetesClient {
   /** @throws CONFLICT when an object of that name exists: whoever creates the name owns what it stands for. */
   create(kind: KindName, object: NewObject, options: CallOptions = {}): Promise<StoredObject> {
     const body = this.#complete(kind, object);
-    return this.#call<StoredObject>('POST', `${this.#path(kind)}?fieldManager=${FIELD_MANAGER}`, {
+    return this.#call<StoredObject>('POST', `${this.#path(kind)}?fieldManager=${this.#fieldManager}`, {
       ...options,
       body,
       about: `${KINDS[kind].kind} ${object.metadata.name}`,
@@ -105,7 +108,7 @@ export class KubernetesClient {
 
   /** Writes the whole object back; its `resourceVersion` is the precondition (STALE). */
   replace(kind: KindName, object: StoredObject, options: CallOptions = {}): Promise<StoredObject> {
-    return this.#call<StoredObject>('PUT', `${this.#path(kind, object.metadata.name)}?fieldManager=${FIELD_MANAGER}`, {
+    return this.#call<StoredObject>('PUT', `${this.#path(kind, object.metadata.name)}?fieldManager=${this.#fieldManager}`, {
       ...options,
       body: object,
       about: `${KINDS[kind].kind} ${object.metadata.name}`,
@@ -118,7 +121,7 @@ export class KubernetesClient {
    */
   apply(kind: KindName, object: NewObject, options: CallOptions & { readonly subresource?: 'status' } = {}): Promise<StoredObject> {
     const { subresource, ...rest } = options;
-    const path = `${this.#path(kind, object.metadata.name)}${subresource ? `/${subresource}` : ''}?fieldManager=${FIELD_MANAGER}&force=true`;
+    const path = `${this.#path(kind, object.metadata.name)}${subresource ? `/${subresource}` : ''}?fieldManager=${this.#fieldManager}&force=true`;
     return this.#call<StoredObject>('PATCH', path, {
       ...rest,
       body: this.#complete(kind, object),

@@ -15,6 +15,8 @@ export interface KubernetesOptions {
   readonly namespace: string;
   /** Deadline of one request, 10 s unless told. No request of ours waits on the server's side. */
   readonly timeoutMs?: number;
+  /** Whose the written fields are; the platform's unless told. */
+  readonly fieldManager?: string;
 }
 
 export interface WatchChange {
