@@ -23,7 +23,7 @@ export interface LonghornPlace {
   readonly claimsNamespace: string;
 }
 
-/** The simulator of Longhorn. Its definitions must be there ({@link ensureLonghornDefinitions}). */
+/** The simulator of Longhorn. Its definitions must be there ({@link ensureLonghorn}). */
 export function longhornProcess(profile: Profile, { kubeconfig, claimsNamespace }: LonghornPlace): LabProcess {
   const root = projectRoot();
   const folder = join(root, 'dist', 'lab', 'longhorn');
@@ -42,7 +42,7 @@ export function longhornProcess(profile: Profile, { kubeconfig, claimsNamespace 
 }
 
 /** Longhorn's real definitions and its namespace; nothing is done when they are there as they should be. */
-export async function ensureLonghornDefinitions(tools: Tools, kubeconfig: string, options: ResolveOptions = {}): Promise<void> {
+async function ensureDefinitions(tools: Tools, kubeconfig: string, options: ResolveOptions = {}): Promise<void> {
   const files = [join(projectRoot(), 'lab', 'longhorn', 'namespace.yaml'), await definitions(LONGHORN_DEFINITIONS, options)];
   const hash = hashFiles(files);
   const admin = KubeClient.fromKubeconfig(kubeconfig);
@@ -57,6 +57,6 @@ export async function ensureLonghornDefinitions(tools: Tools, kubeconfig: string
 
 /** Definitions and simulator, for the lab with a cluster. */
 export async function ensureLonghorn(profile: Profile, tools: Tools, place: LonghornPlace): Promise<string> {
-  await ensureLonghornDefinitions(tools, place.kubeconfig);
+  await ensureDefinitions(tools, place.kubeconfig);
   return longhornProcess(profile, place).ensure();
 }

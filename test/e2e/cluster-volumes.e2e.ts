@@ -35,8 +35,8 @@ function ourGate(volumes: readonly ObservedVolume[], members: readonly string[],
   return readGate({ gate: 'volumes-settled', members }, cluster, full);
 }
 
-/** Reads the volumes until our gate says what is looked for; gives what both gates say of that one observation. */
-function outcome(members: readonly string[], fits: (outcome: GateOutcome) => boolean, aim: Partial<GateAim> = {}) {
+/** Reads the volumes until the gates say what is looked for; gives what both say of that one observation. */
+function outcome(members: readonly string[], fits: (ours: GateOutcome, naive: string) => boolean, aim: Partial<GateAim> = {}) {
   let last: GateOutcome | undefined;
   return waitFor(
     'the gate',
@@ -44,7 +44,8 @@ function outcome(members: readonly string[], fits: (outcome: GateOutcome) => boo
       const volumes = await lab.volumes();
       const ours = ourGate(volumes, members, aim);
       last = ours;
-      return fits(ours) && { ours, naive: naiveGate(volumes), volumes };
+      const naive = naiveGate(volumes);
+      return fits(ours, naive) && { ours, naive, volumes };
     },
     WITHIN,
   ).catch((cause: unknown) => {

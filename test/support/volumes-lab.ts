@@ -1,6 +1,6 @@
 import { type Lab, startLab } from '#lab/harness.js';
 import { FAULT_ANNOTATION, type Fault } from '#lab/longhorn/faults.js';
-import { ensureLonghornDefinitions, LONGHORN_NAMESPACE, longhornProcess } from '#lab/longhorn/part.js';
+import { ensureLonghorn, LONGHORN_NAMESPACE, longhornProcess } from '#lab/longhorn/part.js';
 import { SETTINGS_NAME } from '#lab/longhorn/settings.js';
 import type { LabProcess } from '#lab/process.js';
 import { waitFor } from '#lab/wait.js';
@@ -31,11 +31,10 @@ export class VolumesLab {
 
   static async open(): Promise<VolumesLab> {
     const lab = await startLab({ apps: 'none' });
-    await ensureLonghornDefinitions(lab.stack.tools, lab.kubeconfigAdmin);
+    await ensureLonghorn(lab.profile, lab.stack.tools, { kubeconfig: lab.kubeconfigAdmin, claimsNamespace: NAMESPACE });
     const volumes = new VolumesLab(lab);
-    await volumes.#write(...objects());
     await volumes.settings({ bytesPerSecond: GIB / 2, stepMs: 500 });
-    await volumes.longhorn.ensure();
+    await volumes.#write(...objects());
     await Promise.all(MEMBERS.map((pod, i) => volumes.place(pod, NODES[i] ?? 'node-a')));
     return volumes;
   }
