@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
 
 export interface Pod {
@@ -47,38 +46,21 @@ const UNITS: Readonly<Record<string, number>> = {
   T: 1e12,
 };
 
-/** The pods of the namespace that have not ended. Each is read once for each of its versions, since a list has no more than metadata. */
-export class Pods {
-  readonly #known = new Map<string, { readonly version: string; readonly pod: Pod }>();
-
-  constructor(private readonly kube: KubernetesClient) {}
-
-  async read(): Promise<Pod[]> {
-    const listed = await this.kube.list('pod');
-    const uids = new Set(listed.map(({ metadata }) => metadata.uid));
-    for (const uid of this.#known.keys()) if (!uids.has(uid)) this.#known.delete(uid);
-    const pods = await Promise.all(listed.map((object) => this.#pod(object)));
-    return pods.filter((pod) => pod !== undefined).filter(({ phase }) => phase !== 'Succeeded' && phase !== 'Failed');
-  }
-
-  async #pod({ metadata: { name, uid, resourceVersion } }: StoredObject): Promise<Pod | undefined> {
-    const known = this.#known.get(uid);
-    if (known?.version === resourceVersion) return known.pod;
-    const object = await this.kube.find('pod', name);
-    if (!object) return undefined;
+/** The pods of the namespace that have not ended. */
+export async function readPods(kube: KubernetesClient): Promise<Pod[]> {
+  const pods = (await kube.list('wholePod')).map((object): Pod => {
     const { spec, status } = podSchema.parse(object);
     const owner = object.metadata.ownerReferences?.find(({ controller }) => controller);
-    const pod: Pod = {
-      name,
+    return {
+      name: object.metadata.name,
       uid: object.metadata.uid,
       node: spec.nodeName,
       phase: status.phase,
       claims: spec.volumes.flatMap(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName ?? []),
       ...(owner ? { workload: { kind: owner.kind, name: owner.name } } : {}),
     };
-    this.#known.set(pod.uid, { version: object.metadata.resourceVersion, pod });
-    return pod;
-  }
+  });
+  return pods.filter(({ phase }) => phase !== 'Succeeded' && phase !== 'Failed');
 }
 
 /** The claims of the namespace that are bound. */

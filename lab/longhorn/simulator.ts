@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { KindName, NewObject, StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
 import { advanceAttachment } from './attachment.js';
-import { type Claim, type Node, type Pod, Pods, readClaims, readNodes } from './cluster.js';
+import { type Claim, type Node, type Pod, readClaims, readNodes, readPods } from './cluster.js';
 import { advanceCopies } from './copies.js';
 import { faultIn } from './faults.js';
 import { type ClaimOfVolume, type Rendered, render } from './render.js';
@@ -27,20 +27,18 @@ const PARTS = ['longhornReplica', 'longhornEngine'] as const;
 export class Simulator {
   readonly #longhorn: KubernetesClient;
   readonly #claims: KubernetesClient;
-  readonly #pods: Pods;
   /** What was written last, to write only what changes. */
   readonly #written = new Map<string, NewObject>();
 
   constructor(private readonly options: SimulatorOptions) {
     this.#longhorn = options.kube.in(options.namespace);
     this.#claims = options.kube.in(options.claimsNamespace);
-    this.#pods = new Pods(this.#claims);
   }
 
   /** One look at everything, and one step of each volume at most. */
   async step(nowMs: number): Promise<void> {
     const settings = parseSettings((await this.#longhorn.find('configMap', SETTINGS_NAME))?.['data']);
-    const [pods, claims, nodes] = await Promise.all([this.#pods.read(), readClaims(this.#claims), readNodes(this.#claims)]);
+    const [pods, claims, nodes] = await Promise.all([readPods(this.#claims), readClaims(this.#claims), readNodes(this.#claims)]);
     const [volumes, replicas, engines] = await Promise.all([
       this.#longhorn.list('longhornVolume'),
       this.#longhorn.list('longhornReplica'),

@@ -135,7 +135,7 @@ export class KubernetesClient {
    * are preconditions (STALE). Kinds of Kubernetes itself only.
    */
   merge(kind: KindName, name: string, patch: Readonly<Record<string, unknown>>, options: CallOptions = {}): Promise<StoredObject> {
-    return this.#call<StoredObject>('PATCH', `${this.#path(kind, name)}?fieldManager=${FIELD_MANAGER}`, {
+    return this.#call<StoredObject>('PATCH', `${this.#path(kind, name)}?fieldManager=${this.#fieldManager}`, {
       ...options,
       body: patch,
       contentType: 'application/strategic-merge-patch+json',
