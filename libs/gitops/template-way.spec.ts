@@ -300,7 +300,7 @@ describe('a crash at any point', () => {
   ]);
   test.each(points)(
     'after %i calls, with the next one %sd: run again it is one branch, one commit, one pull request',
-    async (after, kind) => {
+    async (after, _how, kind) => {
       double.faults.add({ kind }, { after, times: 1 });
       await expect(way().apply(STEP)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
       const proposal: Proposal = await way().apply(STEP);
