@@ -8,7 +8,10 @@ import { clusterLockSteps } from '#activities/upgrade/cluster-lock.js';
 import { copiesSteps } from '#activities/upgrade/copies.js';
 import { deletePodsSteps } from '#activities/upgrade/delete-pods.js';
 import { Clusters, type UpgradeDeps } from '#activities/upgrade/deps.js';
+import { evacuateSteps } from '#activities/upgrade/evacuate.js';
 import { observe } from '#activities/upgrade/observe.js';
+import { planSteps } from '#activities/upgrade/plan.js';
+import { prepareSteps } from '#activities/upgrade/prepare.js';
 import { probeTargetSteps } from '#activities/upgrade/probe-target.js';
 import { templateSteps } from '#activities/upgrade/template.js';
 import { watchSteps } from '#activities/upgrade/watch-gate.js';
@@ -204,6 +207,47 @@ describe('copies', () => {
     for (const name of [...NAMES, 'web-lxd-1']) expect(restored).toContain(name);
     await cluster.kubectl(['delete', 'pod', RESTORED, '--grace-period=1']);
   }, 150_000);
+});
+
+describe('a plan', () => {
+  it('is the same while the cluster is, and says what has changed', async () => {
+    const { desired: wanted } = await prepareSteps(deps).prepareUpgrade(call, acting, input(IMAGES.lxdNext));
+    const target = {
+      versions: VERSIONS,
+      serverVersion: '5.0.2',
+      digest: 'sha256:x',
+      architectures: ['x86_64'],
+      alignment: 'upwards',
+    } as const;
+    const desired = { ...wanted, target };
+    const steps = planSteps(deps);
+    const { planned, table } = await steps.planUpgrade(call, acting, 'c1', desired);
+    expect(table.map(({ member }) => member)).toEqual(NAMES);
+    const plan = planned.is === 'plans' ? planned.plans[0] : undefined;
+    if (!plan) throw new Error(JSON.stringify(planned));
+    expect(plan).toMatchObject({ kind: 'rolling', target: { build: { image: IMAGES.lxdNext } } });
+    expect(await steps.confirmPlan(call, acting, plan, desired)).toEqual({ is: 'same' });
+    await cluster.applyStatefulSet({ updateStrategy: 'RollingUpdate' });
+    try {
+      const changed = await steps.confirmPlan(call, acting, plan, desired);
+      expect(changed).toMatchObject({ is: 'changed', differences: [expect.stringContaining('update strategy')] });
+    } finally {
+      await cluster.applyStatefulSet({ updateStrategy: 'OnDelete' });
+    }
+    expect(await steps.planWayBack(call, acting, plan, desired)).toMatchObject({ is: 'open' });
+  }, 60_000);
+});
+
+describe('instances of a member', () => {
+  it('are moved away and back, whoever asks how often', async () => {
+    const steps = evacuateSteps(deps);
+    const stateOf = async () => (await look()).members.find(({ name }) => name === 'lxd-1');
+    await steps.evacuateMember(call, acting, PLAN, 'lxd-1');
+    await steps.evacuateMember(call, acting, PLAN, 'lxd-1');
+    expect(await stateOf()).toMatchObject({ status: 'Evacuated', answers: 'serving', instancesRunning: 0 });
+    await steps.restoreMember(call, acting, PLAN, 'lxd-1');
+    expect(await stateOf()).toMatchObject({ status: 'Online', instancesRunning: 1 });
+  }, 120_000);
 });
 
 describe('members that are replaced', () => {
