@@ -73,7 +73,7 @@ export function githubProcess(profile: Profile): LabProcess {
     name: 'github',
     spec: () => ({
       command: process.execPath,
-      args: [script, paths.github, String(ports.github), String(ports.githubStorage)],
+      args: [script, paths.github, String(ports.github), String(ports.githubStorage), join(paths.state, 'github.token')],
       cwd: root,
       inputs: codeHash(root) + readFileSync(script, 'utf8'),
     }),

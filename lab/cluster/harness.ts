@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { FluxPart } from '../flux/part.js';
 import { type Lab, type LabOptions, startLab } from '../harness.js';
 import { type HttpAnswer, http } from '../http.js';
 import { KubeClient } from '../kube-client.js';
@@ -43,10 +44,13 @@ function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], u
 export class ClusterLab {
   readonly kube: ClusterKube;
   readonly lxd: LxdCluster;
+  /** Plays Flux, once it is started: `flux.ensure()`. */
+  readonly flux: FluxPart;
 
   constructor(readonly lab: Lab) {
     this.kube = new ClusterKube(KubeClient.fromKubeconfig(lab.kubeconfigAdmin));
     this.lxd = new LxdCluster(lab.profile, this.kube);
+    this.flux = new FluxPart(lab.profile, lab.kubeconfigAdmin);
   }
 
   /** The worker may change the cluster, and has it in its configuration. */

@@ -26,7 +26,11 @@ export interface Pod {
 }
 
 export interface StatefulSetObject {
-  readonly spec: { readonly replicas: number; readonly podManagementPolicy: string };
+  readonly spec: {
+    readonly replicas: number;
+    readonly podManagementPolicy: string;
+    readonly updateStrategy: { readonly type: 'RollingUpdate' | 'OnDelete' };
+  };
   readonly status: {
     readonly readyReplicas?: number;
     readonly updatedReplicas?: number;
