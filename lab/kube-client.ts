@@ -35,7 +35,10 @@ export class KubeClient {
   /** The answer's status and parsed body; no status is an error here. */
   request<T>(method: string, path: string, body?: unknown, contentType = 'application/json'): Promise<{ status: number; body: T }> {
     const { token, ...tls } = this.credentials;
-    const headers = { 'content-type': contentType, ...(token ? { authorization: `Bearer ${token}` } : {}) };
+    const sentText = body === undefined ? undefined : JSON.stringify(body);
+    // Without its length a DELETE's body would be left unread.
+    const length = sentText === undefined ? {} : { 'content-length': Buffer.byteLength(sentText) };
+    const headers = { 'content-type': contentType, ...length, ...(token ? { authorization: `Bearer ${token}` } : {}) };
     return new Promise((resolve, reject) => {
       const sent = request(new URL(path, this.url), { method, headers, ...tls, agent: false, timeout: 10_000 }, (answer) => {
         let text = '';
@@ -47,7 +50,7 @@ export class KubeClient {
       });
       sent.on('timeout', () => sent.destroy(new Error(`Kubernetes: no answer to ${method} ${path}`)));
       sent.on('error', reject);
-      sent.end(body === undefined ? undefined : JSON.stringify(body));
+      sent.end(sentText);
     });
   }
 

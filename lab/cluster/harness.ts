@@ -22,7 +22,7 @@ export interface ClusterLabOptions extends StatefulSetOptions, Pick<LabOptions, 
 
 /**
  * Brings up, or joins, a lab with real nodes and a cluster of LXD in pods. Safe to call again: what is there stays, and the StatefulSet
- * becomes what is asked for; a cluster of another size is made anew.
+ * becomes what is asked for; a cluster of another size, or one whose members do not all answer, is made anew.
  */
 export async function startClusterLab(options: ClusterLabOptions = {}): Promise<ClusterLab> {
   const { nodes, apps, temporalInMemory, profile, settings = {}, progress = silent, ...statefulSet } = options;
@@ -65,11 +65,11 @@ export class ClusterLab {
     return this.lxd.memberNames;
   }
 
-  async ensure(options: StatefulSetOptions): Promise<'kept' | 'formed' | 'formed anew'> {
+  async ensure(options: StatefulSetOptions): Promise<'kept' | 'formed'> {
     const present = (await this.kube.statefulSet())?.spec.replicas;
-    if (present === undefined || present === options.members) return this.lxd.ensure(options);
+    if (present !== undefined && present === options.members && (await this.lxd.answersOf(present))) return this.lxd.ensure(options);
     await this.lxd.recreate(options);
-    return 'formed anew';
+    return 'formed';
   }
 
   /** Becomes what is given; the rest stays as it was applied last. Does not wait for pods. */

@@ -1,5 +1,5 @@
-import { readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { buildImage, importImage } from '../image.js';
 import { LxdClient } from '../lxd-client.js';
 import type { Profile } from '../profile.js';
@@ -80,7 +80,7 @@ export class LxdCluster {
 
   /** A new cluster in place of the old one: no instance, image or member of it is left. */
   async recreate(options: StatefulSetOptions = {}): Promise<void> {
-    const before = this.memberNames;
+    const before = this.volumesThere();
     await this.kube.deleteStatefulSet('Background');
     for (const { metadata } of await this.kube.pods()) await this.kube.deletePod(metadata.name, { graceSeconds: 1 });
     await waitFor('the end of the pods', async () => (await this.kube.pods()).length === 0, { timeoutMs: 60_000, intervalMs: 100 });
@@ -102,6 +102,12 @@ export class LxdCluster {
     return cluster.enabled ? this.client(by).request<Member[]>('GET', '/1.0/cluster/members?recursion=1', { timeoutMs: 5_000 }) : [];
   }
 
+  /** Whether as many members as that serve, after a moment's patience. */
+  async answersOf(members: number): Promise<boolean> {
+    const answers = memberNames(members).map((member) => this.answers(member, 5_000));
+    return (await Promise.allSettled(answers)).every(({ status }) => status === 'fulfilled');
+  }
+
   /** A container on that member which serves HTTP on the port of the member's pod. */
   async launchWeb(
     member: string,
@@ -115,6 +121,12 @@ export class LxdCluster {
     await lxd.request('POST', `/1.0/instances?target=${member}`, { body });
     await lxd.request('PUT', `/1.0/instances/${name}/state`, { body: { action: 'start', timeout: 30 } });
     return { name, member, port };
+  }
+
+  /** Members that have a volume, also those of a cluster of another size. */
+  private volumesThere(): string[] {
+    const folder = dirname(volumeOf(this.profile, 'any'));
+    return existsSync(folder) ? readdirSync(folder) : [];
   }
 
   private async answers(member: string, timeoutMs: number): Promise<void> {

@@ -2,6 +2,9 @@ import { existsSync } from 'node:fs';
 import { run, tryRun } from '../exec.js';
 import type { Profile } from '../profile.js';
 
+/** In each node; the network plug-in gives it its address. */
+export const POD_BRIDGE = 'cni0';
+
 /** Nodes are numbered from 1. */
 export function nodeAddress({ network }: Profile, number: number): string {
   return network.nodes.host.replace(/\.1$/, `.${10 + number}`);
@@ -47,6 +50,18 @@ export async function ensureNodeLink(profile: Profile, { number, sandboxInit, no
   await inside(['ip', 'link', 'set', 'eth0', 'up']);
   await inside(['ip', 'route', 'replace', 'default', 'via', host]);
   await inside(['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
+  if ((await tryRun('nsenter', ['-t', String(sandboxInit), '-n', 'ip', 'link', 'show', POD_BRIDGE])).exitCode !== 0) {
+    await inside(['ip', 'link', 'add', POD_BRIDGE, 'type', 'bridge']);
+  }
+  // A pod that is gone is refused after 0.4 s instead of 3 s.
+  const neighbours = [
+    'retrans_time_ms=200',
+    'mcast_solicit=2',
+    'ucast_solicit=1',
+    'delay_first_probe_time=0',
+    'base_reachable_time_ms=500',
+  ];
+  await inside(['sysctl', '-qw', ...neighbours.map((setting) => `net.ipv4.neigh.${POD_BRIDGE}.${setting}`)]);
   for (let other = 1; other <= nodes; other++) {
     if (other !== number) await inside(['ip', 'route', 'replace', podSubnetOf(profile, other), 'via', nodeAddress(profile, other)]);
   }

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Profile } from '../profile.js';
-import { nodeAddress, podSubnetOf } from './network.js';
+import { nodeAddress, POD_BRIDGE, podSubnetOf } from './network.js';
 
 export interface NodeFiles {
   readonly folder: string;
@@ -69,7 +69,7 @@ function cni(profile: Profile, number: number): object {
     ranges: [[{ subnet: podSubnetOf(profile, number) }]],
     routes: [{ dst: '0.0.0.0/0' }],
   };
-  const bridge = { type: 'bridge', bridge: 'cni0', isGateway: true, ipMasq: false, hairpinMode: true, ipam };
+  const bridge = { type: 'bridge', bridge: POD_BRIDGE, isGateway: true, ipMasq: false, hairpinMode: true, ipam };
   return { cniVersion: '0.4.0', name: 'lab', plugins: [bridge, { type: 'portmap', capabilities: { portMappings: true } }] };
 }
 

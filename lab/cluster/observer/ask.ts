@@ -15,47 +15,48 @@ export interface MemberAnswer {
   readonly role?: 'leader' | 'voter' | 'other';
 }
 
-const agents = new Map<string, Agent>();
-
 /**
  * Asks a member over the network, as any client does (`/1.0`), and as another member does whether it leads or votes (`HEAD /internal/database`:
- * 200 leads, 503 votes, 404 neither; LXD 5.0, lxd/cluster/gateway.go).
+ * 200 leads, 503 votes, 404 neither; LXD 5.0, lxd/cluster/gateway.go). Its own certificate is trusted by it even before it has its database.
+ * Each time by a new connection: an old one would not notice that a pod is gone.
  */
 export async function askMember(address: string, volume: string): Promise<MemberAnswer> {
-  const [public_, internal] = await Promise.all([ask(address, volume, 'GET', '/1.0'), ask(address, volume, 'HEAD', '/internal/database')]);
-  const state = public_ === 200 ? 'serving' : public_ === undefined && internal === undefined ? 'silent' : 'waiting';
-  const role = internal === undefined ? undefined : ({ 200: 'leader', 503: 'voter', 404: 'other' } as const)[internal];
-  return role === undefined ? { state } : { state, role };
+  const agent = agentFor(volume);
+  if (!agent) return { state: 'silent' };
+  try {
+    const api = await ask(agent, address, 'GET', '/1.0');
+    const database = await ask(agent, address, 'HEAD', '/internal/database');
+    const state = api === 200 ? 'serving' : api === undefined && database === undefined ? 'silent' : 'waiting';
+    const role = ({ 200: 'leader', 503: 'voter', 404: 'other' } as const)[database ?? 0];
+    return role === undefined ? { state } : { state, role };
+  } finally {
+    agent.destroy();
+  }
 }
 
 /** The status of the answer; undefined when there is none. */
-function ask(address: string, volume: string, method: string, path: string): Promise<number | undefined> {
+function ask(agent: Agent, host: string, method: string, path: string): Promise<number | undefined> {
   return new Promise((resolve) => {
-    try {
-      const headers = { 'X-Dqlite-Version': DQLITE_VERSION };
-      const where = { host: address, port: HTTPS_PORT, method, path, headers, timeout: PATIENCE_MS, agent: agentFor(volume) };
-      const sent = request({ ...where, rejectUnauthorized: false }, (answer) => {
-        answer.resume();
-        answer.on('end', () => resolve(answer.statusCode));
-        answer.on('error', () => resolve(undefined));
-      });
-      sent.on('timeout', () => sent.destroy());
-      sent.on('error', () => resolve(undefined));
-      sent.end();
-    } catch {
-      // Its volume is not there, so neither is the member.
-      resolve(undefined);
-    }
+    const headers = { 'X-Dqlite-Version': DQLITE_VERSION };
+    const sent = request({ host, port: HTTPS_PORT, method, path, headers, timeout: PATIENCE_MS, agent }, (answer) => {
+      answer.resume();
+      answer.on('end', () => resolve(answer.statusCode));
+      answer.on('error', () => resolve(undefined));
+    });
+    sent.on('timeout', () => sent.destroy());
+    sent.on('error', () => resolve(undefined));
+    sent.end();
   });
 }
 
-function agentFor(volume: string): Agent {
-  const [cert, key] = ['cluster.crt', 'cluster.key'].map((name) => readFileSync(join(volume, name), 'utf8'));
-  const known = agents.get(volume + cert);
-  if (known) return known;
-  const agent = new Agent({ keepAlive: true, maxSockets: 4, ...(cert && key ? { cert, key } : {}) });
-  agents.set(volume + cert, agent);
-  return agent;
+function agentFor(volume: string): Agent | undefined {
+  try {
+    const [cert, key] = ['server.crt', 'server.key'].map((name) => readFileSync(join(volume, name), 'utf8')) as [string, string];
+    return new Agent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: false, cert, key });
+  } catch {
+    // A volume without a certificate has no member yet.
+    return undefined;
+  }
 }
 
 /** Whether a container serves its page. */

@@ -11,12 +11,12 @@ export interface ObserverTask {
   readonly kubeconfig: string;
   readonly namespace: string;
   readonly members: readonly string[];
-  /** Folder of the members' volumes: the certificate by which members ask each other is there. */
+  /** Folder of the members' volumes, where each has its certificate. */
   readonly volumes: string;
   readonly webs: readonly { readonly name: string; readonly member: string; readonly port: number }[];
 }
 
-const PAUSE_MS = 200;
+const PAUSE_MS = 250;
 const AT_LEAST_EVERY_MS = 1_000;
 
 const task = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as ObserverTask;

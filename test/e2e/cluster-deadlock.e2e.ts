@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { type ClusterLab, startClusterLab } from '#lab/cluster/harness.js';
+import { BUMP } from '#lab/cluster/manifests.js';
+import type { Observer } from '#lab/cluster/observer.js';
+import { waitFor } from '#lab/wait.js';
+import { report } from '../support/lab-session.js';
+
+/** How long a rollout that is blocked is watched without any progress. An unhindered one of three members takes less. */
+const BLOCKED_MS = 20_000;
+const HEALED_MS = 90_000;
+
+let cluster: ClusterLab;
+let observer: Observer | undefined;
+let bump = 0;
+
+beforeAll(async () => {
+  cluster = await startClusterLab({ profile: 'test', members: 3, probes: 'exec', updateStrategy: 'RollingUpdate' });
+}, 300_000);
+afterAll(async () => {
+  await observer?.stop();
+}, 30_000);
+
+/** The pods that run the wanted version, and whether their LXD says that it is ready. */
+async function updated(): Promise<readonly { readonly name: string; readonly ready: boolean }[]> {
+  const pods = (await cluster.pods()).filter(({ metadata, spec }) => {
+    const value = spec.containers[0]?.env?.find(({ name }) => name === BUMP)?.value;
+    return metadata.deletionTimestamp === undefined && value === String(bump);
+  });
+  return Promise.all(pods.map(async ({ metadata: { name } }) => ({ name, ready: await isReady(name) })));
+}
+
+/** What LXD itself says; probes or no probes. */
+async function isReady(member: string): Promise<boolean> {
+  return cluster.lxd
+    .client(member)
+    .exists('/1.0')
+    .catch(() => false);
+}
+
+async function startRollout(): Promise<void> {
+  bump += 1;
+  await cluster.applyStatefulSet({ environment: { [BUMP]: String(bump) } });
+  const stuck = async () => (await updated()).length === 1;
+  await waitFor('the first member of the new version', stuck, { timeoutMs: 60_000, intervalMs: 200 });
+}
+
+/** Only the last member is of the new version, and for all that time it waits for the others. */
+async function expectBlocked(): Promise<void> {
+  const until = Date.now() + BLOCKED_MS;
+  await waitFor(
+    'the time of watching',
+    async () => {
+      expect(await updated()).toEqual([{ name: 'lxd-2', ready: false }]);
+      return Date.now() >= until;
+    },
+    { timeoutMs: BLOCKED_MS + 10_000, intervalMs: 500 },
+  );
+}
+
+async function expectHealed(): Promise<number> {
+  const begin = Date.now();
+  const all = async () => {
+    const now = await updated();
+    return now.length === 3 && now.every(({ ready }) => ready);
+  };
+  await waitFor('all members of the new version', all, { timeoutMs: HEALED_MS, intervalMs: 200 });
+  await cluster.agreed(HEALED_MS);
+  return Date.now() - begin;
+}
+
+describe.each(['OrderedReady', 'Parallel'] as const)('a rollout of a new version that waits for each pod, under %s', (policy) => {
+  beforeAll(async () => {
+    await cluster.applyStatefulSet({ podManagementPolicy: policy, probes: 'exec' });
+    await cluster.agreed(HEALED_MS);
+  }, 180_000);
+
+  test('stops for good at the first member, which waits for the others', async () => {
+    observer = await cluster.observe();
+    await startRollout();
+    await expectBlocked();
+    const seen = await observer.stop();
+    expect(seen.samples).toBeGreaterThan(0);
+    expect(seen.maxDownAtOnce).toBe(1);
+    expect(seen.quorumLost).toBe(0);
+    expect(observer.samples().at(-1)?.members['lxd-2']).toBe('waiting');
+  }, 120_000);
+
+  if (policy === 'OrderedReady') {
+    test('is not healed by a template without probes: the pod that is not ready is never replaced', async () => {
+      await cluster.applyStatefulSet({ probes: 'none' });
+      await expectBlocked();
+    }, 60_000);
+
+    test('is healed by a person who deletes the blocked pod then', async () => {
+      await cluster.deletePod('lxd-2');
+      report('healed after', `${await expectHealed()} ms`);
+    }, 120_000);
+  } else {
+    test('is healed by a template without probes', async () => {
+      await cluster.applyStatefulSet({ probes: 'none' });
+      report('healed after', `${await expectHealed()} ms`);
+    }, 120_000);
+  }
+});
