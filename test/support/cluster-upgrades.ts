@@ -34,7 +34,7 @@ export class Upgrades {
   async view(id: string): Promise<UpgradeView | undefined> {
     try {
       const { status, json } = await this.#cluster.lab.api('admin', 'GET', `${this.#path}/${id}`);
-      return status === 200 ? json<UpgradeView>() : undefined;
+      return status === 200 ? json<{ upgrade?: UpgradeView }>().upgrade : undefined;
     } catch (error) {
       if (isPlatformError(error)) throw error;
       return undefined;
