@@ -14,6 +14,7 @@ import { markReplacing } from './replacing.js';
 
 const POLL_MS = 500;
 const SHOWN_SECONDS = 60;
+const QUORUM_SECONDS = 20;
 /** Over the grace period of the pod, for a kubelet that is slow. */
 const GRACE_SECONDS = 120;
 
@@ -64,12 +65,19 @@ async function revisionOf({ kube, config }: Cluster, { build }: PodDeletion, cal
   }
 }
 
+/** Looks more than once before it refuses: on a busy machine a member may be late with one answer. */
 async function assertQuorum(deps: UpgradeDeps, call: Call, acting: Acting, cluster: string, { members }: PodDeletion): Promise<void> {
-  const { observed } = await observe(deps, { cluster, operationId: acting.operationId, signal: call.signal });
-  const left = quorumOf(observed.members, members);
-  const counts = observed.members.some(({ name, database }) => members.includes(name) && database === 'voter');
-  if (!counts || left.online >= left.majority) return;
-  throw new PlatformError('CONFLICT', `Without ${listed(members)} quorum would be lost (${quorumText(left)}): no pod is deleted.`);
+  const deadline = Date.now() + QUORUM_SECONDS * 1000;
+  for (;;) {
+    const { observed } = await observe(deps, { cluster, operationId: acting.operationId, signal: call.signal });
+    const left = quorumOf(observed.members, members);
+    const counts = observed.members.some(({ name, database }) => members.includes(name) && database === 'voter');
+    if (!counts || left.online >= left.majority) return;
+    const reason = `Without ${listed(members)} quorum would be lost (${quorumText(left)})`;
+    if (Date.now() >= deadline) throw new PlatformError('CONFLICT', `${reason}: no pod is deleted.`);
+    call.waiting({ waitingFor: `${reason}: looked at once more`, deadline: new Date(deadline).toISOString() });
+    await pause(POLL_MS, undefined, { signal: call.signal });
+  }
 }
 
 /** Gone, or another pod of that name. */

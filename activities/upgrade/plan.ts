@@ -8,6 +8,7 @@ import { planWayBack, type WayBack } from '#libs/domain/upgrade/way-back.js';
 import type { Call } from '../shared/guard.js';
 import type { UpgradeDeps } from './deps.js';
 import { observe } from './observe.js';
+import { ensureStatefulSet } from './recreate.js';
 import { tableOf } from './table.js';
 
 export function planSteps(deps: UpgradeDeps) {
@@ -36,6 +37,8 @@ export function planSteps(deps: UpgradeDeps) {
     },
 
     async planWayBack(call: Call, acting: Acting, plan: UpgradePlan, desired: DesiredUpgrade): Promise<WayBack> {
+      await deps.locks.assertHeld(acting, call.me, call.signal);
+      await ensureStatefulSet(deps.clusters.get(plan.cluster), call.signal);
       return planWayBack(plan, await look(call, acting, plan.cluster, plan.before.build.image), desired);
     },
 

@@ -5,6 +5,7 @@ import { PlatformError } from '#libs/errors/platform-error.js';
 import type { TemplateWay } from '#libs/gitops/types.js';
 import type { Call } from '../shared/guard.js';
 import type { UpgradeDeps } from './deps.js';
+import { setStrategy } from './template.js';
 import { watchUntil } from './watch-gate.js';
 
 /** The template by pull request. */
@@ -21,6 +22,8 @@ export function proposalSteps({ clusters, locks }: UpgradeDeps) {
     async proposeTemplate(call: Call, acting: Acting, plan: UpgradePlan, change: TemplateChange, stepId: string): Promise<Proposal> {
       const way = wayOf(plan.cluster);
       await locks.assertHeld(acting, call.me, call.signal);
+      // Here and not by the pull request: whenever it is merged, no pod may be replaced by it.
+      await setStrategy(clusters.get(plan.cluster), { type: 'OnDelete' }, call.signal);
       const { build, probes } = change;
       return way.apply({ plan, stepId, operationId: acting.operationId, build, probes }, call.signal);
     },

@@ -76,6 +76,14 @@ async function createAgain({ kube, config }: Cluster, kept: StoredObject, policy
   }
 }
 
+/** Makes the StatefulSet again that somebody was cut off from making anew, as it was; nothing when there is one, or none was written down. */
+export async function ensureStatefulSet(cluster: Cluster, signal: AbortSignal): Promise<void> {
+  const { kube, config, remembered } = cluster;
+  if (await kube.find('statefulSet', config.statefulSet, { signal })) return;
+  const kept = await remembered.statefulSet(signal);
+  if (kept) await createAgain(cluster, kept, policyOf(kept), signal);
+}
+
 /** Without what the server gave it. */
 function manifestOf(kept: StoredObject, podManagementPolicy: Policy): NewObject {
   const { name, labels, annotations } = kept.metadata;

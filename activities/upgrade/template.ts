@@ -40,12 +40,15 @@ export function templateSteps({ clusters, locks }: UpgradeDeps) {
       { updateStrategy }: Extract<UpgradeAction, { do: 'set-update-strategy' }>,
     ): Promise<void> {
       await locks.assertHeld(acting, call.me, call.signal);
-      const { config, kube } = clusters.get(name);
-      const { metadata } = await kube.get('statefulSet', config.statefulSet, { signal: call.signal });
-      const spec = { updateStrategy: strategyFields(updateStrategy) };
-      await kube.merge('statefulSet', config.statefulSet, { metadata: { uid: metadata.uid }, spec }, { signal: call.signal });
+      await setStrategy(clusters.get(name), updateStrategy, call.signal);
     },
   };
+}
+
+export async function setStrategy({ config, kube }: Cluster, updateStrategy: UpdateStrategy, signal: AbortSignal): Promise<void> {
+  const { metadata } = await kube.get('statefulSet', config.statefulSet, { signal });
+  const spec = { updateStrategy: strategyFields(updateStrategy) };
+  await kube.merge('statefulSet', config.statefulSet, { metadata: { uid: metadata.uid }, spec }, { signal });
 }
 
 function isAsWanted({ config }: Cluster, object: StoredObject, { build, probes }: TemplateChange): boolean {

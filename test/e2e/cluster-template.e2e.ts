@@ -4,7 +4,7 @@ import { deletePodsSteps } from '#activities/upgrade/delete-pods.js';
 import { Clusters, type UpgradeDeps } from '#activities/upgrade/deps.js';
 import { observedPod, observedStatefulSet } from '#activities/upgrade/objects.js';
 import { prepareSteps } from '#activities/upgrade/prepare.js';
-import { recreateSteps } from '#activities/upgrade/recreate.js';
+import { ensureStatefulSet, recreateSteps } from '#activities/upgrade/recreate.js';
 import { templateSteps } from '#activities/upgrade/template.js';
 import { KubeClient } from '#lab/kube-client.js';
 import { waitFor } from '#lab/wait.js';
@@ -137,6 +137,8 @@ describe('a StatefulSet made anew', () => {
     await deps.clusters.get('c1').remembered.keepStatefulSet(await statefulSet(), call.signal);
     await kube.delete('statefulSet', 'lxd', {}, { dependents: 'Orphan' });
     await waitFor('it to be gone', async () => (await kube.find('statefulSet', 'lxd')) === undefined, { timeoutMs: 30_000 });
+    await ensureStatefulSet(deps.clusters.get('c1'), call.signal);
+    expect(await shown()).toMatchObject({ podManagementPolicy: 'Parallel', template });
     await recreate('OrderedReady');
     expect(await shown()).toMatchObject({ podManagementPolicy: 'OrderedReady', template });
     expect((await kube.get('wholePod', 'lxd-0')).metadata.uid).toBe(uid);
