@@ -12,7 +12,7 @@ import {
   type UpgradeView,
   type UpgradeWait,
 } from '../../libs/contracts/upgrades.js';
-import { actionText, type PlannedStep } from '../../libs/domain/upgrade/actions.js';
+import type { PlannedStep } from '../../libs/domain/upgrade/actions.js';
 import type { GateName } from '../../libs/domain/upgrade/gates.js';
 import type { Planned, UpgradePlan } from '../../libs/domain/upgrade/plan.js';
 import { reasonOf } from '../shared/failures.js';
@@ -113,7 +113,7 @@ export class UpgradeRecord {
   /** What is still planned is not needed any more; these are. */
   append(steps: readonly PlannedStep[], way: StepRecord['way']): StepRecord[] {
     for (const step of this.#steps) if (step.state === 'planned') step.state = 'not-needed';
-    const records = steps.map((step): StepRecord => ({ step, text: actionText(step.action), way, state: 'planned' }));
+    const records = steps.map((step): StepRecord => ({ step, text: step.text, way, state: 'planned' }));
     this.#steps.push(...records);
     this.#show();
     return records;

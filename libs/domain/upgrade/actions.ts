@@ -33,6 +33,8 @@ export interface PlannedStep {
   /** Stable within the plan: `07-delete-pods`. */
   readonly id: string;
   readonly action: UpgradeAction;
+  /** The action as a sentence without its end. */
+  readonly text: string;
   readonly reason: string;
   /** Whether the upgrade may stand still before this step. */
   readonly pause: 'allowed' | 'not-here';

@@ -1,4 +1,4 @@
-import type { AimName, PlannedStep, UpgradeAction } from './actions.js';
+import { type AimName, actionText, type PlannedStep, type UpgradeAction } from './actions.js';
 import { DEADLINES_SECONDS, MERGE_SECONDS } from './desired.js';
 import type { GateCall, GateName } from './gates.js';
 import type { PlannedMember } from './order.js';
@@ -6,7 +6,7 @@ import type { Draft } from './replacing.js';
 import { compareVersions } from './versions.js';
 import { counted } from './wording.js';
 
-export type StepDraft = Omit<PlannedStep, 'id' | 'pause'> & { readonly pause?: PlannedStep['pause'] };
+export type StepDraft = Omit<PlannedStep, 'id' | 'text' | 'pause'> & { readonly pause?: PlannedStep['pause'] };
 
 /** The Lease that members' probe endpoints read. */
 export function probeLeaseOf(statefulSet: string): string {
@@ -18,6 +18,7 @@ export function numbered(drafts: readonly StepDraft[]): PlannedStep[] {
   return drafts.map(({ pause = 'allowed', ...step }, index) => ({
     id: `${String(index + 1).padStart(width, '0')}-${step.action.do === 'wait-for-gate' ? step.action.gate : step.action.do}`,
     ...step,
+    text: actionText(step.action),
     pause,
   }));
 }
