@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { restoreWatches } from './cluster/machine.js';
 import { removeNodesNetwork } from './cluster/network.js';
 import { run, tryRun } from './exec.js';
 import { removeInternet } from './internet.js';
@@ -38,7 +39,12 @@ export async function removeLab(profile: Profile): Promise<Removal> {
   const cgroups = sandboxes.flatMap(cgroupsOf);
   await Promise.all(sandboxes.map((folder) => run('bash', [join(projectRoot(), 'lab', 'sandbox.sh'), 'clean', folder])));
   removed.push(...cgroups.filter((folder) => !existsSync(folder)).map((folder) => `cgroup ${folder}`));
-  removed.push(...(await removeInternet(profile)), ...(await removeNetwork(profile)), ...(await removeNodesNetwork(profile)));
+  removed.push(
+    ...(await removeInternet(profile)),
+    ...(await removeNetwork(profile)),
+    ...(await removeNodesNetwork(profile)),
+    ...restoreWatches(profile),
+  );
   const mounts = mountsBelow(profile.paths.state);
   if (existsSync(profile.paths.state) && mounts.length === 0) {
     rmSync(profile.paths.state, { recursive: true, force: true, maxRetries: 5 });

@@ -14,6 +14,7 @@ import { nodesRelayProcess } from '../relay.js';
 import type { NodeTools } from '../tools/resolve.js';
 import { waitFor } from '../wait.js';
 import { imageStore } from './image-store.js';
+import { allowWatches } from './machine.js';
 import { ensureNodesBridge } from './network.js';
 import { ClusterNode } from './node.js';
 
@@ -46,6 +47,7 @@ export class ClusterNodes {
   /** Beside the start of Kubernetes: whatever does not need it. */
   async prepare(progress: Progress): Promise<void> {
     mkdirSync(this.profile.paths.cluster, { recursive: true, mode: 0o711 });
+    allowWatches();
     const store = await progress.step('images of pods', () => imageStore(progress.note));
     await ensureNodesBridge(this.profile);
     await progress.step(`${this.nodes.length} nodes: sandboxes, network, containerd`, async () => {

@@ -14,7 +14,7 @@ let observer: Observer | undefined;
 let bump = 0;
 
 beforeAll(async () => {
-  cluster = await startClusterLab({ profile: 'test', members: 3, probes: 'exec', updateStrategy: 'RollingUpdate' });
+  cluster = await startClusterLab({ profile: 'test', apps: 'none', members: 3, probes: 'exec', updateStrategy: 'RollingUpdate' });
 }, 300_000);
 afterAll(async () => {
   await observer?.stop();
