@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import { LABELS, MANAGED_BY } from '#libs/contracts/webspaces-api.js';
+import { PlatformError } from '#libs/errors/platform-error.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
 
 const member = z.object({
@@ -33,7 +34,14 @@ export class Remembered {
 
   async members(signal?: AbortSignal): Promise<KnownMembers | undefined> {
     const text = await this.#read('members', signal);
-    return text === undefined ? undefined : members.parse(JSON.parse(text));
+    if (text === undefined) return undefined;
+    try {
+      return members.parse(JSON.parse(text));
+    } catch (cause) {
+      throw new PlatformError('PROTOCOL', `ConfigMap ${this.name} does not hold what was written there: remove its \`members\`.`, {
+        cause,
+      });
+    }
   }
 
   /** Writes only when it is something else than this process wrote last. */
