@@ -49,6 +49,7 @@ export type NodeProcessName =
   | 'kube-scheduler'
   | 'relay-nodes'
   | 'dns-nodes'
+  | 'longhorn'
   | `node-${number}`
   | `node-${number}-${'containerd' | 'kubelet' | 'kube-proxy'}`;
 export type ProcessName = (typeof PROCESS_NAMES)[number] | NodeProcessName;

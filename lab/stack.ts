@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { apiProcess, gatewayProcess, type Targets, workerProcess, writeAppFiles } from './apps.js';
 import { certManagerProcess } from './cert-manager.js';
+import { CLUSTER } from './cluster/manifests.js';
 import { ClusterNodes } from './cluster/nodes.js';
 import { ensureClusterObjects, kubeconfigOf } from './cluster-objects.js';
 import { ControlPlane } from './control-plane.js';
@@ -9,6 +10,7 @@ import { gatewayPortsProcess, writeGatewayPortsFiles } from './gateway-ports.js'
 import { buildImage, type Image, importImage } from './image.js';
 import { publishSampleImages } from './image-release.js';
 import { ensureInternet } from './internet.js';
+import { ensureLonghorn, type LonghornPlace, longhornProcess } from './longhorn/part.js';
 import { Lxd } from './lxd.js';
 import { ensureNetwork, refuseQuickly } from './network.js';
 import { githubProcess, octolxdProcess, writeOctolxdFiles } from './octolxd.js';
@@ -91,8 +93,12 @@ export class Stack {
       this.gatewayPorts,
       this.github,
       this.octolxd,
-      ...(this.nodes?.processes() ?? []),
+      ...(this.nodes ? [...this.nodes.processes(), longhornProcess(this.profile, this.longhornPlace())] : []),
     ];
+  }
+
+  private longhornPlace(): LonghornPlace {
+    return { kubeconfig: this.controlPlane.adminKubeconfig, claimsNamespace: CLUSTER.namespace };
   }
 
   targets(): Targets {
@@ -156,6 +162,7 @@ export class Stack {
     const prepared = nodes.prepare(progress);
     await allSettledOrFirstError([this.kubernetes(progress), prepared]);
     await nodes.join(progress, this.controlPlane.adminKubeconfig);
+    await progress.step('a simulator of Longhorn', () => ensureLonghorn(this.profile, this.tools, this.longhornPlace()));
   }
 
   private async kubernetes(progress: Progress): Promise<void> {

@@ -55,8 +55,8 @@ export class ClusterLab {
 
   /** The worker may change the cluster, and has it in its configuration. */
   async configure(settings: ClusterSettings): Promise<void> {
-    const role = join(projectRoot(), 'deploy', 'clusters', 'worker.yaml');
-    await this.lab.kubectl(['apply', '--server-side', '--force-conflicts', '-f', role]);
+    const roles = ['worker.yaml', 'longhorn.yaml'].flatMap((name) => ['-f', join(projectRoot(), 'deploy', 'clusters', name)]);
+    await this.lab.kubectl(['apply', '--server-side', '--force-conflicts', ...roles]);
     writeClusterSettings(this.lab.profile, settings);
     await this.lab.up();
   }

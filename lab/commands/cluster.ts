@@ -30,6 +30,7 @@ export async function cluster(args: readonly string[], startedAt: number): Promi
     probes,
     podManagementPolicy: values.parallel ? 'Parallel' : 'OrderedReady',
     apps: values['no-apps'] ? 'none' : 'all',
+    settings: { storage: { kind: 'longhorn' } },
     progress: progressOnTerminal(startedAt),
   });
   printSummary(lab, startedAt);

@@ -87,6 +87,7 @@ function nodePlace(profile: Profile, name: string): string {
   const places: Record<string, string> = {
     'kube-scheduler': `127.0.0.1:${ports.scheduler}`,
     'relay-nodes': `${network.nodes.host}:${ports.kubernetes} for nodes and pods`,
+    longhorn: 'a simulator on the real definitions, in longhorn-system',
     'dns-nodes': `${network.nodes.host}:53, names of services and their pods`,
   };
   return places[name] ?? '';

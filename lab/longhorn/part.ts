@@ -21,20 +21,40 @@ export interface LonghornPlace {
   readonly kubeconfig: string;
   /** Whose claims get volumes. */
   readonly claimsNamespace: string;
+  /** Where the objects are, `longhorn-system` unless given: two simulators share none. */
+  readonly namespace?: string;
+}
+
+/** Installs Longhorn's definitions and starts its simulator. */
+export async function ensureLonghorn(profile: Profile, tools: Tools, place: LonghornPlace): Promise<string> {
+  await ensureLonghornDefinitions(tools, place.kubeconfig);
+  return longhornProcess(profile, place).ensure();
+}
+
+/** A second simulator beside the lab's, for tests. */
+export function longhornBeside(profile: Profile, place: Required<LonghornPlace>): LabProcess {
+  return simulatorProcess(profile, place, { name: 'longhorn-beside', port: profile.ports.longhorn + 1 });
 }
 
 /** The simulator of Longhorn. Its definitions must be there ({@link ensureLonghorn}). */
-export function longhornProcess(profile: Profile, { kubeconfig, claimsNamespace }: LonghornPlace): LabProcess {
+export function longhornProcess(profile: Profile, place: LonghornPlace): LabProcess {
+  return simulatorProcess(profile, place, { name: 'longhorn', port: profile.ports.longhorn });
+}
+
+function simulatorProcess(
+  profile: Profile,
+  { kubeconfig, claimsNamespace, namespace = LONGHORN_NAMESPACE }: LonghornPlace,
+  { name, port }: { readonly name: string; readonly port: number },
+): LabProcess {
   const root = projectRoot();
   const folder = join(root, 'dist', 'lab', 'longhorn');
-  const port = profile.ports.longhorn;
   return new LabProcess(profile, {
-    name: 'longhorn',
+    name,
     spec: () => ({
       command: process.execPath,
-      args: ['--enable-source-maps', join(folder, 'main.js'), kubeconfig, LONGHORN_NAMESPACE, claimsNamespace, String(port)],
+      args: ['--enable-source-maps', join(folder, 'main.js'), kubeconfig, namespace, claimsNamespace, String(port)],
       cwd: root,
-      inputs: codeHash(root) + hashFiles(filesBelow(folder, (name) => name.endsWith('.js'))) + readFileSync(kubeconfig, 'utf8'),
+      inputs: codeHash(root) + hashFiles(filesBelow(folder, (file) => file.endsWith('.js'))) + readFileSync(kubeconfig, 'utf8'),
     }),
     healthy: async () => (await http(`http://127.0.0.1:${port}/health`, { timeoutMs: 2_000 })).status === 200,
     readyTimeoutMs: 30_000,
@@ -42,7 +62,7 @@ export function longhornProcess(profile: Profile, { kubeconfig, claimsNamespace 
 }
 
 /** Longhorn's real definitions and its namespace; nothing is done when they are there as they should be. */
-async function ensureDefinitions(tools: Tools, kubeconfig: string, options: ResolveOptions = {}): Promise<void> {
+export async function ensureLonghornDefinitions(tools: Tools, kubeconfig: string, options: ResolveOptions = {}): Promise<void> {
   const files = [join(projectRoot(), 'lab', 'longhorn', 'namespace.yaml'), await definitions(LONGHORN_DEFINITIONS, options)];
   const hash = hashFiles(files);
   const admin = KubeClient.fromKubeconfig(kubeconfig);
@@ -53,10 +73,4 @@ async function ensureDefinitions(tools: Tools, kubeconfig: string, options: Reso
   const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'lab-applied' }, data: { hash } };
   const { status } = await admin.request('PATCH', `${MARKER}?fieldManager=lab&force=true`, object, 'application/apply-patch+yaml');
   if (status >= 300) throw new Error(`Kubernetes answered ${status} to ${MARKER}`);
-}
-
-/** Definitions and simulator, for the lab with a cluster. */
-export async function ensureLonghorn(profile: Profile, tools: Tools, place: LonghornPlace): Promise<string> {
-  await ensureDefinitions(tools, place.kubeconfig);
-  return longhornProcess(profile, place).ensure();
 }

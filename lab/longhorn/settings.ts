@@ -13,6 +13,11 @@ const settingsSchema = z.object({
   stepMs: z.coerce.number().nonnegative().default(1_000),
   /** Of volumes that are made from now on. */
   numberOfReplicas: z.coerce.number().int().positive().default(2),
+  /** Nodes with disks, separated by commas; all when empty. */
+  nodes: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').filter(Boolean)),
   dataLocality: z.enum(['disabled', 'best-effort', 'strict-local']).default('best-effort'),
 });
 

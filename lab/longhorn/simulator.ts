@@ -38,7 +38,8 @@ export class Simulator {
   /** One look at everything, and one step of each volume at most. */
   async step(nowMs: number): Promise<void> {
     const settings = parseSettings((await this.#longhorn.find('configMap', SETTINGS_NAME))?.['data']);
-    const [pods, claims, nodes] = await Promise.all([readPods(this.#claims), readClaims(this.#claims), readNodes(this.#claims)]);
+    const [pods, claims, all] = await Promise.all([readPods(this.#claims), readClaims(this.#claims), readNodes(this.#claims)]);
+    const nodes = all.filter(({ name }) => settings.nodes.length === 0 || settings.nodes.includes(name));
     const [volumes, replicas, engines] = await Promise.all([
       this.#longhorn.list('longhornVolume'),
       this.#longhorn.list('longhornReplica'),

@@ -1,6 +1,6 @@
 import { type Lab, startLab } from '#lab/harness.js';
 import { FAULT_ANNOTATION, type Fault } from '#lab/longhorn/faults.js';
-import { ensureLonghorn, LONGHORN_NAMESPACE, longhornProcess } from '#lab/longhorn/part.js';
+import { ensureLonghornDefinitions, longhornBeside } from '#lab/longhorn/part.js';
 import { SETTINGS_NAME } from '#lab/longhorn/settings.js';
 import type { LabProcess } from '#lab/process.js';
 import { waitFor } from '#lab/wait.js';
@@ -11,6 +11,7 @@ import { RebuildProgress } from '#libs/longhorn/rebuild-progress.js';
 
 const NODES = ['node-a', 'node-b', 'node-c'] as const;
 const NAMESPACE = 'lxd-volumes';
+const LONGHORN_NAMESPACE = 'longhorn-volumes';
 export const MEMBERS = ['lxd-0', 'lxd-1', 'lxd-2'] as const;
 const GIB = 1024 ** 3;
 const WITHIN = { timeoutMs: 60_000, intervalMs: 100 };
@@ -25,16 +26,21 @@ export class VolumesLab {
   readonly #rebuilds = new RebuildProgress();
 
   private constructor(readonly lab: Lab) {
-    this.longhorn = longhornProcess(lab.profile, { kubeconfig: lab.kubeconfigAdmin, claimsNamespace: NAMESPACE });
+    this.longhorn = longhornBeside(lab.profile, {
+      kubeconfig: lab.kubeconfigAdmin,
+      claimsNamespace: NAMESPACE,
+      namespace: LONGHORN_NAMESPACE,
+    });
     this.#kube = new KubernetesClient({ kubeconfig: lab.kubeconfigAdmin, namespace: NAMESPACE });
   }
 
   static async open(): Promise<VolumesLab> {
     const lab = await startLab({ apps: 'none' });
-    await ensureLonghorn(lab.profile, lab.stack.tools, { kubeconfig: lab.kubeconfigAdmin, claimsNamespace: NAMESPACE });
+    await ensureLonghornDefinitions(lab.stack.tools, lab.kubeconfigAdmin);
     const volumes = new VolumesLab(lab);
-    await volumes.settings({ bytesPerSecond: GIB / 2, stepMs: 500 });
     await volumes.#write(...objects());
+    await volumes.settings({ bytesPerSecond: GIB / 2, stepMs: 500 });
+    await volumes.longhorn.ensure();
     await Promise.all(MEMBERS.map((pod, i) => volumes.place(pod, NODES[i] ?? 'node-a')));
     return volumes;
   }
@@ -45,13 +51,13 @@ export class VolumesLab {
     await lab.kubectl(['delete', 'namespace', NAMESPACE, '--timeout=60s']);
     await lab.kubectl(['delete', 'pv,node', '-l', 'test=volumes', '--timeout=60s']);
     await this.longhorn.stop();
-    const kinds = ['volumes', 'engines', 'replicas', 'nodes'].map((kind) => `${kind}.longhorn.io`).join();
-    await lab.kubectl(['-n', LONGHORN_NAMESPACE, 'delete', kinds, '--all']);
+    await lab.kubectl(['delete', 'namespace', LONGHORN_NAMESPACE, '--timeout=60s']);
   }
 
   /** How fast the simulator goes. */
   settings(data: { readonly bytesPerSecond: number; readonly stepMs: number }): Promise<void> {
-    const texts = Object.fromEntries(Object.entries(data).map(([key, value]) => [key, String(value)]));
+    // The lab may have real nodes, too.
+    const texts = { ...Object.fromEntries(Object.entries(data).map(([key, value]) => [key, String(value)])), nodes: NODES.join() };
     const metadata = { name: SETTINGS_NAME, namespace: LONGHORN_NAMESPACE };
     return this.#write({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: texts });
   }
@@ -121,8 +127,9 @@ function objects(): object[] {
   const claim = { accessModes: ['ReadWriteOnce'], storageClassName: 'test-volumes', resources: { requests: { storage: '1Gi' } } };
   const template = {
     metadata: { labels: { app: 'lxd' } },
-    // There is no kubelet that would end them.
+    // There is no kubelet that would end them, and no other scheduler shall take them.
     spec: {
+      schedulerName: 'test',
       terminationGracePeriodSeconds: 0,
       containers: [{ name: 'lxd', image: 'none', volumeMounts: [{ name: 'state', mountPath: '/state' }] }],
     },
@@ -140,5 +147,6 @@ function objects(): object[] {
       volumeClaimTemplates: [{ metadata: { name: 'state' }, spec: claim }],
     },
   };
-  return [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } }, ...nodes, ...persistent, statefulSet];
+  const namespaces = [NAMESPACE, LONGHORN_NAMESPACE].map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }));
+  return [...namespaces, ...nodes, ...persistent, statefulSet];
 }
