@@ -5,6 +5,7 @@ export { archiveWebspace } from './account/archive-webspace.js';
 export { importImage } from './image/import-image.js';
 export { watchImageSources } from './image/watch-image-sources.js';
 export { listClusters, lookAtCluster } from './upgrade/look-at-cluster.js';
+export { sweepClusters } from './upgrade/sweep-clusters.js';
 export { upgradeLxd8s } from './upgrade/upgrade-lxd8s.js';
 export { adoptWebspace, adoptWebspaces } from './webspace/adopt-webspaces.js';
 export { bootWebspace } from './webspace/boot-webspace.js';

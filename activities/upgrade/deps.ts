@@ -7,12 +7,14 @@ import type { TemplateWay } from '#libs/gitops/types.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
 import { RebuildProgress } from '#libs/longhorn/rebuild-progress.js';
 import type { Locks } from '../kubernetes/lock.js';
+import type { WorkflowRuns } from '../shared/workflow-runs.js';
 import { MemberLxd } from './member-lxd.js';
 import { Remembered } from './remembered.js';
 
 /** What the activities of upgrades work with; assembled once in apps/worker. */
 export interface UpgradeDeps {
   readonly locks: Locks;
+  readonly runs: Pick<WorkflowRuns, 'describe'>;
   readonly clusters: Clusters;
   /** Folder for copies from before an upgrade. */
   readonly copiesFolder: string;
@@ -36,6 +38,10 @@ export class Clusters {
 
   constructor(configs: readonly ClusterConfig[], kube: KubernetesClient) {
     this.#clusters = new Map(configs.map((config) => [config.name, clusterOf(config, kube.in(config.namespace))]));
+  }
+
+  all(): readonly Cluster[] {
+    return [...this.#clusters.values()];
   }
 
   /** @throws NOT_FOUND when none of that name is configured. */

@@ -1,4 +1,4 @@
-import type { ClusterActivities, UpgradeActivities } from '#libs/contracts/upgrades.js';
+import type { ClusterActivities, ClusterSweepActivities, UpgradeActivities } from '#libs/contracts/upgrades.js';
 import { guarded } from '../shared/guard.js';
 import { clusterLockSteps } from './cluster-lock.js';
 import { copiesSteps } from './copies.js';
@@ -8,20 +8,21 @@ import { evacuateSteps } from './evacuate.js';
 import { listSteps } from './list-clusters.js';
 import { planSteps } from './plan.js';
 import { prepareSteps } from './prepare.js';
+import { probeLeaseSteps } from './probe-lease.js';
 import { probeTargetSteps } from './probe-target.js';
 import { proposalSteps } from './proposals.js';
 import { recreateSteps } from './recreate.js';
+import { type ClusterSweepDeps, clusterSweepSteps } from './sweep-clusters.js';
 import { templateSteps } from './template.js';
 import { watchSteps } from './watch-gate.js';
 
-type Elsewhere = 'takeProbeLease' | 'holdProbeLease' | 'releaseProbeLease';
-
 /** Every activity of upgrades, as the worker registers it. */
-export function createUpgradeActivities(deps: UpgradeDeps): Omit<UpgradeActivities, Elsewhere> & ClusterActivities {
+export function createUpgradeActivities(deps: UpgradeDeps): UpgradeActivities & ClusterActivities {
   const plan = planSteps(deps);
   const lock = clusterLockSteps(deps);
   const target = probeTargetSteps(deps);
   const template = templateSteps(deps);
+  const lease = probeLeaseSteps(deps);
   const proposals = proposalSteps(deps);
   const evacuate = evacuateSteps(deps);
   return {
@@ -43,8 +44,16 @@ export function createUpgradeActivities(deps: UpgradeDeps): Omit<UpgradeActiviti
     watchProposal: guarded(proposals.watchProposal),
     withdrawProposal: guarded(proposals.withdrawProposal),
     recreateStatefulSet: guarded(recreateSteps(deps).recreateStatefulSet),
+    takeProbeLease: guarded(lease.takeProbeLease),
+    holdProbeLease: guarded(lease.holdProbeLease),
+    releaseProbeLease: guarded(lease.releaseProbeLease),
     evacuateMember: guarded(evacuate.evacuateMember),
     restoreMember: guarded(evacuate.restoreMember),
     deletePods: guarded(deletePodsSteps(deps).deletePods),
   };
+}
+
+/** The activity of the sweep of clusters. */
+export function createClusterSweep(deps: ClusterSweepDeps): ClusterSweepActivities {
+  return { sweepClusters: guarded(clusterSweepSteps(deps).sweepClusters) };
 }

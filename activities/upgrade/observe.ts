@@ -64,7 +64,7 @@ export async function observe(deps: UpgradeDeps, { cluster: name, operationId, i
 }
 
 /** By name and labels, not by owner: while the StatefulSet is made anew they have none. */
-function isMemberPod({ metadata }: StoredObject, statefulSet: string, selector: Readonly<Record<string, string>>): boolean {
+export function isMemberPod({ metadata }: StoredObject, statefulSet: string, selector: Readonly<Record<string, string>>): boolean {
   const isNumbered = metadata.name.startsWith(`${statefulSet}-`) && /^\d+$/.test(metadata.name.slice(statefulSet.length + 1));
   return isNumbered && Object.entries(selector).every(([key, value]) => metadata.labels?.[key] === value);
 }

@@ -1,8 +1,9 @@
 import type { Acting } from '#libs/contracts/activities.js';
 import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import { type OfPlan, type TemplateChange, UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
+import { FIELD_MANAGER } from '#libs/contracts/webspaces-api.js';
 import type { UpgradeAction } from '#libs/domain/upgrade/actions.js';
-import { PROBE_KINDS, type UpdateStrategy } from '#libs/domain/upgrade/observed.js';
+import { PROBE_KINDS, type ProbeKind, type UpdateStrategy } from '#libs/domain/upgrade/observed.js';
 import { listed, sameBuild } from '#libs/domain/upgrade/wording.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import type { Call } from '../shared/guard.js';
@@ -21,16 +22,7 @@ export function templateSteps({ clusters, locks }: UpgradeDeps) {
       const cluster = clusters.get(name);
       const { config, kube } = cluster;
       const before = await kube.get('statefulSet', config.statefulSet, { signal: call.signal });
-      if (isAsWanted(cluster, before, change)) return;
-      const taken = await kube.merge('statefulSet', config.statefulSet, takeAway(cluster, before, change), { signal: call.signal });
-      const { uid } = taken.metadata;
-      const applied = await kube.apply(
-        'statefulSet',
-        { metadata: { name: config.statefulSet, uid }, ...ours(cluster, before, change) },
-        call,
-      );
-      if (isAsWanted(cluster, applied, change)) return;
-      throw new PlatformError('UNAVAILABLE', `StatefulSet ${config.statefulSet} is not as it was written: somebody else writes it, too.`);
+      await writeTemplate(cluster, before, change, call.signal);
     },
 
     async setUpdateStrategy(
@@ -49,6 +41,35 @@ export async function setStrategy({ config, kube }: Cluster, updateStrategy: Upd
   const { metadata } = await kube.get('statefulSet', config.statefulSet, { signal });
   const spec = { updateStrategy: strategyFields(updateStrategy) };
   await kube.merge('statefulSet', config.statefulSet, { metadata: { uid: metadata.uid }, spec }, { signal });
+}
+
+/**
+ * See `patchTemplate`; nothing is written when the StatefulSet is not the one that was read (STALE). What was written down of probes is forgotten
+ * once the template has them: who takes them out after that has meant it.
+ */
+export async function writeTemplate(cluster: Cluster, before: StoredObject, change: TemplateChange, signal: AbortSignal): Promise<void> {
+  const { config, kube } = cluster;
+  let now = before;
+  if (!isAsWanted(cluster, before, change)) {
+    const taken = await kube.merge('statefulSet', config.statefulSet, takeAway(cluster, before, change), { signal });
+    const { uid } = taken.metadata;
+    const fields = ours(cluster, before, change);
+    now = await kube.apply('statefulSet', { metadata: { name: config.statefulSet, uid }, ...fields }, { signal });
+    if (!isAsWanted(cluster, now, change)) {
+      throw new PlatformError('UNAVAILABLE', `StatefulSet ${config.statefulSet} is not as it was written: somebody else writes it, too.`);
+    }
+  }
+  if (now.metadata.annotations?.[UPGRADE_KEYS.probes] === undefined || missingProbes(cluster, now).length > 0) return;
+  const metadata = { uid: now.metadata.uid, annotations: { [UPGRADE_KEYS.probes]: null } };
+  await kube.merge('statefulSet', config.statefulSet, { metadata }, { signal });
+}
+
+/** Those that an upgrade took out of the template and wrote down. */
+export function missingProbes({ config }: Cluster, object: StoredObject): ProbeKind[] {
+  const found = lxdContainer(parseStatefulSet(object).spec.template.spec, config);
+  const wanted = wantedProbes(found, object.metadata.annotations);
+  const present = probesOf(found);
+  return PROBE_KINDS.filter((kind) => wanted[kind] !== undefined && !present.includes(kind));
 }
 
 function isAsWanted({ config }: Cluster, object: StoredObject, { build, probes }: TemplateChange): boolean {
@@ -102,8 +123,18 @@ function probeFields(found: Container, { metadata }: StoredObject, probes: Templ
       `Nothing says how the ${listed(unknown)} probe of ${metadata.name} is: its template has none, nor has annotation ${UPGRADE_KEYS.probes}.`,
     );
   }
-  // Those of the template that were there all the time stay with their owner.
+  // Those of the template that were there all the time stay with their owner. What an earlier apply of ours gave has to come along, or it goes.
   const present = probesOf(found);
-  const back = PROBE_KINDS.filter((kind) => probes.includes(kind) && !present.includes(kind));
-  return Object.fromEntries(back.map((kind) => [probeField(kind), wanted[kind]]));
+  const owned = appliedFields(metadata, found.name);
+  const given = PROBE_KINDS.filter((kind) => probes.includes(kind) && (!present.includes(kind) || owned.has(probeField(kind))));
+  return Object.fromEntries(given.map((kind) => [probeField(kind), wanted[kind]]));
+}
+
+/** Fields of a container of the template that are ours by an apply. */
+function appliedFields({ managedFields = [] }: StoredObject['metadata'], container: string): ReadonlySet<string> {
+  const ours = managedFields.filter(({ manager, operation }) => manager === FIELD_MANAGER && operation === 'Apply');
+  const path = ['f:spec', 'f:template', 'f:spec', 'f:containers', `k:${JSON.stringify({ name: container })}`];
+  const fieldsOf = (fields: unknown) =>
+    path.reduce<unknown>((inner, key) => (inner as Readonly<Record<string, unknown>> | undefined)?.[key], fields) ?? {};
+  return new Set(ours.flatMap(({ fieldsV1 }) => Object.keys(fieldsOf(fieldsV1)).map((key) => key.replace(/^f:/, ''))));
 }

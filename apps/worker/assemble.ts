@@ -9,7 +9,8 @@ import { ReplacedMembers } from '#activities/lxd/replaced-members.js';
 import type { Deps, SweepMetrics } from '#activities/shared/deps.js';
 import { WorkflowRuns } from '#activities/shared/workflow-runs.js';
 import { Clusters } from '#activities/upgrade/deps.js';
-import { createUpgradeActivities } from '#activities/upgrade/index.js';
+import { createClusterSweep, createUpgradeActivities } from '#activities/upgrade/index.js';
+import type { ClusterSweepDeps } from '#activities/upgrade/sweep-clusters.js';
 import { Installation } from '#activities/webspace/installation.js';
 import { LeadAway } from '#activities/webspace/lead-away.js';
 import { Observer } from '#activities/webspace/observe.js';
@@ -17,6 +18,7 @@ import { Owners } from '#activities/webspace/owners.js';
 import type { WorkerConfig } from '#libs/config/worker.js';
 import type { WebspaceActivities } from '#libs/contracts/activities.js';
 import type { ImageActivities } from '#libs/contracts/images.js';
+import type { ClusterSweepActivities } from '#libs/contracts/upgrades.js';
 import { TxtResolver } from '#libs/dns/txt-resolver.js';
 import { createGithub } from '#libs/github/create-github.js';
 import { createIdentity } from '#libs/identity/create-identity.js';
@@ -27,7 +29,7 @@ import { createLxdClient } from '#libs/lxd/create-client.js';
 import { sealingFromFile } from '#libs/sealing/sealing.js';
 
 /** Every activity of the worker, by name. */
-export type Activities = WebspaceActivities & ImageActivities & ReturnType<typeof createUpgradeActivities>;
+export type Activities = WebspaceActivities & ImageActivities & ReturnType<typeof createUpgradeActivities> & ClusterSweepActivities;
 
 export interface Assembled {
   readonly deps: Deps;
@@ -37,7 +39,12 @@ export interface Assembled {
 }
 
 /** Everything the activities need, made from the configuration. */
-export function assemble(config: WorkerConfig, client: Client, log: Logger, metrics: SweepMetrics): Assembled {
+export function assemble(
+  config: WorkerConfig,
+  client: Client,
+  log: Logger,
+  metrics: SweepMetrics & ClusterSweepDeps['metrics'],
+): Assembled {
   const { platform, images } = config;
   const lxd = createLxdClient(config.lxd);
   const kube = new KubernetesClient(config.kubernetes);
@@ -79,7 +86,8 @@ export function assemble(config: WorkerConfig, client: Client, log: Logger, metr
     activities: {
       ...createWebspaceActivities(deps),
       ...imageActivities,
-      ...createUpgradeActivities({ locks, clusters, copiesFolder: config.clusterCopiesFolder }),
+      ...createClusterSweep({ clusters, locks, runs, log, metrics }),
+      ...createUpgradeActivities({ locks, runs, clusters, copiesFolder: config.clusterCopiesFolder }),
     },
     close: async () => {
       await Promise.allSettled([lxd.close(), kube.close(), github.close(), servers.close(), clusters.close(), client.connection.close()]);

@@ -1,9 +1,10 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { SweepMetrics } from '#activities/shared/deps.js';
+import type { ClusterSweepDeps } from '#activities/upgrade/sweep-clusters.js';
 
 export interface WorkerMetrics {
   readonly registry: Registry;
-  readonly sweep: SweepMetrics;
+  readonly sweep: SweepMetrics & ClusterSweepDeps['metrics'];
   events(outcome: string): void;
   eventsConnected(connected: boolean): void;
 }
@@ -29,6 +30,12 @@ export function createMetrics(): WorkerMetrics {
     labelNames: ['proof'],
     registers,
   });
+  const withoutProbes = new Gauge({
+    name: 'webspaces_cluster_pods_without_probes',
+    help: 'Running pods of LXD members that lack a probe they should have',
+    labelNames: ['cluster'],
+    registers,
+  });
   const events = new Counter({
     name: 'webspaces_lxd_looks_total',
     help: 'Looks at one webspace after LXD events, by outcome',
@@ -44,6 +51,7 @@ export function createMetrics(): WorkerMetrics {
       domains: (counts) => {
         for (const [proof, count] of Object.entries(counts)) domains.set({ proof }, count);
       },
+      podsWithoutProbes: (cluster, count) => withoutProbes.set({ cluster }, count),
     },
     events: (outcome) => events.inc({ outcome }),
     eventsConnected: (value) => connected.set(value ? 1 : 0),

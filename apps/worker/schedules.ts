@@ -3,6 +3,7 @@ import {
   ACCOUNTS_SCHEDULE_ID,
   IDLE_STOP_SCHEDULE_ID,
   IMAGE_SOURCES_SCHEDULE_ID,
+  SWEEP_CLUSTERS_SCHEDULE_ID,
   SWEEP_SCHEDULE_ID,
   VERIFY_DOMAINS_SCHEDULE_ID,
 } from '#libs/contracts/ids.js';
@@ -17,7 +18,7 @@ export interface Scheduled {
   readonly summary: string;
 }
 
-export function schedulesOf({ sweep, domains, accounts, idleStop, images }: WorkerConfig): Scheduled[] {
+export function schedulesOf({ sweep, domains, accounts, idleStop, images, clusters }: WorkerConfig): Scheduled[] {
   return [
     {
       id: SWEEP_SCHEDULE_ID,
@@ -48,6 +49,12 @@ export function schedulesOf({ sweep, domains, accounts, idleStop, images }: Work
       workflowType: WORKFLOW_TYPES.watchImageSources,
       everySeconds: images.sources.length > 0 || images.prune.unusedDays > 0 ? images.everySeconds : undefined,
       summary: 'new versions of images, and cached ones that nobody uses',
+    },
+    {
+      id: SWEEP_CLUSTERS_SCHEDULE_ID,
+      workflowType: WORKFLOW_TYPES.sweepClusters,
+      everySeconds: clusters.length > 0 ? sweep.intervalSeconds : undefined,
+      summary: 'what upgrades have left on clusters of LXD members',
     },
   ];
 }

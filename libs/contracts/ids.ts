@@ -18,6 +18,9 @@ export const IDLE_STOP_SCHEDULE_ID = 'idle-stop';
 /** Id of the Schedule that starts `watchImageSources`. */
 export const IMAGE_SOURCES_SCHEDULE_ID = 'image-sources';
 
+/** Id of the Schedule that starts `sweepClusters`. */
+export const SWEEP_CLUSTERS_SCHEDULE_ID = 'sweep-clusters';
+
 /** The look at sources that a webhook asks for: its delivery is sent again with the same id, and starts nothing then. */
 export function webhookWorkflowIdOf(deliveryId: string): string {
   return `webhook:${deliveryId}`;

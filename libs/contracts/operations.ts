@@ -48,7 +48,7 @@ export function isAdminKind(kind: OperationKind): boolean {
 
 /** The workflow function behind each kind, as registered in the worker. */
 export const WORKFLOW_TYPES: Record<
-  OperationKind | 'sweep' | 'verifyDomains' | 'accountPolicy' | 'idleStop' | 'watchImageSources',
+  OperationKind | 'sweep' | 'verifyDomains' | 'accountPolicy' | 'idleStop' | 'watchImageSources' | 'sweepClusters',
   string
 > = {
   create: 'createWebspace',
@@ -75,6 +75,7 @@ export const WORKFLOW_TYPES: Record<
   accountPolicy: 'accountPolicy',
   idleStop: 'idleStop',
   watchImageSources: 'watchImageSources',
+  sweepClusters: 'sweepClusters',
 };
 
 export interface Account {

@@ -202,6 +202,26 @@ export interface UpgradeActivities {
   finishUpgrade(acting: Acting, cluster: string): Promise<void>;
 }
 
+/** What a round of `sweepClusters` has found and done on one cluster. */
+export interface ClusterSweep {
+  readonly cluster: string;
+  /** Workflow that had left the Lease of the probes behind. */
+  readonly released?: string;
+  /** Put back into the template. */
+  readonly probesBack: readonly string[];
+  /** Throw-away pods of upgrades that have ended. */
+  readonly podsRemoved: readonly string[];
+  /** Members that run without a probe they should have. */
+  readonly podsWithoutProbes: readonly string[];
+  /** What could not be looked at; the next round tries again. */
+  readonly errors: readonly string[];
+}
+
+export interface ClusterSweepActivities {
+  /** Repairs what upgrades that ended without their last steps have left. */
+  sweepClusters(): Promise<readonly ClusterSweep[]>;
+}
+
 export interface PodDeletion {
   readonly pods: readonly string[];
   /** Whose pods these are, in the same order. */

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Locks } from '#activities/kubernetes/lock.js';
+import type { WorkflowRuns } from '#activities/shared/workflow-runs.js';
 import { deletePodsSteps } from '#activities/upgrade/delete-pods.js';
 import { Clusters, type UpgradeDeps } from '#activities/upgrade/deps.js';
 import { observedPod, observedStatefulSet } from '#activities/upgrade/objects.js';
 import { prepareSteps } from '#activities/upgrade/prepare.js';
 import { ensureStatefulSet, recreateSteps } from '#activities/upgrade/recreate.js';
+import { clusterSweepSteps } from '#activities/upgrade/sweep-clusters.js';
 import { templateSteps } from '#activities/upgrade/template.js';
 import { KubeClient } from '#lab/kube-client.js';
 import { waitFor } from '#lab/wait.js';
@@ -13,6 +15,7 @@ import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import { type TemplateChange, UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
 import type { Build } from '#libs/domain/upgrade/observed.js';
 import { KubernetesClient } from '#libs/kubernetes/client.js';
+import { createLogger } from '#libs/logging/logger.js';
 import { openSession, type Session } from '../support/lab-session.js';
 import { OPEN_RUNS, upgradeActing, upgradeCall } from '../support/upgrade-call.js';
 
@@ -67,7 +70,7 @@ beforeEach(async () => {
   expect(status).toBeLessThan(300);
   const locks = new Locks(kube, OPEN_RUNS);
   await locks.acquire(acting, call.me, call.signal);
-  deps = { locks, clusters: new Clusters([config], kube), copiesFolder: '/nonexistent' };
+  deps = { locks, runs: OPEN_RUNS, clusters: new Clusters([config], kube), copiesFolder: '/nonexistent' };
   await waitFor('the first pod', async () => (await kube.find('wholePod', 'lxd-0')) !== undefined, { timeoutMs: 30_000 });
 }, 90_000);
 
@@ -106,6 +109,9 @@ describe('the template', () => {
     await patch(OLD, ['readiness', 'startup']);
     expect((await shown()).template).toEqual({ build: OLD, probes: ['readiness', 'startup'] });
     expect(envOf(await statefulSet())).toEqual([{ name: 'OTHER', value: 'x' }]);
+    expect((await statefulSet()).metadata.annotations?.[UPGRADE_KEYS.probes]).toBeUndefined();
+    await patch(NEW, ['readiness', 'startup']);
+    expect((await shown()).template).toEqual({ build: NEW, probes: ['readiness', 'startup'] });
     await templateSteps(deps).setUpdateStrategy(call, acting, PLAN, {
       do: 'set-update-strategy',
       updateStrategy: { type: 'RollingUpdate', partition: 2 },
@@ -119,6 +125,40 @@ describe('the template', () => {
     await deps.locks.acquire(acting, call.me, call.signal);
     await expect(patch(NEW, ['liveness'])).rejects.toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('liveness') });
     expect((await shown()).template.build).toEqual(OLD);
+  }, 60_000);
+});
+
+describe('what a crash of everything left of an upgrade', () => {
+  const sweep = (is: 'open' | 'closed') => {
+    const runs = { describe: async () => (is === 'open' ? { is } : { is, closedAtMs: 0 }) } as unknown as WorkflowRuns;
+    const parts = { runs, locks: new Locks(kube, runs), clusters: deps.clusters };
+    const without: number[] = [];
+    const metrics = { podsWithoutProbes: (_cluster: string, count: number) => without.push(count) };
+    return clusterSweepSteps({ ...parts, metrics, log: createLogger({ name: 'test', level: 'silent' }) }).sweepClusters(call);
+  };
+
+  it('is repaired once nobody works on it: the template has its probes as they were, and replaces no pod', async () => {
+    await patch(NEW, []);
+    expect(await sweep('open')).toMatchObject([{ probesBack: [], errors: [] }]);
+    expect((await shown()).template.probes).toEqual([]);
+    expect(await sweep('closed')).toMatchObject([{ probesBack: ['readiness', 'startup'], errors: [] }]);
+    expect(await shown()).toMatchObject({
+      updateStrategy: { type: 'OnDelete' },
+      template: { build: NEW, probes: ['readiness', 'startup'] },
+    });
+    const { metadata } = await statefulSet();
+    expect(metadata.annotations?.[UPGRADE_KEYS.probes]).toBeUndefined();
+    expect(await sweep('closed')).toMatchObject([{ probesBack: [], errors: [] }]);
+    expect((await statefulSet()).metadata.resourceVersion).toBe(metadata.resourceVersion);
+  }, 60_000);
+
+  it('is not what somebody has taken out by hand afterwards', async () => {
+    await patch(NEW, []);
+    await sweep('closed');
+    const container = { name: 'lxd', readinessProbe: null };
+    await kube.merge('statefulSet', 'lxd', { spec: { template: { spec: { containers: [container] } } } });
+    expect(await sweep('closed')).toMatchObject([{ probesBack: [], errors: [] }]);
+    expect((await shown()).template.probes).toEqual(['startup']);
   }, 60_000);
 });
 
