@@ -28,8 +28,14 @@ function jestStage(title: string, args: readonly string[], rest: Partial<Stage> 
 }
 
 const COMPOSE: Stage = { title: 'docker-compose.yml (read only, nothing is started)', command: () => checkComposeFile() };
-const wholeSystem = (args: readonly string[], counts: 'short' | 'full') =>
-  jestStage('whole system', ['--runInBand', ...args], { env: { WEBSPACES_SUITE: 'e2e', WEBSPACES_COUNTS: counts }, profile: 'test' });
+const wholeSystem = (args: readonly string[], counts: 'short' | 'full', title = 'whole system') =>
+  jestStage(title, ['--runInBand', ...args], { env: { WEBSPACES_SUITE: 'e2e', WEBSPACES_COUNTS: counts }, profile: 'test' });
+/** Files that need real nodes have a lab of their own: a lab that has nodes keeps them. */
+const NODES = 'test/e2e/cluster-';
+const wholeSystems = (counts: 'short' | 'full') => [
+  wholeSystem(['--testPathIgnorePatterns', NODES], counts),
+  wholeSystem([NODES], counts, 'clusters on real nodes'),
+];
 
 /** `npm test`: checks, unit specs, then the whole system on labs of its own, which are removed at the end. With arguments: only those e2e files. */
 export function test(args: readonly string[]): Promise<number> {
@@ -38,14 +44,15 @@ export function test(args: readonly string[]): Promise<number> {
     { title: 'check', command: ['node', 'tools/check.mjs'] },
     jestStage('specs', []),
     COMPOSE,
-    wholeSystem([], 'short'),
+    ...wholeSystems('short'),
     program('crash-matrix', 'crash', ['--short']),
   ]);
 }
 
 /** `npm run test:full`: the whole system with full counts. */
 export function testFull(args: readonly string[]): Promise<number> {
-  return runStages([wholeSystem(args, 'full'), ...(args.length > 0 ? [] : [program('crash-matrix', 'crash', [])])]);
+  if (args.length > 0) return runStages([wholeSystem(args, 'full')]);
+  return runStages([...wholeSystems('full'), program('crash-matrix', 'crash', [])]);
 }
 
 export function bench(args: readonly string[]): Promise<number> {

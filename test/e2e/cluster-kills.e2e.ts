@@ -13,11 +13,14 @@ type Target = (typeof TARGETS)[number];
 const KUBELETS = ['node-1-kubelet', 'node-2-kubelet', 'node-3-kubelet'] as const;
 const ENDED: readonly (UpgradePhase | undefined)[] = ['finished', 'went-back', 'refused', 'ended', 'failed-step'];
 
+const OPTIONS = { probes: 'lease', podManagementPolicy: 'Parallel', updateStrategy: 'OnDelete' } as const;
 let cluster: ClusterLab;
 let upgrades: Upgrades;
 let bump = 0;
 beforeAll(async () => {
-  cluster = await startClusterLab({ probes: 'lease', podManagementPolicy: 'Parallel', updateStrategy: 'OnDelete' });
+  cluster = await startClusterLab(OPTIONS);
+  // What another file has left is no beginning.
+  await cluster.recreate(OPTIONS);
   upgrades = new Upgrades(cluster);
 }, 900_000);
 afterAll(async () => {

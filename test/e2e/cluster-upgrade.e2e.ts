@@ -6,10 +6,13 @@ import { PROBE_KINDS } from '#libs/domain/upgrade/observed.js';
 import { Upgrades } from '../support/cluster-upgrades.js';
 import { report } from '../support/lab-session.js';
 
+const OPTIONS = { probes: 'lease', podManagementPolicy: 'Parallel', updateStrategy: 'OnDelete' } as const;
 let cluster: ClusterLab;
 let upgrades: Upgrades;
 beforeAll(async () => {
-  cluster = await startClusterLab({ probes: 'lease', podManagementPolicy: 'Parallel', updateStrategy: 'OnDelete' });
+  cluster = await startClusterLab(OPTIONS);
+  // What another file has left is no beginning.
+  await cluster.recreate(OPTIONS);
   upgrades = new Upgrades(cluster);
 }, 900_000);
 afterAll(async () => {
