@@ -130,7 +130,8 @@ export class LxdCluster {
   }
 
   private async answers(member: string, timeoutMs: number): Promise<void> {
-    const asked = () => this.client(member).exists('/1.0');
+    // One that waits for others may leave a question without an answer.
+    const asked = async () => (await this.client(member).request('GET', '/1.0', { timeoutMs: 2_000 })) !== undefined;
     await waitFor(`LXD of ${member}`, asked, { timeoutMs, intervalMs: 50 });
   }
 
