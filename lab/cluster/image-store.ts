@@ -45,7 +45,10 @@ async function fill(target: string, archive: string): Promise<void> {
   const [root, work] = [join(target, 'root'), join(target, 'work')];
   mkdirSync(work, { recursive: true });
   const config = `version = 2\nroot = "${root}"\nstate = "${work}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n`;
-  writeFileSync(join(work, 'containerd.toml'), `${config}[grpc]\n  address = "${work}/socket"\n`);
+  writeFileSync(
+    join(work, 'containerd.toml'),
+    `${config}[grpc]\n  address = "${work}/socket"\n[plugins."io.containerd.internal.v1.opt"]\n  path = "${work}/opt"\n`,
+  );
   const namespaces = ['--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc'];
   await run('unshare', [...namespaces, 'bash', '-c', IMPORT, basename(root), root, archive, work], { timeoutMs: 300_000 });
   await run('rm', ['-rf', work]);
