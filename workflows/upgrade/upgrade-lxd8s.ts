@@ -45,16 +45,16 @@ class Upgrade {
   }
 
   async run(): Promise<UpgradeReport> {
-    try {
-      return this.#completed(await this.#upgrade());
-    } catch (error) {
-      this.#orders.confirm({ is: 'refused', why: 'The upgrade has ended.' });
-      const phase = this.#record.phase === 'refused' ? 'refused' : 'ended';
-      this.#record.ended(phase);
-      throw this.#failure(error);
-    } finally {
-      await CancellationScope.nonCancellable(() => this.#finish());
-    }
+    const outcome = await this.#upgrade().then(
+      (phase) => ({ phase }),
+      (error: unknown) => ({ error }),
+    );
+    this.#orders.confirm({ is: 'refused', why: 'The upgrade has ended.' });
+    // Whoever sees the end may ask for the next upgrade: the lock is free by then.
+    await CancellationScope.nonCancellable(() => this.#finish());
+    if ('phase' in outcome) return this.#completed(outcome.phase);
+    this.#record.ended(this.#record.phase === 'refused' ? 'refused' : 'ended');
+    throw this.#failure(outcome.error);
   }
 
   async #upgrade(): Promise<UpgradePhase> {

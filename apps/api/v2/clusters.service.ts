@@ -40,9 +40,11 @@ export class Clusters {
     return { ...observed, ...(upgrade ? { upgrade } : {}) };
   }
 
-  /** The upgrade that is under way, if there is one; a second may pass until a new one is known. */
+  /** The upgrade that is under way, if there is one; a second may pass until a new one is known. One that has just ended is not taken for it. */
   async runningUpgrade(cluster: string): Promise<OperationSummary | undefined> {
-    return (await this.#running(clusterLockOf(cluster)))[0];
+    const [listed] = await this.#running(clusterLockOf(cluster));
+    const found = listed && (await this.deps.operations.peek(listed.id));
+    return found?.status === 'running' ? found : undefined;
   }
 
   /** @throws PlatformError NOT_FOUND when no worker is configured for it. */
