@@ -151,7 +151,7 @@ function appProcess(profile: Profile, app: App, env: Settings = {}, readyUrl: st
       inputs: codeHash(root) + configInputs(config),
     }),
     healthy: async () => (await http(readyUrl, { timeoutMs: 2_000 })).status === 200,
-    readyTimeoutMs: 30_000,
+    readyTimeoutMs: 60_000,
     stopTimeoutMs: 15_000,
   });
 }

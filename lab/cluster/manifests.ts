@@ -13,6 +13,8 @@ export const CLUSTER = {
   probePort: 9797,
 } as const;
 export const BUMP = 'LXD_ARTIFICIALLY_BUMP_API_EXTENSIONS';
+/** LXD of such a build comes up alone, and ends at once as a member of a cluster. */
+export const FAILS_AS_MEMBER = 'LAB_FAILS_AS_MEMBER';
 const STORAGE_CLASS = 'manual';
 
 /** `lease`: the endpoint of apps/lxd8s beside each member; `exec`: LXD is asked whether it is ready; `none` at all. */

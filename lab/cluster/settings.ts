@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Profile } from '../profile.js';
-import { CLUSTER } from './manifests.js';
+import { BUMP, CLUSTER, FAILS_AS_MEMBER } from './manifests.js';
 
 /** What the worker's configuration says of the lab's cluster; see `clusters` there. */
 export type ClusterSettings = Readonly<Record<string, unknown>>;
@@ -22,7 +22,17 @@ const TIMINGS = {
 
 function usual(): ClusterSettings {
   const { namespace, statefulSet, container } = CLUSTER;
-  return { name: CLUSTER_NAME, namespace, statefulSet, container, probes: 'lease', timings: TIMINGS, settleSeconds: 2, pollSeconds: 0.5 };
+  return {
+    name: CLUSTER_NAME,
+    namespace,
+    statefulSet,
+    container,
+    environment: [BUMP, FAILS_AS_MEMBER],
+    probes: 'lease',
+    timings: TIMINGS,
+    settleSeconds: 2,
+    pollSeconds: 0.5,
+  };
 }
 
 /** For the worker's next start; those that are not given are the usual ones of the lab. */

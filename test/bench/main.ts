@@ -13,6 +13,7 @@ import { describeRun, type Line, type Report, type Section } from './results.js'
 import { openStage, type Stage } from './stage.js';
 import { markdownTable, terminalTable } from './table.js';
 import { benchThroughput } from './throughput.js';
+import { benchUpgrade } from './upgrade.js';
 import { benchVisit } from './visit.js';
 
 const startedAt = Date.now();
@@ -51,6 +52,8 @@ async function onStage(storage: Options['storages'][number], options: Options, r
     if (first && benches.includes('forward')) await noted('forward', () => benchForward(stage, options, report));
     if (first && benches.includes('images')) await noted('images', () => benchImages(stage, options, report));
     if (first && benches.includes('restart')) await noted('restart', () => benchRestart(stage, options, report));
+    // Last: the nodes that it brings stay.
+    if (first && benches.includes('upgrade')) await noted('upgrade', () => benchUpgrade(options, report));
   } finally {
     note('removing what was made');
     await stage.close();

@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util';
 
-export const BENCHES = ['create', 'reads', 'restart', 'changes', 'exec', 'visit', 'forward', 'images'] as const;
+export const BENCHES = ['create', 'reads', 'restart', 'changes', 'exec', 'visit', 'forward', 'images', 'upgrade'] as const;
 export type BenchName = (typeof BENCHES)[number];
 export type Storage = 'file' | 'memory';
 
-export const USAGE = `npm run bench -- [create|reads|restart|changes|exec|visit|forward|images …] [options]   (no name: all of them in short form)
+export const USAGE = `npm run bench -- [create|reads|restart|changes|exec|visit|forward|images|upgrade …] [options]   (no name: all of them in short form)
   --count <n>          creates at each concurrency and boots (30; short 6)
   --storage <s>        of Temporal: file, memory or both (both)
   --existing <list>    webspaces that are there already (1; with --full 1,100,300)
@@ -12,6 +12,7 @@ export const USAGE = `npm run bench -- [create|reads|restart|changes|exec|visit|
   --requests <n>       before memory is looked at (10000; short 2000)
   --webspaces <n>      there while api and worker are restarted (20; with --full 100; short 5)
   --transfers <n>      through a terminal or a forwarded port (5; short 1)
+  --upgrades <n>       of each kind (3; short 1)
   --full               all counts as the targets name them
   --json <path>        all figures as JSON
   --markdown <path>    the tables, to be pasted into docs/benchmarks.md`;
@@ -25,6 +26,7 @@ export interface Options {
   readonly requests: number;
   readonly webspaces: number;
   readonly transfers: number;
+  readonly upgrades: number;
   readonly json: string | undefined;
   readonly markdown: string | undefined;
 }
@@ -51,6 +53,7 @@ export function optionsOf(argv: readonly string[]): Options {
     requests: positive('requests', values.requests, usual({ short: 2_000, usual: 10_000, full: 10_000 })),
     webspaces: positive('webspaces', values.webspaces, usual({ short: 5, usual: 20, full: 100 })),
     transfers: positive('transfers', values.transfers, usual({ short: 1, usual: 5, full: 10 })),
+    upgrades: positive('upgrades', values.upgrades, usual({ short: 1, usual: 3, full: 5 })),
     json: values.json,
     markdown: values.markdown,
   };
@@ -63,7 +66,7 @@ function parsed(argv: readonly string[]) {
       args: [...argv],
       allowPositionals: true,
       options: {
-        ...{ count: text, storage: text, existing: text, seconds: text, requests: text, webspaces: text, transfers: text },
+        ...{ count: text, storage: text, existing: text, seconds: text, requests: text, webspaces: text, transfers: text, upgrades: text },
         ...{ json: text, markdown: text },
         full: { type: 'boolean' },
       },

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ClusterLab, startClusterLab } from '#lab/cluster/harness.js';
 import { IMAGES } from '#lab/cluster/images.js';
-import { BUMP } from '#lab/cluster/manifests.js';
+import { BUMP, FAILS_AS_MEMBER } from '#lab/cluster/manifests.js';
 import { PROBE_KINDS } from '#libs/domain/upgrade/observed.js';
 import { Upgrades } from '../support/cluster-upgrades.js';
 import { report } from '../support/lab-session.js';
@@ -80,7 +80,22 @@ describe('an image of other versions', () => {
 });
 
 describe('an image that does not start', () => {
-  test('is refused before anything is planned', async () => {
+  test('as a member: the rollout stops after one, and abort brings the old state back', async () => {
+    const observer = await cluster.observe();
+    const id = await upgrades.begin({ image: IMAGES.lxdNext, environment: { [FAILS_AS_MEMBER]: '1' } });
+    await upgrades.approve(id);
+    const { wait } = await upgrades.reaches(id, 'failed-step');
+    expect(wait?.for).toMatch(/CrashLoopBackOff/);
+    expect((await upgrades.order(id, 'abort', { reason: 'bad image' })).status).toBe(200);
+    await upgrades.reaches(id, 'went-back');
+    const seen = await observer.stop();
+    expect(seen).toMatchObject({ maxDownAtOnce: 1, quorumLost: 0 });
+    expect((await upgrades.report(id)).summary).toMatch(/The old state is back/);
+    await cluster.agreed(30_000);
+    await podsRun(IMAGES.lxdNext);
+  }, 600_000);
+
+  test('at all: it is refused before anything is planned', async () => {
     const id = await upgrades.begin({ image: IMAGES.lxdBroken });
     expect(await upgrades.reaches(id, 'ended')).toMatchObject({ phase: 'ended', steps: [] });
     await podsRun(IMAGES.lxdNext);

@@ -18,6 +18,10 @@ else
 fi
 mount -o remount,rw /sys || true
 mkdir -p /run/lxd /var/log/lxd
+if [ "${LAB_FAILS_AS_MEMBER:-}" = 1 ] && [ -e /var/lib/lxd/cluster.crt ]; then
+  echo "an LXD that ends as a member, on purpose" >&2
+  exit 1
+fi
 lxd --logfile /var/log/lxd/lxd.log &
 daemon=$!
 # Nothing goes on running in this pod; a daemon that waits for other members ignores TERM.
