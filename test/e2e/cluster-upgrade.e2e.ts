@@ -72,8 +72,8 @@ describe('an image of other versions', () => {
       const { api, audit } = await upgrades.report(id);
       expect(audit.map(({ did }) => did)).toEqual(['requested', 'approve']);
       const without = observer.samples().filter((sample) => !hasQuorum(sample));
-    if (kind === 'lockstep-sequential') expect(without).toEqual([]);
-    else expect(without.length).toBeGreaterThan(0);
+      if (kind === 'lockstep-sequential') expect(without).toEqual([]);
+      else expect(without.length).toBeGreaterThan(0);
       await cluster.agreed(30_000);
       await podsRun(IMAGES.lxdNext);
       report(kind, `LXD's API away for ${api?.seconds} s (seen ${seen.apiOutageMs} ms), expected ${api?.expectedSeconds} s`);
