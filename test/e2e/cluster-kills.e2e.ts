@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ClusterLab, startClusterLab } from '#lab/cluster/harness.js';
 import { IMAGES } from '#lab/cluster/images.js';
-import { BUMP } from '#lab/cluster/manifests.js';
+import { BUMP, CLUSTER } from '#lab/cluster/manifests.js';
 import { waitFor } from '#lab/wait.js';
 import type { UpgradePhase } from '#libs/contracts/upgrades.js';
 import { PROBE_KINDS } from '#libs/domain/upgrade/observed.js';
@@ -30,7 +30,7 @@ afterAll(async () => {
 /** The other of the two images that are the same bytes. */
 async function nextImage(): Promise<string> {
   const [pod] = await cluster.pods();
-  return pod?.spec.containers.some(({ image }) => image === IMAGES.lxd) ? IMAGES.lxdNext : IMAGES.lxd;
+  return pod?.spec.containers.some(({ name, image }) => name === CLUSTER.container && image === IMAGES.lxd) ? IMAGES.lxdNext : IMAGES.lxd;
 }
 
 async function killAndStart(target: Target, turn: number): Promise<void> {

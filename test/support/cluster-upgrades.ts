@@ -44,18 +44,15 @@ export class Upgrades {
     let seen: UpgradeView | undefined;
     const reached = async () => {
       seen = (await this.view(id)) ?? seen;
-      if (seen === undefined) return false;
-      if (ENDED.includes(seen.phase) && !phases.includes(seen.phase)) {
-        throw new Error(`the upgrade is ${seen.phase}, not ${phases.join(' or ')}: ${storyOf(seen)}`);
-      }
-      return phases.includes(seen.phase);
+      return seen !== undefined && (phases.includes(seen.phase) || ENDED.includes(seen.phase));
     };
-    await waitFor(`the upgrade to be ${phases.join(' or ')}`, reached, { timeoutMs: LONGEST_MS, intervalMs: 250 }).catch(
-      (error: unknown) => {
-        throw new Error(`${String(error)}: ${seen ? storyOf(seen) : 'nothing seen'}`);
-      },
-    );
-    return seen as unknown as UpgradeView;
+    const what = `the upgrade to be ${phases.join(' or ')}`;
+    await waitFor(what, reached, { timeoutMs: LONGEST_MS, intervalMs: 250 }).catch((cause: unknown) => {
+      throw new Error(`${what}: ${seen ? storyOf(seen) : 'nothing seen'}`, { cause });
+    });
+    const view = seen as UpgradeView | undefined;
+    if (view && phases.includes(view.phase)) return view;
+    throw new Error(`${what}: it ended otherwise. ${view ? storyOf(view) : ''}`);
   }
 
   /** The HTTP answer to an order. */
