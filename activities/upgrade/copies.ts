@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { z } from 'zod';
 import type { Acting } from '#libs/contracts/activities.js';
-import type { OfPlan, SavedCopies } from '#libs/contracts/upgrades.js';
+import type { OfPlan, SavedCopies } from '#libs/contracts/upgrade-activities.js';
 import { sortedByName } from '#libs/domain/upgrade/wording.js';
 import { isPlatformError, messageOf, PlatformError } from '#libs/errors/platform-error.js';
 import { parseMetadata } from '#libs/lxd/answer.js';

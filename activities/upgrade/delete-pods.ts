@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Acting } from '#libs/contracts/activities.js';
 import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
-import type { OfPlan, PodDeletion } from '#libs/contracts/upgrades.js';
+import type { OfPlan, PodDeletion } from '#libs/contracts/upgrade-activities.js';
 import { quorumOf, quorumText } from '#libs/domain/upgrade/quorum.js';
 import { buildText, listed, sameBuild } from '#libs/domain/upgrade/wording.js';
 import { PlatformError } from '#libs/errors/platform-error.js';

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Acting } from '#libs/contracts/activities.js';
 import type { ErrorCode } from '#libs/contracts/error-codes.js';
-import type { OfPlan } from '#libs/contracts/upgrades.js';
+import type { OfPlan } from '#libs/contracts/upgrade-activities.js';
 import type { ObservedCluster, ObservedMember } from '#libs/domain/upgrade/observed.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import { parseMetadata } from '#libs/lxd/answer.js';

@@ -1,4 +1,5 @@
-import type { ClusterActivities, ClusterSweepActivities, UpgradeActivities } from '#libs/contracts/upgrades.js';
+import type { UpgradeActivities } from '#libs/contracts/upgrade-activities.js';
+import type { ClusterActivities, ClusterSweepActivities } from '#libs/contracts/upgrades.js';
 import { guarded } from '../shared/guard.js';
 import { clusterLockSteps } from './cluster-lock.js';
 import { copiesSteps } from './copies.js';

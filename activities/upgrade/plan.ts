@@ -1,5 +1,5 @@
 import type { Acting } from '#libs/contracts/activities.js';
-import type { Confirmation, Planning } from '#libs/contracts/upgrades.js';
+import type { Confirmation, Planning } from '#libs/contracts/upgrade-activities.js';
 import type { DesiredUpgrade } from '#libs/domain/upgrade/desired.js';
 import { differences } from '#libs/domain/upgrade/difference.js';
 import type { ObservedCluster } from '#libs/domain/upgrade/observed.js';

@@ -1,5 +1,6 @@
 import type { Acting } from '#libs/contracts/activities.js';
-import { type PreparedUpgrade, UPGRADE_KEYS, type UpgradeInput } from '#libs/contracts/upgrades.js';
+import type { PreparedUpgrade } from '#libs/contracts/upgrade-activities.js';
+import { UPGRADE_KEYS, type UpgradeInput } from '#libs/contracts/upgrades.js';
 import { PROBE_KINDS, type ProbeKind } from '#libs/domain/upgrade/observed.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import type { Call } from '../shared/guard.js';

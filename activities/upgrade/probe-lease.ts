@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Acting } from '#libs/contracts/activities.js';
-import type { OfPlan, ProbeLeaseHold } from '#libs/contracts/upgrades.js';
+import type { OfPlan, ProbeLeaseHold } from '#libs/contracts/upgrade-activities.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
 import type { Call } from '../shared/guard.js';
 import type { UpgradeDeps } from './deps.js';

@@ -1,5 +1,5 @@
 import type { Acting } from '#libs/contracts/activities.js';
-import type { GateReading, GateWatch, OfPlan, Proposal, TemplateChange } from '#libs/contracts/upgrades.js';
+import type { GateReading, GateWatch, OfPlan, Proposal, TemplateChange } from '#libs/contracts/upgrade-activities.js';
 import type { UpgradePlan } from '#libs/domain/upgrade/plan.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import type { TemplateWay } from '#libs/gitops/types.js';

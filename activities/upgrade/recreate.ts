@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Acting } from '#libs/contracts/activities.js';
 import type { NewObject, StoredObject } from '#libs/contracts/kubernetes-objects.js';
-import type { OfPlan } from '#libs/contracts/upgrades.js';
+import type { OfPlan } from '#libs/contracts/upgrade-activities.js';
 import type { UpgradeAction } from '#libs/domain/upgrade/actions.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { Call } from '../shared/guard.js';

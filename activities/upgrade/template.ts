@@ -1,6 +1,7 @@
 import type { Acting } from '#libs/contracts/activities.js';
 import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
-import { type OfPlan, type TemplateChange, UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
+import type { OfPlan, TemplateChange } from '#libs/contracts/upgrade-activities.js';
+import { UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
 import { FIELD_MANAGER } from '#libs/contracts/webspaces-api.js';
 import type { UpgradeAction } from '#libs/domain/upgrade/actions.js';
 import { PROBE_KINDS, type ProbeKind, type UpdateStrategy } from '#libs/domain/upgrade/observed.js';

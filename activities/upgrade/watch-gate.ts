@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Acting } from '#libs/contracts/activities.js';
-import type { GateReading, GateWatch, MemberRow } from '#libs/contracts/upgrades.js';
+import type { GateReading, GateWatch } from '#libs/contracts/upgrade-activities.js';
+import type { MemberRow } from '#libs/contracts/upgrades.js';
 import { failed, waiting } from '#libs/domain/upgrade/gate-outcomes.js';
 import { type GateOutcome, readGate } from '#libs/domain/upgrade/gates.js';
 import { secondsText } from '#libs/domain/upgrade/wording.js';

@@ -1,4 +1,4 @@
-import type { Proposal } from '#libs/contracts/upgrades.js';
+import type { Proposal } from '#libs/contracts/upgrade-activities.js';
 import { pullRequestText, templateChangeKind } from '#libs/domain/upgrade/pull-request-text.js';
 import { mergeableHead, readMerge } from '#libs/domain/upgrade/read-merge.js';
 import { PlatformError } from '#libs/errors/platform-error.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type { Proposal } from '#libs/contracts/upgrades.js';
+import type { Proposal } from '#libs/contracts/upgrade-activities.js';
 import type { GateOutcome } from '#libs/domain/upgrade/gates.js';
 import { healthy, plan } from '#libs/domain/upgrade/narrations/plans.js';
 import { BUMPED, desiredOf, NEWER } from '#libs/domain/upgrade/narrations/scenarios.js';

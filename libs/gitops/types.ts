@@ -1,4 +1,4 @@
-import type { Proposal } from '#libs/contracts/upgrades.js';
+import type { Proposal } from '#libs/contracts/upgrade-activities.js';
 import type { GateOutcome } from '#libs/domain/upgrade/gates.js';
 import type { Build, ProbeKind } from '#libs/domain/upgrade/observed.js';
 import type { UpgradePlan } from '#libs/domain/upgrade/plan.js';

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Call, guarded } from '#activities/shared/guard.js';
 import type { Acting } from '#libs/contracts/activities.js';
-import type { GateReading, GateWatch, MemberRow, UpgradeActivities, UpgradeSettings } from '#libs/contracts/upgrades.js';
+import type { GateReading, GateWatch, UpgradeActivities, UpgradeSettings } from '#libs/contracts/upgrade-activities.js';
+import type { MemberRow } from '#libs/contracts/upgrades.js';
 import type { UpgradeAction } from '#libs/domain/upgrade/actions.js';
 import type { DesiredUpgrade } from '#libs/domain/upgrade/desired.js';
 import { differences } from '#libs/domain/upgrade/difference.js';

@@ -7,7 +7,7 @@ import type { WebspaceActivities, WebspaceFacts } from '#libs/contracts/activiti
 import type { ErrorCode } from '#libs/contracts/error-codes.js';
 import { SEARCH_ATTRIBUTES } from '#libs/contracts/ids.js';
 import type { ImageActivities, ImportPlan } from '#libs/contracts/images.js';
-import type { UpgradeActivities } from '#libs/contracts/upgrades.js';
+import type { UpgradeActivities } from '#libs/contracts/upgrade-activities.js';
 import { serialiseRecord } from '#libs/domain/record.js';
 import { exampleRecord } from './example-record.js';
 

@@ -6,7 +6,7 @@ import { labGithubWriter } from '#lab/flux/part.js';
 import { FLUX } from '#lab/flux/repository.js';
 import { waitFor } from '#lab/wait.js';
 import { githubSchema } from '#libs/config/github.js';
-import type { Proposal } from '#libs/contracts/upgrades.js';
+import type { Proposal } from '#libs/contracts/upgrade-activities.js';
 import { healthy, plan } from '#libs/domain/upgrade/narrations/plans.js';
 import { desiredOf, NEWER } from '#libs/domain/upgrade/narrations/scenarios.js';
 import type { ProbeKind } from '#libs/domain/upgrade/observed.js';

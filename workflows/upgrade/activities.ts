@@ -1,4 +1,4 @@
-import type { UpgradeActivities } from '../../libs/contracts/upgrades.js';
+import type { UpgradeActivities } from '../../libs/contracts/upgrade-activities.js';
 import { proxiesOf } from '../shared/activities.js';
 
 /** Reads and writes that end in minutes even when a system is away for a while. */

@@ -1,6 +1,6 @@
 import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
 import type { Acting } from '../../libs/contracts/activities.js';
-import type { GateReading, OfPlan, Proposal, TemplateChange } from '../../libs/contracts/upgrades.js';
+import type { GateReading, OfPlan, Proposal, TemplateChange } from '../../libs/contracts/upgrade-activities.js';
 import type { PlannedStep, UpgradeAction } from '../../libs/domain/upgrade/actions.js';
 import type { UpgradePlan } from '../../libs/domain/upgrade/plan.js';
 import { longUpgradeStep, upgradeStep, watching } from './activities.js';

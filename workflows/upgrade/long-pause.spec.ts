@@ -4,10 +4,10 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
 import { resolveTool } from '#lab/tools/resolve.js';
 import { waitFor } from '#lab/wait.js';
+import type { UpgradeActivities } from '#libs/contracts/upgrade-activities.js';
 import {
   clusterLockOf,
   UPGRADE_QUERY,
-  type UpgradeActivities,
   type UpgradeAnswer,
   type UpgradeInput,
   type UpgradeReport,

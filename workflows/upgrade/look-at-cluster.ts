@@ -1,4 +1,5 @@
-import { type ClusterActivities, clusterLockOf, LOOK_SECONDS, type UpgradeActivities } from '../../libs/contracts/upgrades.js';
+import type { UpgradeActivities } from '../../libs/contracts/upgrade-activities.js';
+import { type ClusterActivities, clusterLockOf, LOOK_SECONDS } from '../../libs/contracts/upgrades.js';
 import type { ObservedCluster } from '../../libs/domain/upgrade/observed.js';
 import { proxiesOf } from '../shared/activities.js';
 

@@ -1,6 +1,6 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { Acting } from '../../libs/contracts/activities.js';
-import type { OfPlan, ProbeLeaseHold } from '../../libs/contracts/upgrades.js';
+import type { OfPlan, ProbeLeaseHold } from '../../libs/contracts/upgrade-activities.js';
 import { upgradeStep, watching } from './activities.js';
 
 /** Longer than any upgrade: each of its waits has a deadline, and the activity ends with its workflow. */

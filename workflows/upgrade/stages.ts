@@ -1,5 +1,6 @@
 import { condition } from '@temporalio/workflow';
-import type { UpgradePhase, UpgradeSettings, UpgradeUpdate, UpgradeWait } from '../../libs/contracts/upgrades.js';
+import type { UpgradeSettings } from '../../libs/contracts/upgrade-activities.js';
+import type { UpgradePhase, UpgradeUpdate, UpgradeWait } from '../../libs/contracts/upgrades.js';
 import type { UpgradePlan } from '../../libs/domain/upgrade/plan.js';
 import type { Orders } from './orders.js';
 import { gateOf, type StepRecord, type UpgradeRecord } from './upgrade-record.js';

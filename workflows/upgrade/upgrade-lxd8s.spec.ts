@@ -2,15 +2,14 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { resolveTool } from '#lab/tools/resolve.js';
 import { waitFor } from '#lab/wait.js';
+import type { UpgradeActivities, UpgradeSettings } from '#libs/contracts/upgrade-activities.js';
 import {
   clusterLockOf,
   UPGRADE_QUERY,
-  type UpgradeActivities,
   type UpgradeAnswer,
   type UpgradeInput,
   type UpgradePhase,
   type UpgradeReport,
-  type UpgradeSettings,
   type UpgradeUpdate,
   type UpgradeView,
 } from '#libs/contracts/upgrades.js';

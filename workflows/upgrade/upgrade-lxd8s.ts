@@ -1,6 +1,7 @@
 import { ApplicationFailure, allHandlersFinished, CancellationScope, condition, isCancellation } from '@temporalio/workflow';
 import type { Acting } from '../../libs/contracts/activities.js';
-import type { PreparedUpgrade, UpgradeInput, UpgradePhase, UpgradeReport } from '../../libs/contracts/upgrades.js';
+import type { PreparedUpgrade } from '../../libs/contracts/upgrade-activities.js';
+import type { UpgradeInput, UpgradePhase, UpgradeReport } from '../../libs/contracts/upgrades.js';
 import type { DesiredUpgrade } from '../../libs/domain/upgrade/desired.js';
 import type { UpgradePlan } from '../../libs/domain/upgrade/plan.js';
 import { failureOf, reasonOf } from '../shared/failures.js';

@@ -1,8 +1,8 @@
 import { defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow';
 import { type OperationProgress, PROGRESS_QUERY, type Requester, type StepProgress } from '../../libs/contracts/operations.js';
+import type { GateReading } from '../../libs/contracts/upgrade-activities.js';
 import {
   type AuditEntry,
-  type GateReading,
   type MemberRow,
   UPGRADE_QUERY,
   type UpgradeInput,
