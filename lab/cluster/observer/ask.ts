@@ -18,14 +18,16 @@ export interface MemberAnswer {
 /**
  * Asks a member over the network, as any client does (`/1.0`), and as another member does whether it leads or votes (`HEAD /internal/database`:
  * 200 leads, 503 votes, 404 neither; LXD 5.0, lxd/cluster/gateway.go). Its own certificate is trusted by it even before it has its database.
- * Each time by a new connection: an old one would not notice that a pod is gone.
+ * Each time by a new connection: an old one would not notice that a pod is gone. `onVote` hears at once that its database answers: of a member
+ * that waits, `/1.0` says so only by saying nothing for a while.
  */
-export async function askMember(address: string, volume: string): Promise<MemberAnswer> {
+export async function askMember(address: string, volume: string, onVote: () => void): Promise<MemberAnswer> {
   const agent = agentFor(volume);
   if (!agent) return { state: 'silent' };
   try {
-    const api = await ask(agent, address, 'GET', '/1.0');
     const database = await ask(agent, address, 'HEAD', '/internal/database');
+    if (database !== undefined) onVote();
+    const api = await ask(agent, address, 'GET', '/1.0');
     const state = api === 200 ? 'serving' : api === undefined && database === undefined ? 'silent' : 'waiting';
     const role = ({ 200: 'leader', 503: 'voter', 404: 'other' } as const)[database ?? 0];
     return role === undefined ? { state } : { state, role };

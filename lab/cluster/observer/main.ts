@@ -50,7 +50,12 @@ async function lookForPods(): Promise<void> {
 
 async function lookAtMember(name: string): Promise<void> {
   const address = addresses.get(name);
-  const answer = address === undefined ? undefined : await askMember(address, join(task.volumes, name));
+  const votes = () => {
+    if (members.get(name) !== 'silent') return;
+    members.set(name, 'waiting');
+    record();
+  };
+  const answer = address === undefined ? undefined : await askMember(address, join(task.volumes, name), votes);
   members.set(name, answer?.state ?? 'silent');
   // Who is silent is still counted with the voters it belonged to.
   if (answer?.role !== undefined) roles.set(name, answer.role);
