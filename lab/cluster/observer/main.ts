@@ -26,6 +26,8 @@ const members = new Map<string, MemberState>(task.members.map((name) => [name, '
 const roles = new Map<string, MemberAnswer['role']>();
 const web = new Map<string, boolean>();
 let kubernetes = false;
+/** Nothing is written down before everybody was asked once. */
+let asked = false;
 let last = { text: '', at: 0 };
 
 interface PodList {
@@ -51,7 +53,7 @@ async function lookForPods(): Promise<void> {
 async function lookAtMember(name: string): Promise<void> {
   const address = addresses.get(name);
   const votes = () => {
-    if (members.get(name) !== 'silent') return;
+    if (!asked || members.get(name) !== 'silent') return;
     members.set(name, 'waiting');
     record();
   };
@@ -93,6 +95,7 @@ async function forever(look: () => Promise<void>): Promise<never> {
 await lookForPods();
 await Promise.all(task.members.map(lookAtMember));
 await Promise.all(task.webs.map(lookAtWeb));
+asked = true;
 await Promise.all([
   forever(lookForPods),
   ...task.members.map((name) => forever(() => lookAtMember(name))),
