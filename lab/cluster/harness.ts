@@ -18,6 +18,8 @@ export interface ClusterLabOptions extends StatefulSetOptions, Pick<LabOptions, 
   readonly nodes?: number;
   /** What the worker's configuration says of the cluster, where it is not the lab's usual. */
   readonly settings?: ClusterSettings;
+  /** `anew`: whatever is there is replaced by a cluster without instances, at its first versions. */
+  readonly cluster?: 'joined' | 'anew';
 }
 
 /**
@@ -25,11 +27,13 @@ export interface ClusterLabOptions extends StatefulSetOptions, Pick<LabOptions, 
  * becomes what is asked for; a cluster of another size, or one whose members do not all answer, is made anew.
  */
 export async function startClusterLab(options: ClusterLabOptions = {}): Promise<ClusterLab> {
-  const { nodes, apps, temporalInMemory, profile, settings = {}, progress = silent, ...statefulSet } = options;
+  const { nodes, apps, temporalInMemory, profile, settings = {}, cluster: from = 'joined', progress = silent, ...statefulSet } = options;
   const members = statefulSet.members ?? 3;
   const lab = await startLab({ nodes: nodes ?? members, progress, ...given({ apps, temporalInMemory, profile }) });
   const cluster = new ClusterLab(lab);
-  await progress.step(`LXD cluster of ${members} members in pods`, () => cluster.ensure({ ...statefulSet, members }));
+  await progress.step(`LXD cluster of ${members} members in pods`, () =>
+    from === 'anew' ? cluster.recreate({ ...statefulSet, members }) : cluster.ensure({ ...statefulSet, members }),
+  );
   if (apps !== 'none') await progress.step('worker of the cluster', () => cluster.configure(settings));
   return cluster;
 }

@@ -18,9 +18,7 @@ let cluster: ClusterLab;
 let upgrades: Upgrades;
 let bump = 0;
 beforeAll(async () => {
-  cluster = await startClusterLab(OPTIONS);
-  // What another file has left is no beginning.
-  await cluster.recreate(OPTIONS);
+  cluster = await startClusterLab({ ...OPTIONS, cluster: 'anew' });
   upgrades = new Upgrades(cluster);
 }, 900_000);
 afterAll(async () => {

@@ -17,8 +17,7 @@ describe.each(SIZES)('%d members', (members) => {
     let bump = 0;
     beforeAll(async () => {
       const options = { members, probes: 'lease', podManagementPolicy, updateStrategy: 'RollingUpdate' } as const;
-      cluster = await startClusterLab({ ...options, nodes: Math.max(...SIZES) });
-      await cluster.recreate(options);
+      cluster = await startClusterLab({ ...options, nodes: Math.max(...SIZES), cluster: 'anew' });
       upgrades = new Upgrades(cluster);
     }, 900_000);
 

@@ -11,9 +11,7 @@ const OPTIONS = { probes: 'lease', podManagementPolicy: 'Parallel', updateStrate
 let cluster: ClusterLab;
 let upgrades: Upgrades;
 beforeAll(async () => {
-  cluster = await startClusterLab(OPTIONS);
-  // What another file has left is no beginning.
-  await cluster.recreate(OPTIONS);
+  cluster = await startClusterLab({ ...OPTIONS, cluster: 'anew' });
   upgrades = new Upgrades(cluster);
 }, 900_000);
 afterAll(async () => {
