@@ -31,9 +31,7 @@ export async function startClusterLab(options: ClusterLabOptions = {}): Promise<
   const members = statefulSet.members ?? 3;
   const lab = await startLab({ nodes: nodes ?? members, progress, ...given({ apps, temporalInMemory, profile }) });
   const cluster = new ClusterLab(lab);
-  await progress.step(`LXD cluster of ${members} members in pods`, () =>
-    from === 'anew' ? cluster.recreate({ ...statefulSet, members }) : cluster.ensure({ ...statefulSet, members }),
-  );
+  await progress.step(`LXD cluster of ${members} members in pods`, () => cluster.begin(from, { ...statefulSet, members }));
   if (apps !== 'none') await progress.step('worker of the cluster', () => cluster.configure(settings));
   return cluster;
 }
@@ -67,6 +65,12 @@ export class ClusterLab {
 
   get memberNames(): string[] {
     return this.lxd.memberNames;
+  }
+
+  async begin(from: 'joined' | 'anew', options: StatefulSetOptions): Promise<string> {
+    if (from === 'joined') return this.ensure(options);
+    await this.lxd.recreate(options);
+    return 'formed anew';
   }
 
   async ensure(options: StatefulSetOptions): Promise<'kept' | 'formed'> {
