@@ -77,6 +77,10 @@ export async function setNodeLink(profile: Profile, number: number, state: 'up' 
 export async function removeNodesNetwork({ network }: Profile): Promise<string[]> {
   const { bridge, podSubnet } = network.nodes;
   const removed: string[] = [];
+  // A link goes with its node's namespace, which the kernel may take its time to end, or which somebody's last socket holds.
+  const names = (await run('ip', ['-o', 'link', 'show'])).matchAll(/^\d+: ([^:@\s]+)/gm);
+  const links = [...names].flatMap(([, name = '']) => (name.startsWith(`${bridge}n`) ? [name] : []));
+  for (const link of links) if ((await tryRun('ip', ['link', 'del', link])).exitCode === 0) removed.push(`interface ${link}`);
   if ((await tryRun('ip', ['link', 'del', bridge])).exitCode === 0) removed.push(`interface ${bridge}`);
   if ((await tryRun('ip', ['route', 'del', 'unreachable', podSubnet, 'metric', '4096'])).exitCode === 0) removed.push(`route ${podSubnet}`);
   return removed;
