@@ -62,7 +62,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const tools = await progress.step('tools', () => resolveTools({ onInstall: progress.note }));
   const { temporalInMemory = false, apps = 'all', internet = false } = options;
   // A lab that has nodes keeps them, whoever joins it.
-  const count = options.nodes ?? readLabFile(profile)?.nodes ?? 0;
+  const count = Math.max(options.nodes ?? 0, readLabFile(profile)?.nodes ?? 0);
   const nodes =
     count > 0 ? { count, tools: await progress.step('tools of nodes', () => resolveNodeTools({ onInstall: progress.note })) } : undefined;
   writeLabFile(profile, { mode: 'own', apps, temporalInMemory, internet, nodes: count });

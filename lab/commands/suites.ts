@@ -30,11 +30,13 @@ function jestStage(title: string, args: readonly string[], rest: Partial<Stage> 
 const COMPOSE: Stage = { title: 'docker-compose.yml (read only, nothing is started)', command: () => checkComposeFile() };
 const wholeSystem = (args: readonly string[], counts: 'short' | 'full', title = 'whole system') =>
   jestStage(title, ['--runInBand', ...args], { env: { WEBSPACES_SUITE: 'e2e', WEBSPACES_COUNTS: counts }, profile: 'test' });
-/** Files that need real nodes have a lab of their own: a lab that has nodes keeps them. */
+/** Files that need real nodes have labs of their own: a lab that has nodes keeps them. Those of whole upgrades have our processes in theirs. */
 const NODES = 'test/e2e/cluster-';
+const UPGRADES = 'test/e2e/upgrade-';
 const wholeSystems = (counts: 'short' | 'full') => [
-  wholeSystem(['--testPathIgnorePatterns', NODES], counts),
+  wholeSystem(['--testPathIgnorePatterns', NODES, UPGRADES], counts),
   wholeSystem([NODES], counts, 'clusters on real nodes'),
+  wholeSystem([UPGRADES], counts, 'upgrades of clusters'),
 ];
 
 /** `npm test`: checks, unit specs, then the whole system on labs of its own, which are removed at the end. With arguments: only those e2e files. */

@@ -45,7 +45,7 @@ const call = upgradeCall('op');
 const acting = upgradeActing('c1', 'op');
 
 beforeAll(async () => {
-  cluster = await startClusterLab({ apps: 'none' });
+  cluster = await startClusterLab({ apps: 'none', cluster: 'anew' });
   folder = mkdtempSync(join(tmpdir(), 'webspaces-copies-'));
   // With the worker's own Role: what it may not do fails here.
   await cluster.lab.kubectl(['apply', '--server-side', '-f', join(projectRoot(), 'deploy', 'clusters', 'worker.yaml')]);

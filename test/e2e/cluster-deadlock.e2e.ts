@@ -16,7 +16,8 @@ let observer: Observer | undefined;
 let bump = 0;
 
 beforeAll(async () => {
-  cluster = await startClusterLab({ profile: 'test', apps: 'none', members: 3, probes: 'exec', updateStrategy: 'RollingUpdate' });
+  const options = { members: 3, probes: 'exec', updateStrategy: 'RollingUpdate', cluster: 'anew' } as const;
+  cluster = await startClusterLab({ profile: 'test', apps: 'none', ...options });
 }, 300_000);
 afterAll(async () => {
   await observer?.stop();
