@@ -15,6 +15,7 @@ import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import type { TemplateChange } from '#libs/contracts/upgrade-activities.js';
 import { UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
 import type { Build } from '#libs/domain/upgrade/observed.js';
+import { isPlatformError } from '#libs/errors/platform-error.js';
 import { KubernetesClient } from '#libs/kubernetes/client.js';
 import { createLogger } from '#libs/logging/logger.js';
 import { openSession, type Session } from '../support/lab-session.js';
@@ -85,8 +86,16 @@ const change = (build: Build, probes: TemplateChange['probes']): TemplateChange 
   probes,
   way: 'statefulset',
 });
-const patch = (build: Build, probes: TemplateChange['probes']) =>
-  templateSteps(deps).patchTemplate(call, acting, PLAN, change(build, probes));
+/** Again when the controller has written meanwhile, as Temporal does. */
+async function patch(build: Build, probes: TemplateChange['probes']): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await templateSteps(deps).patchTemplate(call, acting, PLAN, change(build, probes));
+    } catch (error) {
+      if (attempt === 10 || !isPlatformError(error, 'STALE')) throw error;
+    }
+  }
+}
 
 describe('the template', () => {
   it('gets image, variables and OnDelete, loses probes that another manager owns, and gets both back as they were', async () => {
