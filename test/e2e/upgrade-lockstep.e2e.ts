@@ -6,6 +6,12 @@ import { waitFor } from '#lab/wait.js';
 import { Upgrades } from '../support/cluster-upgrades.js';
 import { FULL, report } from '../support/lab-session.js';
 
+interface Seen {
+  readonly name: string;
+  readonly answers: string;
+  readonly versions: { readonly apiExtensions: number };
+}
+
 const SIZES = FULL ? [3, 5] : [3];
 const POLICIES = FULL ? (['OrderedReady', 'Parallel'] as const) : (['OrderedReady'] as const);
 const KINDS = ['lockstep-sequential', 'lockstep-parallel'] as const;
@@ -59,8 +65,10 @@ describe.each(SIZES)('%d members', (members) => {
       await cluster.applyStatefulSet({ environment: { [BUMP]: String(bump) } });
       const last = cluster.memberNames.at(-1) ?? '';
       const blocked = async () => {
-        const waits = (await cluster.exec(last, ['sh', '-c', 'grep -c "Wait for other cluster" /var/log/lxd/lxd.log || true'])).trim();
-        return waits !== '' && waits !== '0';
+        const { members: seen } = (await cluster.lab.api('admin', 'GET', '/v2/clusters/lab')).json<{ members: Seen[] }>();
+        const member = seen.find(({ name }) => name === last);
+        const others = seen.filter(({ name }) => name !== last);
+        return member?.answers === 'waiting' && others.every(({ versions }) => versions.apiExtensions < member.versions.apiExtensions);
       };
       await waitFor(`${last} to wait for the others`, blocked, { timeoutMs: 120_000, intervalMs: 500 });
       const id = await upgrades.begin({ image: IMAGES.lxd, environment: { [BUMP]: String(bump) } });

@@ -27,14 +27,13 @@ export function reportOf(record: UpgradeRecord, ending?: string): UpgradeReport 
   return { ...view, members, ...api, summary: summaryOf(record, ending) };
 }
 
-function apiOutage({ steps }: UpgradeRecord, expectedSeconds: number) {
-  const first = steps.findIndex(({ step, startedAt }) => step.action.do === 'delete-pods' && startedAt !== undefined);
-  const back = steps.find(
-    ({ step: { action }, endedAt }, index) =>
-      index > first && endedAt !== undefined && action.do === 'wait-for-gate' && action.gate === 'members-online',
-  );
-  const from = steps[first]?.startedAt;
-  return { expectedSeconds, ...(from !== undefined && back?.endedAt !== undefined ? { seconds: secondsBetween(from, back.endedAt) } : {}) };
+/** A list over members hangs while one of them waits: until the last one served. */
+function apiOutage({ away }: UpgradeRecord, expectedSeconds: number) {
+  const times = [...away.values()].flat();
+  const from = times.map((time) => time.from).sort()[0];
+  const until = times.map((time) => time.until ?? '');
+  const last = until.includes('') ? undefined : until.sort().at(-1);
+  return { expectedSeconds, ...(from !== undefined && last !== undefined ? { seconds: secondsBetween(from, last) } : {}) };
 }
 
 function summaryOf(record: UpgradeRecord, ending: string | undefined): string {

@@ -18,6 +18,8 @@ thead th { background: #f3f5f8; white-space: nowrap; }
 .dim { color: #646c7a; font-size: .92em; }
 .time { white-space: nowrap; }
 .state { font-weight: 600; white-space: nowrap; }
+.audit td { white-space: nowrap; }
+.audit td:last-child { white-space: normal; }
 .steps th:nth-child(1) { width: 6.5rem; }
 .steps th:nth-child(2) { width: 44%; }
 .steps th:nth-child(3) { width: 10rem; }
