@@ -103,7 +103,7 @@ function people({ audit }: UpgradeReport): Markup {
     ({ at: when, by, did, about }) =>
       html`<tr><td class="time">${at(when)}</td><td>${by.username}</td><td>${did}</td><td>${about}</td></tr>`,
   );
-  return html`<table><thead><tr><th>when (UTC)</th><th>who</th><th>did</th><th>what, and why</th></tr></thead><tbody>${rows}</tbody></table>`;
+  return html`<table class="audit"><thead><tr><th>when (UTC)</th><th>who</th><th>did</th><th>what, and why</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
 function members({ members: all, api, plans: shown }: UpgradeReport): Markup | undefined {
