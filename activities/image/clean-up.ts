@@ -5,7 +5,6 @@ import { waitForImageOperations } from '../lxd/image-operations.js';
 import type { Call } from '../shared/guard.js';
 import type { ImageDeps } from './deps.js';
 import { basesInUse, removeImage } from './images.js';
-import { releaseImageLock } from './lock.js';
 
 /** The end of an import, good or bad. */
 export function cleanUpSteps(deps: ImageDeps) {
@@ -27,13 +26,13 @@ export function cleanUpSteps(deps: ImageDeps) {
     async finishImport(call: Call, acting: Acting, plan: ImportPlan): Promise<void> {
       for (const { location } of plan.files) if (location.at === 'upload') await staging.removeUpload(location.id);
       await staging.removeImport(acting.name, acting.operationId);
-      await releaseImageLock(deps, call, acting);
+      await deps.locks.releaseIfHeld(acting, call.me, call.signal);
     },
 
     async abandonImport(call: Call, acting: Acting): Promise<void> {
       await removeMade(call);
       await staging.removeImport(acting.name, acting.operationId);
-      await releaseImageLock(deps, call, acting);
+      await deps.locks.releaseIfHeld(acting, call.me, call.signal);
     },
   };
 }

@@ -55,7 +55,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'images-'));
   double = await startLxdDouble({ images: ['hello'], pool: { totalBytes: 1_000_000, usedBytes: 0 } });
   lxd = createLxdClient({ socket: double.socket, waitSliceSeconds: 1 });
-  const locks = { assertHeld: async () => undefined, holds: async () => false };
+  const locks = { assertHeld: async () => undefined, releaseIfHeld: async () => undefined };
   const config = { keep: 2, stagingBytes: 1e6, sources: [], approvalSeconds: 1, prune: { unusedDays: 0 } };
   const staging = new Staging({ folder: join(folder, 'staging'), limitBytes: 1e6 });
   deps = { lxd, locks, staging, config, profiles: ['default'], runs: { isOpen: async () => true } } as unknown as ImageDeps;

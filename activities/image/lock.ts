@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Acting } from '#libs/contracts/activities.js';
 import type { ImageLock, ImportImageInput, ImportImageResult } from '#libs/contracts/images.js';
 import { API_GROUP } from '#libs/contracts/webspaces-api.js';
-import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
+import { PlatformError } from '#libs/errors/platform-error.js';
 import type { Call, Holder } from '../shared/guard.js';
 import type { ImageDeps } from './deps.js';
 
@@ -40,21 +40,6 @@ export function lockSteps({ locks, runs }: ImageDeps) {
       return runs.result<ImportImageResult>(run);
     },
   };
-}
-
-/** Frees the lock if this run holds it. */
-export async function releaseImageLock({ locks }: ImageDeps, call: Call, acting: Acting): Promise<void> {
-  for (;;) {
-    if (!(await locks.holds(acting, call.me, call.signal))) return;
-    const lock = await locks.read(acting.name, call.signal);
-    try {
-      if (lock) await locks.release(acting, lock, 'none', call.signal);
-      return;
-    } catch (error) {
-      // Marked or written since it was read.
-      if (!isPlatformError(error, 'STALE') && !isPlatformError(error, 'NOT_FOUND')) throw error;
-    }
-  }
 }
 
 /** Equal for imports that bring the same. */

@@ -116,6 +116,20 @@ export class Locks {
     return lock;
   }
 
+  /** Frees the lock if this run holds it, whatever was written into it meanwhile. */
+  async releaseIfHeld(acting: Acting, me: Holder, signal: AbortSignal): Promise<void> {
+    while (await this.holds(acting, me, signal)) {
+      const lock = await this.read(acting.name, signal);
+      try {
+        if (lock) await this.release(acting, lock, 'none', signal);
+        return;
+      } catch (error) {
+        // Marked or written since it was read.
+        if (!isPlatformError(error, 'STALE') && !isPlatformError(error, 'NOT_FOUND')) throw error;
+      }
+    }
+  }
+
   async holds(acting: Acting, me: Holder, signal: AbortSignal): Promise<boolean> {
     const lock = await this.read(acting.name, signal);
     return lock?.holder !== undefined && sameHolder(lock.holder, me);

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Acting } from '#libs/contracts/activities.js';
 import { UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
-import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
+import { PlatformError } from '#libs/errors/platform-error.js';
 import { LOCK_GRACE_MS } from '../kubernetes/lock.js';
 import type { Call } from '../shared/guard.js';
 import type { UpgradeDeps } from './deps.js';
@@ -33,17 +33,7 @@ export function clusterLockSteps({ clusters, locks }: UpgradeDeps) {
       const labelSelector = `${UPGRADE_KEYS.operation}=${acting.operationId}`;
       const pods = await cluster.kube.list('wholePod', { labelSelector, signal: call.signal });
       for (const pod of pods) await removePod(cluster, pod, call.signal);
-      for (;;) {
-        if (!(await locks.holds(acting, call.me, call.signal))) return;
-        const lock = await locks.read(acting.name, call.signal);
-        try {
-          if (lock) await locks.release(acting, lock, 'none', call.signal);
-          return;
-        } catch (error) {
-          // Written since it was read.
-          if (!isPlatformError(error, 'STALE') && !isPlatformError(error, 'NOT_FOUND')) throw error;
-        }
-      }
+      await locks.releaseIfHeld(acting, call.me, call.signal);
     },
   };
 }
