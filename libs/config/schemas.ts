@@ -4,7 +4,9 @@ import { z } from 'zod';
 /** The pieces that several processes' configurations share. All are strict: an unknown key is an error. */
 
 const DNS_LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
-const dnsName = z.string().regex(new RegExp(`^${DNS_LABEL}(?:\\.${DNS_LABEL})*$`), 'must be a DNS name in lower case, e.g. ws.example.org');
+export const dnsName = z
+  .string()
+  .regex(new RegExp(`^${DNS_LABEL}(?:\\.${DNS_LABEL})*$`), 'must be a DNS name in lower case, e.g. ws.example.org');
 export const file = z.string().min(1);
 export const ipv4 = z.string().refine((text) => ipaddr.IPv4.isValidFourPartDecimal(text), 'must be an IPv4 address');
 const port = z.int().min(1).max(65535);

@@ -1,7 +1,7 @@
 import { isPlatformError } from '#libs/errors/platform-error.js';
+import type { RunTool } from '#libs/linux/tools.js';
 import { difference, type Entries, type Entry } from './plan.js';
 import { changeScript, type KernelState, parseListing, portsOfFlows, type RuleOptions, tableScript } from './rules.js';
-import type { RunTool } from './tools.js';
 
 export interface KernelOptions extends RuleOptions {
   readonly run: RunTool;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { localTools } from '#libs/linux/tools.js';
 import type { Parts, Role } from '../role.js';
 import { Waiting } from '../waiting.js';
 import { Descriptors, openFilesLimit } from './descriptors.js';
@@ -12,7 +13,6 @@ import { createPortsMetrics } from './metrics.js';
 import { labelPod, labelPodInTime, unlabelPod } from './pod-label.js';
 import { statusAnswers } from './status.js';
 import { Streams } from './streams.js';
-import { localTools } from './tools.js';
 import { Traffic } from './traffic.js';
 
 /** Forwarded ports: in the kernel for webspaces that run, by listeners for those that are off. */
