@@ -9,8 +9,8 @@ import { Instances } from '../lxd/instances.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
 import { settleAll } from '../shared/settle-all.js';
+import { alignNic } from './align-nic.js';
 import { factsOf } from './facts.js';
-import { giveAddress } from './give-address.js';
 import { takeWebspace } from './take.js';
 
 /** The steps of boot, reboot and shutdown. */
@@ -44,7 +44,7 @@ export function stateSteps(deps: Deps) {
       const { suspended } = taken.record.policy;
       if (suspended) throw suspendedError(acting.name, suspended);
       await replacedMembers.awaitBack(call, found.value.location);
-      const record = await giveAddress(deps, call, acting, taken);
+      const record = await alignNic(deps, call, acting, taken);
       const running = phaseOf(found.value.status_code) === 'running';
       const [{ changed }] = await settleAll([
         instances.start(call, found.value),

@@ -53,6 +53,21 @@ export const platformSchema = z
       .describe('First part of the names of LXD instances'),
     profiles: z.array(z.string().min(1)).min(1).default(['default']).describe('LXD profiles of a new webspace'),
     network: z.string().min(1).default('lxdbr0').describe('LXD network of the webspaces'),
+    bridge: z
+      .string()
+      .regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,14}$/, 'must be a name of at most 15 letters, digits, _ . and -')
+      .optional()
+      .describe("Bridge of the members' private network, which LXD does not manage; with it webspaces are there and not on `network`"),
+    nic: z
+      .strictObject({
+        isolation: z.enum(['strict', 'lan']).default('strict').describe('strict: webspaces do not reach each other; lan: they do'),
+        ipv6: z
+          .enum(['none', 'own'])
+          .default('none')
+          .describe('Of webspaces on `network`: no IPv6 at all, or, where that network has IPv6, just the address that LXD gives'),
+      })
+      .prefault({})
+      .describe('What the network interface of a webspace may do'),
     addressRange: addressRange.describe('Addresses handed out to webspaces; outside the DHCP range'),
     entryPoint: z.string().min(1).default('websecure').describe("Traefik's HTTPS entry point"),
     defaultTlsSecret: z

@@ -1,7 +1,7 @@
 import { isIPv6, SocketAddress } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { linkLocalOf, macOf, slaacOf } from './lan.js';
+import { addressOfPort, linkLocalOf, macOf, portOf, slaacOf } from './lan.js';
 
 /** As the system writes it. */
 const canonical = (address: string) => new SocketAddress({ address, family: 'ipv6' }).address;
@@ -21,6 +21,21 @@ describe('the MAC of an address', () => {
         expect(mac).not.toBe(macOf(other));
       }),
     );
+  });
+});
+
+describe('the port of an address', () => {
+  test('has a name that the kernel takes, and tells the address', () => {
+    fc.assert(
+      fc.property(fc.ipV4(), (address) => {
+        expect(portOf(address)).toMatch(/^ws[0-9a-f]{8}$/);
+        expect(addressOfPort(portOf(address))).toBe(address);
+      }),
+    );
+  });
+
+  test.each(['veth1a2b3c4d', 'ws', 'ws0a4d01', 'ws0a4d010203', 'WS0A4D0102', 'eth0'])('%s is not one', (name) => {
+    expect(addressOfPort(name)).toBeUndefined();
   });
 });
 

@@ -6,6 +6,20 @@ export function macOf(address: string): string {
   return ['02', '57', ...address.split('.').map((octet) => hex(Number(octet)))].join(':');
 }
 
+/** The name on the member of the interface of a webspace with this address; no other interface of a member has one of this form. */
+export function portOf(address: string): string {
+  return `ws${address
+    .split('.')
+    .map((octet) => hex(Number(octet)))
+    .join('')}`;
+}
+
+/** The address that an interface of a member is named by; undefined for any but a webspace's. */
+export function addressOfPort(port: string): string | undefined {
+  const octets = /^ws([0-9a-f]{8})$/.exec(port)?.[1]?.match(/../g);
+  return octets?.map((octet) => Number.parseInt(octet, 16)).join('.');
+}
+
 /** The link-local IPv6 address that an interface with this MAC gives itself (EUI-64, RFC 4291 appendix A). */
 export function linkLocalOf(mac: string): string {
   return compress(['fe80', '0', '0', '0', ...interfaceId(mac)]);

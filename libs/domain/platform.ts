@@ -14,6 +14,14 @@ export interface Platform {
   readonly profiles: readonly string[];
   /** LXD network of the webspaces' own nic. */
   readonly network: string;
+  /** Bridge on every member that LXD does not manage: webspaces are on it, and not on `network`. */
+  readonly bridge?: string | undefined;
+  readonly nic: {
+    /** `strict`: webspaces do not reach each other. */
+    readonly isolation: 'strict' | 'lan';
+    /** Of webspaces on `network`: none at all, or the one address that LXD gives. */
+    readonly ipv6: 'none' | 'own';
+  };
   /** Static addresses of webspaces, inclusive; outside the DHCP range. */
   readonly addressRange: { readonly from: string; readonly to: string };
   /** Traefik's HTTPS entry point. */

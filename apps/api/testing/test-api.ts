@@ -173,6 +173,7 @@ function configOf(
       instancePrefix: 'ws-',
       profiles: ['default'],
       network: 'lxdbr0',
+      nic: { isolation: 'strict', ipv6: 'none' },
       addressRange: { from: '10.77.1.0', to: '10.77.2.255' },
       forwarding: { serviceType: 'LoadBalancer', annotations: {} },
       portRange: { from: 49152, to: 65535 },
