@@ -8,6 +8,7 @@ import { PlatformError } from '#libs/errors/platform-error.js';
 import type { Call } from '../shared/guard.js';
 import { settleAll } from '../shared/settle-all.js';
 import type { Cluster, UpgradeDeps } from './deps.js';
+import { takenBack } from './merged-change.js';
 import { observedStatefulSet, parsePod, parseStatefulSet } from './objects.js';
 import { observe } from './observe.js';
 import { markReplacing } from './replacing.js';
@@ -28,6 +29,8 @@ export function deletePodsSteps(deps: UpgradeDeps) {
       const found = await settleAll(deletion.pods.map((pod) => cluster.kube.find('wholePod', pod, { signal: call.signal })));
       const old = found.flatMap((pod) => (pod && revisionOfPod(pod) !== revision ? [pod] : []));
       if (old.length === 0) return;
+      const back = await whyTakenBack(cluster, deletion, call);
+      if (back !== undefined) throw new PlatformError('CONFLICT', `No pod is deleted. ${back}`);
       const fresh = old.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
       if (deletion.quorum === 'kept' && fresh.length > 0) await assertQuorum(deps, call, acting, name, deletion);
       const replaced = deletion.members.filter((_member, index) => old.some(({ metadata }) => metadata.name === deletion.pods[index]));
@@ -43,17 +46,18 @@ export function deletePodsSteps(deps: UpgradeDeps) {
 }
 
 /** The revision that new pods get, once the controller has seen the template that is there. */
-async function revisionOf({ kube, config }: Cluster, { build }: PodDeletion, call: Call): Promise<string> {
+async function revisionOf(cluster: Cluster, deletion: PodDeletion, call: Call): Promise<string> {
+  const { kube, config } = cluster;
+  const { build } = deletion;
   const { signal } = call;
   const deadline = Date.now() + SHOWN_SECONDS * 1000;
   for (;;) {
     const object = await kube.get('statefulSet', config.statefulSet, { signal });
     const { template, updateRevision } = observedStatefulSet(object, config);
     if (!sameBuild(template.build, build)) {
-      throw new PlatformError(
-        'CONFLICT',
-        `The template of ${config.statefulSet} shows ${buildText(template.build)}, not ${buildText(build)}: no pod is deleted.`,
-      );
+      const shows = `The template of ${config.statefulSet} shows ${buildText(template.build)}, not ${buildText(build)}: no pod is deleted.`;
+      const back = await whyTakenBack(cluster, deletion, call);
+      throw new PlatformError('CONFLICT', back === undefined ? shows : `${shows} ${back}`);
     }
     const { observedGeneration } = parseStatefulSet(object).status;
     if (updateRevision !== '' && observedGeneration >= (object.metadata.generation ?? 0)) return updateRevision;
@@ -63,6 +67,10 @@ async function revisionOf({ kube, config }: Cluster, { build }: PodDeletion, cal
     call.waiting({ waitingFor: `the controller to see the template of ${config.statefulSet}`, deadline: new Date(deadline).toISOString() });
     await pause(POLL_MS, undefined, { signal });
   }
+}
+
+async function whyTakenBack({ way }: Cluster, { proposal }: PodDeletion, { signal }: Call): Promise<string | undefined> {
+  return way && proposal ? takenBack({ way, proposal }, signal) : undefined;
 }
 
 /** Looks more than once before it refuses: on a busy machine a member may be late with one answer. */

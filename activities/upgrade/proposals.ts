@@ -1,12 +1,13 @@
 import type { Acting } from '#libs/contracts/activities.js';
 import type { GateReading, GateWatch, OfPlan, Proposal, TemplateChange } from '#libs/contracts/upgrade-activities.js';
 import type { UpgradePlan } from '#libs/domain/upgrade/plan.js';
-import { PlatformError } from '#libs/errors/platform-error.js';
+import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { TemplateWay } from '#libs/gitops/types.js';
 import type { Call } from '../shared/guard.js';
 import type { UpgradeDeps } from './deps.js';
+import { ASK_MS, unread } from './merged-change.js';
 import { setStrategy } from './template.js';
-import { watchUntil } from './watch-gate.js';
+import { type Look, watchUntil } from './watch-gate.js';
 
 /** The template by pull request. */
 export function proposalSteps({ clusters, locks }: UpgradeDeps) {
@@ -33,12 +34,19 @@ export function proposalSteps({ clusters, locks }: UpgradeDeps) {
       acting: Acting,
       { cluster }: OfPlan,
       proposal: Proposal,
-      watch: Omit<GateWatch, 'call' | 'aim'>,
+      watch: Omit<GateWatch, 'call' | 'aim' | 'proposal'>,
     ): Promise<GateReading> {
       const way = wayOf(cluster);
       await locks.assertHeld(acting, call.me, call.signal);
-      const look = async () => ({ outcome: await way.read(proposal, { signal: call.signal }), table: [] });
-      return watchUntil(call, { ...watch, name: 'change-merged', pollMs: POLL_MS }, look);
+      const look = async (): Promise<Look> => {
+        try {
+          return { outcome: await way.read(proposal, { signal: call.signal }), table: [] };
+        } catch (error) {
+          if (!isPlatformError(error) || call.signal.aborted) throw error;
+          return { outcome: unread(error.message), table: [] };
+        }
+      };
+      return watchUntil(call, { ...watch, name: 'change-merged', pollMs: ASK_MS }, look);
     },
 
     async withdrawProposal(call: Call, _acting: Acting, { cluster }: OfPlan, proposal: Proposal): Promise<void> {
@@ -46,6 +54,3 @@ export function proposalSteps({ clusters, locks }: UpgradeDeps) {
     },
   };
 }
-
-/** GitHub counts calls, and people take their time. */
-const POLL_MS = 10_000;

@@ -8,6 +8,7 @@ import { secondsText } from '#libs/domain/upgrade/wording.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
 import type { Call } from '../shared/guard.js';
 import type { UpgradeDeps } from './deps.js';
+import { MergedChange } from './merged-change.js';
 import { observe } from './observe.js';
 import { noteReplacing } from './replacing.js';
 import { tableOf } from './table.js';
@@ -17,19 +18,22 @@ export interface Look {
   readonly table: readonly MemberRow[];
 }
 
-type Watch = Omit<GateWatch, 'call' | 'aim'>;
+type Watch = Omit<GateWatch, 'call' | 'aim' | 'proposal'>;
 
 export function watchSteps(deps: UpgradeDeps) {
   return {
     async watchGate(call: Call, acting: Acting, cluster: string, watch: GateWatch): Promise<GateReading> {
-      const { remembered, config } = deps.clusters.get(cluster);
+      const { remembered, config, way } = deps.clusters.get(cluster);
       const { operationId } = acting;
+      const { proposal } = watch;
+      const merged = way && proposal && new MergedChange({ way, proposal }, watch.call.gate);
       const look = async (): Promise<Look> => {
         const looking = { cluster, operationId, image: watch.aim.build.image, signal: call.signal };
         const { observed, known } = await observe(deps, looking);
         if (known) await remembered.keepMembers(known, call.signal);
         await noteReplacing(deps, call, acting, observed);
-        return { outcome: readGate(watch.call, observed, watch.aim), table: tableOf(observed) };
+        const outcome = readGate(watch.call, observed, watch.aim);
+        return { outcome: merged ? await merged.judge(outcome, call.signal) : outcome, table: tableOf(observed) };
       };
       return watchUntil(call, { ...watch, name: watch.call.gate, pollMs: config.pollSeconds * 1000 }, look);
     },

@@ -47,6 +47,8 @@ export interface GateWatch {
   readonly returnAfterSeconds: number;
   /** ISO 8601: it has passed since then at every look of the calls before this one, and has to until `settleSeconds` are over. A second attempt begins anew. */
   readonly passingSince: string | undefined;
+  /** Merged for what the gate waits for: when it stands in the repository no more, the gate fails and says by whom. */
+  readonly proposal?: Proposal | undefined;
 }
 
 /** What a gate says; while it passes and has to settle it is `waiting`, with how long still in `progress`. */
@@ -110,7 +112,7 @@ export interface UpgradeActivities {
   /** Branch, commit and pull request, or those that are there already. `text` is the plan for its reader. */
   proposeTemplate(acting: Acting, plan: UpgradePlan, change: TemplateChange, stepId: string): Promise<Proposal>;
   /** As `watchGate`, for the merge; merges itself when that is configured and the checks have passed. */
-  watchProposal(acting: Acting, plan: OfPlan, proposal: Proposal, watch: Omit<GateWatch, 'call' | 'aim'>): Promise<GateReading>;
+  watchProposal(acting: Acting, plan: OfPlan, proposal: Proposal, watch: Omit<GateWatch, 'call' | 'aim' | 'proposal'>): Promise<GateReading>;
   /** Closes a pull request that is still open. */
   withdrawProposal(acting: Acting, plan: OfPlan, proposal: Proposal): Promise<void>;
   recreateStatefulSet(acting: Acting, plan: OfPlan, action: Extract<UpgradeAction, { do: 'recreate-statefulset' }>): Promise<void>;
@@ -119,7 +121,8 @@ export interface UpgradeActivities {
   restoreMember(acting: Acting, plan: OfPlan, member: string): Promise<void>;
   /**
    * Deletes those that have not the template's revision yet; returns when they are gone or replaced.
-   * @throws CONFLICT when the template does not show `aim`'s build any more, or, when `quorum` is `kept`, when it would leave no majority.
+   * @throws CONFLICT when the template does not show the build any more, or the repository not what was merged, by whom; and, when `quorum` is `kept`,
+   * when it would leave no majority.
    */
   deletePods(acting: Acting, plan: OfPlan, deletion: PodDeletion): Promise<void>;
   /** Takes the Lease that makes probes lenient. @throws CONFLICT when another open upgrade holds it. */
@@ -137,6 +140,8 @@ export interface PodDeletion {
   readonly members: readonly string[];
   readonly build: Build;
   readonly quorum: 'kept' | 'lost-on-purpose' | 'no-margin';
+  /** Merged for these pods' successors. */
+  readonly proposal?: Proposal | undefined;
 }
 
 export interface ProbeLeaseHold {

@@ -1,4 +1,4 @@
-import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, isCancellation, patched } from '@temporalio/workflow';
 import type { Acting } from '../../libs/contracts/activities.js';
 import type { GateReading, OfPlan, Proposal, TemplateChange } from '../../libs/contracts/upgrade-activities.js';
 import type { PlannedStep, UpgradeAction } from '../../libs/domain/upgrade/actions.js';
@@ -37,6 +37,8 @@ export class FollowSteps {
   readonly #of: OfPlan;
   #phase: 'running' | 'going-back' = 'running';
   #proposal: Proposal | undefined;
+  /** Merged last: what the cluster shall show until the next one, and pods are made of. */
+  #merged: Proposal | undefined;
   #changed = false;
 
   constructor(parts: Following) {
@@ -58,6 +60,7 @@ export class FollowSteps {
   /** @throws Aborted when somebody orders the way back, Ended when nobody decides in time. */
   async all(steps: readonly StepRecord[], phase: 'running' | 'going-back'): Promise<void> {
     this.#phase = phase;
+    if (phase === 'going-back') this.#merged = undefined;
     this.#parts.record.enter(phase);
     for (const step of steps) {
       await this.#parts.stages.boundary(step, phase);
@@ -122,11 +125,11 @@ export class FollowSteps {
         return this.#plain(() => lease.release(action.lease));
       case 'delete-pods': {
         const { pods, members } = action;
-        const build = this.#phase === 'running' ? plan.target.build : plan.before.build;
+        const [build, quorum] =
+          this.#phase === 'running' ? ([plan.target.build, plan.quorum] as const) : ([plan.before.build, 'no-margin'] as const);
+        const deletion = { pods, members, build, quorum, ...this.#ofRepository() };
         record.goesAway(members);
-        return this.#plain(() =>
-          upgradeStep(text).deletePods(acting, of, { pods, members, build, quorum: this.#phase === 'running' ? plan.quorum : 'no-margin' }),
-        );
+        return this.#plain(() => upgradeStep(text).deletePods(acting, of, deletion));
       }
     }
   }
@@ -146,7 +149,10 @@ export class FollowSteps {
   async #propose(step: PlannedStep, change: TemplateChange): Promise<'done' | 'failed' | 'skipped' | { readonly result: string }> {
     const { acting, plan, mergeSeconds } = this.#parts;
     const summary = `Pull request for ${plan.cluster}: ${change.build.image}`;
-    const proposal = await this.#orStop(() => upgradeStep(summary).proposeTemplate(acting, plan, change, step.id));
+    this.#merged = undefined;
+    const propose = () => upgradeStep(summary).proposeTemplate(acting, plan, change, step.id);
+    // Not cut off by an abort: a pull request that nobody knows of would stay open.
+    const proposal = patched('a-proposal-is-not-cut-off') ? await CancellationScope.nonCancellable(propose) : await this.#orStop(propose);
     this.#proposal = proposal;
     const passed = await this.#watch(mergeSeconds, (watch) =>
       watching(mergeSeconds * 1000)(`Wait for ${proposal.url} to be merged`).watchProposal(acting, this.#of, proposal, {
@@ -156,6 +162,7 @@ export class FollowSteps {
     );
     if (passed !== 'done') return passed;
     this.#proposal = undefined;
+    this.#merged = proposal;
     return { result: proposal.url };
   }
 
@@ -168,8 +175,13 @@ export class FollowSteps {
         call,
         aim: plan.aims[aim],
         settleSeconds,
+        ...this.#ofRepository(),
       }),
     );
+  }
+
+  #ofRepository(): { readonly proposal?: Proposal } {
+    return this.#merged ? { proposal: this.#merged } : {};
   }
 
   async #watch(seconds: number, look: (watch: Look) => Promise<GateReading>): Promise<'done' | 'failed' | 'skipped'> {
