@@ -3,8 +3,9 @@ import { templateEdits } from '#libs/gitops/template-edits.js';
 import { editYaml } from '#libs/gitops/yaml-edits.js';
 import { BUMP, DEFAULTS, type StatefulSetOptions } from '../cluster/manifests.js';
 import { Follower } from './follower.js';
-import { FIRST_RELEASE, FLUX, wantedBy } from './repository.js';
+import { FLUX, firstRelease, wantedBy } from './repository.js';
 
+const FIRST_RELEASE = firstRelease('exec');
 const SETTINGS = { ...FLUX, merge: 'person' as const };
 
 function following(text: string) {

@@ -7,10 +7,17 @@ import { githubProcess, githubUrl } from '../octolxd.js';
 import { LabProcess } from '../process.js';
 import type { Profile } from '../profile.js';
 import { projectRoot } from '../project.js';
-import { FLUX } from './repository.js';
+import { FLUX, firstRelease } from './repository.js';
 
 const HEARTBEAT_MS = 10_000;
 type Files = Readonly<Record<'settings' | 'suspended' | 'heartbeat', string>>;
+
+export interface Pull {
+  readonly title: string;
+  readonly body: string;
+  readonly state: 'open' | 'closed';
+  readonly merged: boolean;
+}
 
 /** Settings of `libs/github` with a credential that may write in the lab's simulator. */
 export function labGithubWriter(profile: Profile) {
@@ -37,6 +44,23 @@ export class FluxPart {
     mkdirSync(join(this.profile.paths.cluster, 'flux'), { recursive: true });
     writeFileSync(this.files.settings, JSON.stringify(labGithubWriter(this.profile)));
     await this.process.ensure();
+  }
+
+  /** The repository and what follows it as a cluster begins that was made anew, whatever was there before. */
+  async begin(probes: 'exec' | 'lease'): Promise<void> {
+    await githubProcess(this.profile).ensure();
+    this.resume();
+    await this.act('write', { file: FLUX.file, text: firstRelease(probes), by: 'lab' });
+    await this.ensure();
+  }
+
+  /** What GitHub says of a pull request. */
+  async pull(number: number): Promise<Pull> {
+    const headers = { authorization: `Bearer ${readFileSync(labGithubWriter(this.profile).auth.tokenFile, 'utf8').trim()}` };
+    const answer = await http(`${githubUrl(this.profile)}/repos/${FLUX.repository}/pulls/${number}`, { headers, timeoutMs: 5_000 });
+    if (answer.status !== 200)
+      throw new Error(`the simulator of GitHub answered ${answer.status} for pull request ${number}: ${answer.body}`);
+    return answer.json<Pull>();
   }
 
   /** It stops following, as a suspended HelmRelease does. */

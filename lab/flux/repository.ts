@@ -1,6 +1,6 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { BUMP, CLUSTER, DEFAULTS, type Probes, type StatefulSetOptions } from '../cluster/manifests.js';
+import { BUMP, CLUSTER, DEFAULTS, FAILS_AS_MEMBER, type Probes, type StatefulSetOptions } from '../cluster/manifests.js';
 
 /** The repository that the lab's LXD cluster follows, in the lab's simulator of GitHub. */
 export const FLUX = {
@@ -8,12 +8,13 @@ export const FLUX = {
   base: 'main',
   file: 'clusters/lab/lxd.yaml',
   imagePath: 'spec.values.image',
-  environmentPaths: { [BUMP]: `spec.values.environment.${BUMP}` },
+  environmentPaths: { [BUMP]: `spec.values.environment.${BUMP}`, [FAILS_AS_MEMBER]: `spec.values.environment.${FAILS_AS_MEMBER}` },
   probesPath: 'spec.values.enableProbes',
 } as const;
 
-/** The file as the lab begins. */
-export const FIRST_RELEASE = `# What the LXD cluster of this lab runs. A small program of the lab plays Flux and follows this file.
+/** The file of a cluster as it begins. */
+export function firstRelease(probes: Exclude<Probes, 'none'>): string {
+  return `# What the LXD cluster of this lab runs. A small program of the lab plays Flux and follows this file.
 apiVersion: helm.toolkit.fluxcd.io/v2
 kind: HelmRelease
 metadata:
@@ -25,9 +26,11 @@ spec:
     image: ${DEFAULTS.image} # a whole reference
     environment:
       ${BUMP}: '${DEFAULTS.environment[BUMP] ?? ''}' # counts for LXD's versions
+      ${FAILS_AS_MEMBER}: ''
     enableProbes: true # the switch of an upgrade; off only meanwhile
-    probes: ${DEFAULTS.probes} # exec or lease
+    probes: ${probes} # exec or lease
 `;
+}
 
 const release = z.object({
   kind: z.literal('HelmRelease'),

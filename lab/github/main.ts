@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startGithubDouble } from '#libs/testing/github-double/index.js';
-import { FIRST_RELEASE, FLUX } from '../flux/repository.js';
+import { FLUX, firstRelease } from '../flux/repository.js';
 
 /**
  * `<folder> <port> <storage port> <token file>`: a simulator of GitHub that serves `<folder>/<owner>/<repository>/<tag, / as %2F>/<file>` as releases, and
@@ -20,7 +20,7 @@ const double = await startGithubDouble({
   controls: 'http',
 });
 double.access.tokens.add(readFileSync(tokenFile, 'utf8').trim());
-double.repository(FLUX.repository, { [FLUX.file]: FIRST_RELEASE });
+double.repository(FLUX.repository, { [FLUX.file]: firstRelease('exec') });
 console.log(
   `${new Date().toISOString()} a simulator of GitHub serves the releases in ${root} at ${double.url}, their files at ${double.storageUrl}`,
 );

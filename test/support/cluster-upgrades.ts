@@ -55,6 +55,24 @@ export class Upgrades {
     throw new Error(`${what}: it ended otherwise. ${view ? storyOf(view) : ''}`);
   }
 
+  /** Until it says that it waits for that. */
+  waits(id: string, reason: RegExp): Promise<UpgradeView> {
+    return this.sees(id, `the upgrade to wait for ${reason}`, ({ wait }) => reason.test(wait?.for ?? ''));
+  }
+
+  /** Until that holds; not after the upgrade's end. */
+  async sees(id: string, what: string, holds: (view: UpgradeView) => boolean): Promise<UpgradeView> {
+    let seen: UpgradeView | undefined;
+    const settled = async () => {
+      seen = (await this.view(id)) ?? seen;
+      return seen !== undefined && (holds(seen) || ENDED.includes(seen.phase));
+    };
+    const cause = await waitFor(what, settled, { timeoutMs: LONGEST_MS, intervalMs: 250 }).catch((error: unknown) => error);
+    const view = seen as UpgradeView | undefined;
+    if (view && holds(view)) return view;
+    throw new Error(`${what}: ${view ? storyOf(view) : 'nothing seen'}`, { cause });
+  }
+
   /** The HTTP answer to an order. */
   order(id: string, name: UpgradeUpdate, body: object = {}, user: 'admin' | 'alice' = 'admin') {
     return this.#cluster.lab.api(user, 'POST', `${this.#path}/${id}/${name}`, body);

@@ -6,8 +6,8 @@ import type { GitStore } from './store.js';
 type Body = Readonly<Record<string, string | undefined>>;
 
 /**
- * Not GitHub's: how somebody acts as a person in a simulator. `POST /_simulator/{owner}/{repo}/{push,merge,revert,close,reopen,check,rules}` with JSON:
- * `by`, and `file`, `from`, `to`, `branch`; `number`; `name`, `state`; `reviews`. Who reaches the port may do it.
+ * Not GitHub's: how somebody acts as a person in a simulator. `POST /_simulator/{owner}/{repo}/{push,write,merge,revert,close,reopen,check,rules}` with JSON:
+ * `by`, and `file`, `from`, `to`, `text`, `branch`; `number`; `name`, `state`; `reviews`. Who reaches the port may do it.
  */
 export async function answerControl(store: GitStore, { method, parts, body: sent }: Question): Promise<Reply> {
   const [, owner, repo, action = ''] = parts;
@@ -29,9 +29,10 @@ export async function answerControl(store: GitStore, { method, parts, body: sent
 function act(
   person: Person,
   action: string,
-  { file = '', from = '', to = '', branch, number, name = '', state }: Body,
+  { file = '', from = '', to = '', text: content = '', branch, number, name = '', state }: Body,
 ): 'done' | 'unknown' {
   if (action === 'push') person.push(file, from, to, branch);
+  else if (action === 'write') person.write(file, content, branch);
   else if (action === 'merge') person.merge(Number(number));
   else if (action === 'revert') person.revert(Number(number));
   else if (action === 'close') person.close(Number(number));
