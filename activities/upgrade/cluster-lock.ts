@@ -4,7 +4,8 @@ import { UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { LOCK_GRACE_MS } from '../kubernetes/lock.js';
 import type { Call } from '../shared/guard.js';
-import type { UpgradeDeps } from './deps.js';
+import type { Cluster, UpgradeDeps } from './deps.js';
+import { forgetProbes } from './template.js';
 import { removePod } from './throw-away.js';
 
 const POLL_MS = 1_000;
@@ -33,7 +34,14 @@ export function clusterLockSteps({ clusters, locks }: UpgradeDeps) {
       const labelSelector = `${UPGRADE_KEYS.operation}=${acting.operationId}`;
       const pods = await cluster.kube.list('wholePod', { labelSelector, signal: call.signal });
       for (const pod of pods) await removePod(cluster, pod, call.signal);
+      if (cluster.way) await forgetMergedProbes(cluster, call.signal);
       await locks.releaseIfHeld(acting, call.me, call.signal);
     },
   };
+}
+
+/** Where the template goes by pull requests nobody of us has written it when it had its probes again. */
+async function forgetMergedProbes(cluster: Cluster, signal: AbortSignal): Promise<void> {
+  const object = await cluster.kube.find('statefulSet', cluster.config.statefulSet, { signal });
+  if (object) await forgetProbes(cluster, object, signal);
 }

@@ -6,7 +6,7 @@ import type { TemplateWay } from '#libs/gitops/types.js';
 import type { Call } from '../shared/guard.js';
 import type { UpgradeDeps } from './deps.js';
 import { ASK_MS, unread } from './merged-change.js';
-import { setStrategy } from './template.js';
+import { prepareForMerge } from './template.js';
 import { type Look, watchUntil } from './watch-gate.js';
 
 /** The template by pull request. */
@@ -23,8 +23,7 @@ export function proposalSteps({ clusters, locks }: UpgradeDeps) {
     async proposeTemplate(call: Call, acting: Acting, plan: UpgradePlan, change: TemplateChange, stepId: string): Promise<Proposal> {
       const way = wayOf(plan.cluster);
       await locks.assertHeld(acting, call.me, call.signal);
-      // Here and not by the pull request: whenever it is merged, no pod may be replaced by it.
-      await setStrategy(clusters.get(plan.cluster), { type: 'OnDelete' }, call.signal);
+      await prepareForMerge(clusters.get(plan.cluster), change, call.signal);
       const { build, probes } = change;
       return way.apply({ plan, stepId, operationId: acting.operationId, build, probes }, call.signal);
     },

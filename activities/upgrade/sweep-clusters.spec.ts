@@ -125,6 +125,27 @@ test('members that run without probes are named and counted; those that do not r
   expect(counts).toEqual(new Map([['a', 1]]));
 });
 
+test('probes that an upgrade by pull request took out are named and not written, and forgotten when the repository has brought them back', async () => {
+  const way = { kind: 'gitops', repository: 'society/flux', file: 'lxd.yaml', imagePath: 'image', probesPath: 'probes', github: {} };
+  const annotations = { [UPGRADE_KEYS.probes]: JSON.stringify({ readiness: PROBE }) };
+  const template = (probes: object) => ({ spec: { containers: [{ name: 'lxd', image: 'lxd:1', ...probes }] } });
+  const spec = { replicas: 3, selector: { matchLabels: { app: 'lxd' } } };
+  await inA().create('statefulSet', { metadata: { name: 'lxd', annotations }, spec: { ...spec, template: template({}) } });
+  const config = { name: 'a', namespace: 'lxd-a', way };
+  expect((await sweep([config]))[0]).toMatchObject({
+    probesBack: [],
+    errors: [expect.stringMatching(/readiness probe.*in the repository/)],
+  });
+  expect((await inA().get('statefulSet', 'lxd')).metadata.annotations).toEqual(annotations);
+  await inA().delete('statefulSet', 'lxd', {});
+  await inA().create('statefulSet', {
+    metadata: { name: 'lxd', annotations },
+    spec: { ...spec, template: template({ readinessProbe: PROBE }) },
+  });
+  expect((await sweep([config]))[0]).toMatchObject({ probesBack: [], errors: [] });
+  expect((await inA().get('statefulSet', 'lxd')).metadata.annotations?.[UPGRADE_KEYS.probes] ?? 'gone').toBe('gone');
+});
+
 test('a part that cannot be read is told, and holds up neither the other parts nor the other clusters', async () => {
   await inA().create('wholePod', throwAway('lxd-pull-1', 'op1'));
   states.set('upgrade:cluster-a:op1', ended());

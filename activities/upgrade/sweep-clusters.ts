@@ -1,10 +1,10 @@
 import { workflowIdOf } from '#libs/contracts/ids.js';
 import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import { type ClusterSweep, clusterLockOf, UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
-import { PROBE_KINDS } from '#libs/domain/upgrade/observed.js';
+import { PROBE_KINDS, type ProbeKind } from '#libs/domain/upgrade/observed.js';
 import { probeLeaseOf } from '#libs/domain/upgrade/steps.js';
 import { listed } from '#libs/domain/upgrade/wording.js';
-import { isPlatformError, messageOf } from '#libs/errors/platform-error.js';
+import { isPlatformError, messageOf, PlatformError } from '#libs/errors/platform-error.js';
 import type { Logger } from '#libs/logging/logger.js';
 import { LOCK_GRACE_MS, type Locks } from '../kubernetes/lock.js';
 import type { Call } from '../shared/guard.js';
@@ -14,7 +14,7 @@ import { buildOf, lxdContainer, parsePod, parseStatefulSet, probesOf } from './o
 import { isMemberPod } from './observe.js';
 import { wantedProbes } from './prepare.js';
 import { ProbeLeases } from './probe-leases.js';
-import { missingProbes, writeTemplate } from './template.js';
+import { forgetProbes, missingProbes, writeTemplate } from './template.js';
 import { removePod } from './throw-away.js';
 
 const RACES = 5;
@@ -94,11 +94,24 @@ async function giveProbesBack(deps: ClusterSweepDeps, cluster: Cluster, signal: 
   if (!object || object.metadata.annotations?.[UPGRADE_KEYS.probes] === undefined) return [];
   const missing = missingProbes(cluster, object);
   if (await isUpgraded(deps, config.name, signal)) return [];
+  if (cluster.way) {
+    if (missing.length > 0) throw leftInRepository(cluster, missing);
+    await forgetProbes(cluster, object, signal);
+    return [];
+  }
   const found = lxdContainer(parseStatefulSet(object).spec.template.spec, config);
   const wanted = wantedProbes(found, object.metadata.annotations);
   const probes = PROBE_KINDS.filter((kind) => wanted[kind] !== undefined);
   await writeTemplate(cluster, object, { do: 'patch-template', way: 'statefulset', build: buildOf(found, config), probes }, signal);
   return missing;
+}
+
+/** What follows the repository would undo it sooner or later, so it is for people, or for another upgrade. */
+function leftInRepository({ config }: Cluster, missing: readonly ProbeKind[]): PlatformError {
+  return new PlatformError(
+    'CONFLICT',
+    `An upgrade by pull request took the ${listed(missing)} probe out of the template of ${config.statefulSet} and has ended: bring them back in the repository, or ask for the upgrade again.`,
+  );
 }
 
 async function isUpgraded({ locks }: ClusterSweepDeps, cluster: string, signal: AbortSignal): Promise<boolean> {

@@ -44,9 +44,24 @@ export async function setStrategy({ config, kube }: Cluster, updateStrategy: Upd
   await kube.merge('statefulSet', config.statefulSet, { metadata: { uid: metadata.uid }, spec }, { signal });
 }
 
+/** Before a pull request changes the template: nothing is replaced by its merge, and probes that it takes out are written down. */
+export async function prepareForMerge({ config, kube }: Cluster, { probes }: TemplateChange, signal: AbortSignal): Promise<void> {
+  const object = await kube.get('statefulSet', config.statefulSet, { signal });
+  const found = lxdContainer(parseStatefulSet(object).spec.template.spec, config);
+  const spec = { updateStrategy: strategyFields({ type: 'OnDelete' }) };
+  const { uid, annotations } = object.metadata;
+  await kube.merge('statefulSet', config.statefulSet, { metadata: { uid, ...writtenDown(found, annotations, probes) }, spec }, { signal });
+}
+
+/** What was written down of probes is forgotten once the template has them: who takes them out after that has meant it. */
+export async function forgetProbes(cluster: Cluster, object: StoredObject, signal: AbortSignal): Promise<void> {
+  if (object.metadata.annotations?.[UPGRADE_KEYS.probes] === undefined || missingProbes(cluster, object).length > 0) return;
+  const metadata = { uid: object.metadata.uid, annotations: { [UPGRADE_KEYS.probes]: null } };
+  await cluster.kube.merge('statefulSet', cluster.config.statefulSet, { metadata }, { signal });
+}
+
 /**
- * See `patchTemplate`; nothing is written when the StatefulSet is not the one that was read (STALE). What was written down of probes is forgotten
- * once the template has them: who takes them out after that has meant it.
+ * See `patchTemplate`; nothing is written when the StatefulSet is not the one that was read (STALE).
  */
 export async function writeTemplate(cluster: Cluster, before: StoredObject, change: TemplateChange, signal: AbortSignal): Promise<void> {
   const { config, kube } = cluster;
@@ -60,9 +75,7 @@ export async function writeTemplate(cluster: Cluster, before: StoredObject, chan
       throw new PlatformError('UNAVAILABLE', `StatefulSet ${config.statefulSet} is not as it was written: somebody else writes it, too.`);
     }
   }
-  if (now.metadata.annotations?.[UPGRADE_KEYS.probes] === undefined || missingProbes(cluster, now).length > 0) return;
-  const metadata = { uid: now.metadata.uid, annotations: { [UPGRADE_KEYS.probes]: null } };
-  await kube.merge('statefulSet', config.statefulSet, { metadata }, { signal });
+  await forgetProbes(cluster, now, signal);
 }
 
 /** Those that an upgrade took out of the template and wrote down. */
@@ -85,12 +98,17 @@ function strategyFields(updateStrategy: UpdateStrategy): Record<string, unknown>
     : { type: 'RollingUpdate', rollingUpdate: { partition: updateStrategy.partition } };
 }
 
+function writtenDown(found: Container, annotations: StoredObject['metadata']['annotations'], probes: readonly ProbeKind[]) {
+  if (probesOf(found).every((kind) => probes.includes(kind))) return {};
+  return { annotations: { [UPGRADE_KEYS.probes]: JSON.stringify(wantedProbes(found, annotations)) } };
+}
+
 /** A merge patch, since null takes a field away whoever owns it. Probes are written down before they go. */
 function takeAway({ config }: Cluster, object: StoredObject, { build, probes }: TemplateChange): Record<string, unknown> {
   const found = lxdContainer(parseStatefulSet(object).spec.template.spec, config);
   const { uid, resourceVersion, annotations } = object.metadata;
   const gone = probesOf(found).filter((kind) => !probes.includes(kind));
-  const kept = gone.length === 0 ? {} : { annotations: { [UPGRADE_KEYS.probes]: JSON.stringify(wantedProbes(found, annotations)) } };
+  const kept = writtenDown(found, annotations, probes);
   const variables = Object.keys(buildOf(found, config).environment).filter((name) => !(name in build.environment));
   const container = {
     name: config.container,

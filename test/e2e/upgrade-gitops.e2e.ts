@@ -72,7 +72,7 @@ describe('a rolling upgrade by pull request, merged by people', () => {
     await upgrades.approve(id);
     const { number } = await upgrades.proposed(id);
     await cluster.flux.act('merge', { number, by: 'bob' });
-    const { wait } = await upgrades.waits(id, /template-shown/);
+    const { wait } = await upgrades.waits(id, /template-shown: /);
     expect(wait?.for).toMatch(/merged into main by bob as [0-9a-f]{12}, and the cluster does not show it: .*see whether Flux is suspended/);
     expect(await uids()).toEqual(before);
     cluster.flux.resume();
