@@ -15,6 +15,7 @@ const NAMESPACES = {
   'webspaces-api': NAMESPACE,
   'webspaces-worker': NAMESPACE,
   'webspaces-gateway': NAMESPACE,
+  'webspaces-kubelan': NAMESPACE,
   traefik: NAMESPACE,
   'cert-manager': CERT_MANAGER_NAMESPACE,
 } as const;

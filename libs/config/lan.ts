@@ -7,6 +7,8 @@ import { dnsName, ipv4 } from './schemas.js';
 /** An address with the length of its prefix, as `ip address` takes it, e.g. `172.24.0.1/16`. */
 export const interfaceAddress = z.string().refine((text) => ipaddr.isValidCIDR(text), 'must be address/length, e.g. 172.24.0.1/16');
 
+export const interfaceName = z.string().regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,14}$/, 'must be a name of at most 15 letters, digits, _ . and -');
+
 const ipv6 = z.string().refine((text) => ipaddr.IPv6.isValid(text), 'must be an IPv6 address');
 
 function subnet(kind: 'ipv4' | 'ipv6', { from, to }: { readonly from: number; readonly to: number }) {
@@ -63,11 +65,7 @@ const serviceName = z
 
 export const lanSchema = z
   .strictObject({
-    interface: z
-      .string()
-      .regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,14}$/, 'must be a name of at most 15 letters, digits, _ . and -')
-      .default('webspaces-lan')
-      .describe('Name of the VXLAN interface in every pod'),
+    interface: interfaceName.default('webspaces-lan').describe('Name of the VXLAN interface in every pod'),
     vni: z
       .int()
       .min(1)

@@ -1,0 +1,149 @@
+import { performance } from 'node:perf_hooks';
+import type { Logger } from 'pino';
+import type { KubelanConfig } from '#libs/config/kubelan.js';
+import { macOf } from '#libs/domain/lan.js';
+import { messageOf } from '#libs/errors/platform-error.js';
+import type { RunTool } from '#libs/linux/tools.js';
+import { familyOf, splitAddress } from './addresses.js';
+import { announce } from './announce.js';
+import { filterScript, readFilter, removeFilter } from './filter.js';
+import { type Link, readEntries, readLinks } from './kernel-state.js';
+import { addressesOn, type LinkPlan, planLinks, type WantedLinks, written } from './plan-links.js';
+import { planPeers } from './plan-peers.js';
+import { peersAmong } from './services.js';
+import { BEFORE, type State } from './state.js';
+import { underlayOf } from './underlay.js';
+
+/** What is known of the Services when the kernel is looked at. */
+export interface Known {
+  readonly addresses: Iterable<string>;
+  readonly unread: readonly string[];
+}
+
+export interface Told {
+  readonly peers: (change: { readonly added: number; readonly removed: number; readonly forgotten: number }) => void;
+  readonly made: (made: LinkPlan['made']) => void;
+}
+
+export interface LanParts {
+  readonly config: KubelanConfig;
+  readonly run: RunTool;
+  readonly known: () => Known;
+  readonly log: Logger;
+  readonly told: Told;
+}
+
+/**
+ * The LAN in the kernel of this network namespace, brought to what is wanted by differences: the interface, its bridge and addresses, the flood
+ * list, and the filter. It outlives the process, and the next one adopts it. Calls must not overlap.
+ */
+export class Lan {
+  readonly #parts: LanParts;
+  #state: State = BEFORE;
+
+  constructor(parts: LanParts) {
+    this.#parts = parts;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** One look at everything, and what it takes to put it right. @throws PlatformError; then {@link state} has the reason. */
+  async sync(): Promise<void> {
+    try {
+      this.#state = await this.#sync();
+    } catch (error) {
+      this.#state = { ...this.#state, problem: messageOf(error) };
+      throw error;
+    }
+  }
+
+  async #sync(): Promise<State> {
+    const { config, run, log, told } = this.#parts;
+    const { interface: name, vni, port } = config.lan;
+    const known = this.#parts.known();
+    const links = await readLinks(run);
+    const underlay = await underlayOf(config.underlay.address, links, run);
+    const filter = await readFilter(run);
+    const wanted = this.#wantedLinks(underlay);
+    const plan = planLinks(wanted, links, filter?.addresses ?? new Set());
+    const peers = new Set(peersAmong(known.addresses, underlay.address));
+    // Who was a peer before this process stays one until every Service has been read.
+    if (known.unread.length > 0 && plan.made === 'nothing') {
+      for (const { kind, dst } of await readEntries(run, name)) if (kind === 'own') peers.add(dst);
+    }
+
+    // First: packets of a new peer must be let in before frames go to it, and those of one that left must not be learned from any more.
+    const interfaces = [name, ...(config.bridge === undefined ? [] : [config.bridge])];
+    const addresses = new Set(wanted.addresses.map(({ address }) => address));
+    await run('nft', ['-f', '-'], filterScript({ vni, port, interfaces, peers, addresses }, filter));
+    if (plan.lines.length > 0) {
+      log.info({ changes: plan.lines }, 'the interface is put right');
+      await run('ip', ['-batch', '-'], `${plan.lines.join('\n')}\n`);
+    }
+    const change = planPeers(name, peers, await readEntries(run, name));
+    if (change.lines.length > 0) await run('bridge', ['-force', '-batch', '-'], `${change.lines.join('\n')}\n`);
+    if (change.added.length + change.removed.length > 0) {
+      log.info({ added: some(change.added), removed: some(change.removed), peers: peers.size }, 'peers changed');
+    }
+    told.peers({ added: change.added.length, removed: change.removed.length, forgotten: change.forgotten });
+    const after = plan.lines.length > 0 ? await readLinks(run) : links;
+    if (plan.made !== 'nothing') told.made(plan.made);
+    if (plan.appears.length > 0) await this.#announce(plan, after);
+    return {
+      syncedAtMs: performance.now(),
+      problem: undefined,
+      interfaceUp: after.get(name)?.flags.includes('UP') ?? false,
+      mtu: wanted.mtu,
+      underlay: underlay.address,
+      peers,
+      unread: known.unread,
+    };
+  }
+
+  /** Takes away what was made, a bridge apart: others may use it. */
+  async remove(): Promise<void> {
+    const { config, run } = this.#parts;
+    const { interface: name } = config.lan;
+    const links = await readLinks(run);
+    const ours = (await readFilter(run))?.addresses ?? new Set();
+    const bridge = config.bridge === undefined ? undefined : links.get(config.bridge);
+    const lines = addressesOn(bridge).flatMap((one) => (ours.has(one.address) ? [`address del ${written(one)} dev ${config.bridge}`] : []));
+    if (links.get(name)?.linkinfo?.info_kind === 'vxlan') lines.push(`link del dev ${name}`);
+    await run('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
+    await removeFilter(run);
+  }
+
+  #wantedLinks(underlay: { readonly address: string; readonly mtu: number }): WantedLinks {
+    const { lan, bridge, ageingSeconds } = this.#parts.config;
+    const addresses = this.#parts.config.addresses.map(splitAddress);
+    const first = addresses.find(({ address }) => familyOf(address) === 'ipv4');
+    return {
+      name: lan.interface,
+      vni: lan.vni,
+      port: lan.port,
+      local: underlay.address,
+      mtu: lan.mtu ?? underlay.mtu,
+      // By the address, so that a pod that comes back elsewhere is the same one for its neighbours.
+      mac: first && macOf(first.address),
+      ageingSeconds,
+      bridge,
+      addresses,
+    };
+  }
+
+  /** Never the reason that a sync fails: whoever was not told finds out by itself, only later. */
+  async #announce({ holder, appears }: LinkPlan, links: ReadonlyMap<string, Link>): Promise<void> {
+    try {
+      await announce(this.#parts.run, holder, links.get(holder)?.address, appears);
+    } catch (error) {
+      this.#parts.log.warn({ error: messageOf(error), addresses: appears }, 'neighbours could not be told of an address');
+    }
+  }
+}
+
+/** A log line is no list of a thousand. */
+function some(addresses: readonly string[]): readonly string[] {
+  return addresses.length <= 10 ? addresses : [...addresses.slice(0, 10), `and ${addresses.length - 10} more`];
+}

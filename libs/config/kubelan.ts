@@ -1,0 +1,56 @@
+import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
+import type { DeepReadonly } from './freeze.js';
+import { interfaceAddress, interfaceName, lanSchema } from './lan.js';
+import { kubernetesSchema, listenSchema, logSchema } from './schemas.js';
+
+const command = z.array(z.string().min(1)).max(64).default([]);
+
+const hooks = z
+  .strictObject({
+    up: command.describe('Command, once the interface is there and after it was made anew; gets IFACE'),
+    change: command.describe('Command, when the peers of a Service have changed; gets IFACE, SERVICE, IPS and DELETED'),
+    timeoutSeconds: z.number().min(0.1).max(600).default(10).describe('A command that runs longer is killed, and has failed'),
+  })
+  .prefault({});
+
+const settings = z
+  .strictObject({
+    listen: listenSchema.prefault('0.0.0.0:8181').describe('Address of health, metrics and /config'),
+    log: logSchema,
+    kubernetes: kubernetesSchema,
+    lan: lanSchema.prefault({}),
+    underlay: z
+      .strictObject({
+        address: z
+          .string()
+          .refine((text) => ipaddr.isValid(text), 'must be an IP address')
+          .optional()
+          .describe("Of the pod, from the downward API; without it that of the default route. Its family is that of the peers'"),
+      })
+      .prefault({}),
+    addresses: z.array(interfaceAddress).max(16).default([]).describe('Addresses of this pod on the LAN, e.g. 172.24.254.2/16'),
+    bridge: interfaceName
+      .optional()
+      .describe('Bridge that the interface is a port of, made where it is missing; it then has the addresses'),
+    ageingSeconds: z.int().min(5).max(3600).default(30).describe('How long it is believed where a MAC was last seen'),
+    resyncSeconds: z
+      .number()
+      .min(0.5)
+      .max(3600)
+      .default(30)
+      .describe('Pause between two looks at the kernel when nothing is known to have changed'),
+    keepInterface: z
+      .boolean()
+      .default(true)
+      .describe('The interface stays when the process ends, so that no packet is lost; false takes away all that was made'),
+    hooks,
+  })
+  .superRefine(({ lan, bridge }, context) => {
+    const wrong = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
+    if (bridge === lan.interface) wrong(['bridge'], 'must not be the name of the VXLAN interface');
+    if (lan.encryption !== 'none') wrong(['lan', 'encryption'], 'wireguard is not there yet; only none is');
+  });
+
+export const kubelanConfigSchema = settings;
+export type KubelanConfig = DeepReadonly<z.output<typeof kubelanConfigSchema>>;
