@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
+import { isPlatformError, messageOf, PlatformError } from '#libs/errors/platform-error.js';
 import type { RunTool } from '#libs/linux/tools.js';
 import { canonical } from './addresses.js';
 
@@ -53,7 +53,7 @@ export interface Entry {
 export const ALL_ZEROS = '00:00:00:00:00:00';
 
 export function parseLinks(json: string): ReadonlyMap<string, Link> {
-  return new Map(parsed(json, z.array(linkSchema)).map((link) => [link.ifname, link]));
+  return new Map(parsed(json, linkSchema).map((link) => [link.ifname, link]));
 }
 
 /**
@@ -61,7 +61,7 @@ export function parseLinks(json: string): ReadonlyMap<string, Link> {
  * permanent, static or externally learned for another MAC somebody else has set.
  */
 export function parseEntries(json: string): readonly Entry[] {
-  return parsed(json, z.array(entrySchema)).flatMap((entry) => {
+  return parsed(json, entrySchema).flatMap((entry) => {
     const dst = entry.dst === undefined ? undefined : canonical(entry.dst);
     return dst === undefined || !entry.flags.includes('self') ? [] : { mac: entry.mac, dst, kind: kindOf(entry) };
   });
@@ -88,10 +88,12 @@ export async function readEntries(run: RunTool, name: string): Promise<readonly 
   }
 }
 
-function parsed<T>(json: string, schema: z.ZodType<T>): T {
+/** What was filtered out, or went while it was listed, is an empty object there. */
+function parsed<T>(json: string, schema: z.ZodType<T>): readonly T[] {
   try {
-    return schema.parse(JSON.parse(json.trim() === '' ? '[]' : json));
+    const all = z.array(z.looseObject({})).parse(JSON.parse(json.trim() === '' ? '[]' : json));
+    return all.filter((one) => Object.keys(one).length > 0).map((one) => schema.parse(one));
   } catch (cause) {
-    throw new PlatformError('PROTOCOL', 'ip or bridge printed something else than expected.', { cause });
+    throw new PlatformError('PROTOCOL', `ip or bridge printed something else than expected: ${messageOf(cause).slice(0, 300)}`, { cause });
   }
 }

@@ -76,7 +76,9 @@ export class Lan {
 
     // First: packets of a new peer must be let in before frames go to it, and those of one that left must not be learned from any more.
     const interfaces = [name, ...(config.bridge === undefined ? [] : [config.bridge])];
-    const addresses = new Set(wanted.addresses.map(({ address }) => address));
+    // Remembered until it is gone, should the next step fail.
+    const present = [...links.values()].flatMap(addressesOn).filter(({ address }) => filter?.addresses.has(address));
+    const addresses = new Set([...wanted.addresses, ...present].map(({ address }) => address));
     await run('nft', ['-f', '-'], filterScript({ vni, port, interfaces, peers, addresses }, filter));
     if (plan.lines.length > 0) {
       log.info({ changes: plan.lines }, 'the interface is put right');
@@ -108,8 +110,9 @@ export class Lan {
     const { interface: name } = config.lan;
     const links = await readLinks(run);
     const ours = (await readFilter(run))?.addresses ?? new Set();
-    const bridge = config.bridge === undefined ? undefined : links.get(config.bridge);
-    const lines = addressesOn(bridge).flatMap((one) => (ours.has(one.address) ? [`address del ${written(one)} dev ${config.bridge}`] : []));
+    const lines = [...links].flatMap(([device, link]) =>
+      addressesOn(link).flatMap((one) => (ours.has(one.address) ? [`address del ${written(one)} dev ${device}`] : [])),
+    );
     if (links.get(name)?.linkinfo?.info_kind === 'vxlan') lines.push(`link del dev ${name}`);
     await run('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
     await removeFilter(run);

@@ -55,8 +55,9 @@ export function planLinks(wanted: WantedLinks, links: ReadonlyMap<string, Link>,
   const restored = anew && holder === name ? addressesOn(link).filter(({ address }) => !ours.has(address)) : [];
   const missing = [...wanted.addresses, ...restored].filter((address) => !before.has(written(address)));
   const wantedAddresses = new Set(wanted.addresses.map(written));
-  for (const [device, at] of [[name, anew ? undefined : link] as const, [bridge, bridgeLink] as const]) {
-    if (device === undefined) continue;
+  // Also where they were under another configuration.
+  for (const [device, at] of links) {
+    if (device === name && anew) continue;
     for (const address of addressesOn(at)) {
       const stays = device === holder && wantedAddresses.has(written(address));
       if (ours.has(address.address) && !stays) lines.push(`address del ${written(address)} dev ${device}`);

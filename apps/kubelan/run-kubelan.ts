@@ -23,6 +23,7 @@ export interface Outside {
  */
 export async function runKubelan(first: KubelanConfig, { read, env, log }: Outside): Promise<void> {
   const stopping = new AbortController();
+  const stopped = once(stopping.signal, 'abort');
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
   let config = first;
   let refused: string | undefined;
@@ -43,7 +44,7 @@ export async function runKubelan(first: KubelanConfig, { read, env, log }: Outsi
   async function changed(now: KubelanConfig): Promise<KubelanConfig | undefined> {
     const before = JSON.stringify(now);
     while (!stopping.signal.aborted) {
-      await Promise.race([delay(CONFIG_EVERY_MS, undefined, { ref: false }), once(stopping.signal, 'abort')]);
+      await Promise.race([delay(CONFIG_EVERY_MS, undefined, { ref: false }), stopped]);
       try {
         const next = read();
         refused = undefined;
