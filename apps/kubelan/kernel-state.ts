@@ -37,9 +37,9 @@ const entrySchema = z.object({
   dst: z.string().optional(),
   state: z.string().default(''),
   flags: z.array(z.string()).default([]),
-  port: z.unknown(),
-  vni: z.unknown(),
-  via: z.unknown(),
+  port: z.unknown().optional(),
+  vni: z.unknown().optional(),
+  via: z.unknown().optional(),
 });
 
 /** A forwarding entry of the VXLAN interface itself: frames to this MAC go to that address of the underlay. */
