@@ -9,9 +9,10 @@ import type { Call } from '../shared/guard.js';
 import { settleAll } from '../shared/settle-all.js';
 import type { Cluster, UpgradeDeps } from './deps.js';
 import { takenBack } from './merged-change.js';
-import { observedStatefulSet, parsePod, parseStatefulSet } from './objects.js';
+import { lxdContainer, observedStatefulSet, parsePod, parseStatefulSet } from './objects.js';
 import { observe } from './observe.js';
 import { markReplacing } from './replacing.js';
+import { ensurePod, placePod } from './throw-away.js';
 
 const POLL_MS = 500;
 const SHOWN_SECONDS = 60;
@@ -35,6 +36,7 @@ export function deletePodsSteps(deps: UpgradeDeps) {
       if (deletion.quorum === 'kept' && fresh.length > 0) await assertQuorum(deps, call, acting, name, deletion);
       const replaced = deletion.members.filter((_member, index) => old.some(({ metadata }) => metadata.name === deletion.pods[index]));
       await markReplacing(deps, call, acting, replaced);
+      await keepPlaces(cluster, call, acting, { deletion, pods: fresh });
       // Read last: whoever lost the lock meanwhile deletes nothing.
       await locks.assertHeld(acting, call.me, call.signal);
       await settleAll(
@@ -43,6 +45,25 @@ export function deletePodsSteps(deps: UpgradeDeps) {
       await gone(cluster, old, call);
     },
   };
+}
+
+/** Where a volume follows its pod, each next pod is to come up where its data is. */
+async function keepPlaces(
+  cluster: Cluster,
+  { signal }: Call,
+  { operationId }: Acting,
+  { deletion, pods }: { readonly deletion: PodDeletion; readonly pods: readonly StoredObject[] },
+): Promise<void> {
+  const { kube, config } = cluster;
+  if (config.storage.kind === 'unwatched') return;
+  const template = await kube.get('statefulSet', config.statefulSet, { signal });
+  const places = pods.flatMap((object) => {
+    const { name } = object.metadata;
+    const node = deletion.nodes?.[deletion.members[deletion.pods.indexOf(name)] ?? ''];
+    if (node === undefined) return [];
+    return [placePod(cluster, template, { operationId, image: lxdContainer(parsePod(object).spec, config).image, pod: name, node })];
+  });
+  await settleAll(places.map((place) => ensurePod(cluster, place, signal)));
 }
 
 /** The revision that new pods get, once the controller has seen the template that is there. */

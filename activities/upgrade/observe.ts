@@ -1,11 +1,11 @@
 import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import { clusterLockOf } from '#libs/contracts/upgrades.js';
-import type { ImageOnNode, ObservedCluster, ObservedMember, ObservedVolume, OtherOperation } from '#libs/domain/upgrade/observed.js';
+import type { ObservedCluster, ObservedMember, ObservedVolume, OtherOperation } from '#libs/domain/upgrade/observed.js';
 import { observeVolumes } from '#libs/longhorn/observe.js';
 import type { Locks } from '../kubernetes/lock.js';
 import { settleAll } from '../shared/settle-all.js';
 import type { Cluster, UpgradeDeps } from './deps.js';
-import { imagesOn } from './images.js';
+import { lookAtNodes, type OnNodes } from './images.js';
 import { observedPod, observedStatefulSet, parseStatefulSet } from './objects.js';
 import { type ReadMembers, readMembers } from './read-members.js';
 
@@ -43,9 +43,9 @@ export async function observe(deps: UpgradeDeps, { cluster: name, operationId, i
   const pods = podObjects.filter((pod) => isMemberPod(pod, config.statefulSet, selector)).map((pod) => observedPod(pod, config));
   const nodes = [...new Set(pods.flatMap(({ node }) => node ?? []))];
   const read = readMembers(cluster, pods, signal);
-  const [members, images, operations, volumes] = await settleAll([
+  const [members, onNodes, operations, volumes] = await settleAll([
     read,
-    imagesOn(cluster, image ?? set.template.build.image, nodes, signal) as Promise<ImageOnNode[]>,
+    lookAtNodes(cluster, image ?? set.template.build.image, nodes, signal) as Promise<OnNodes>,
     operationsOf(deps.locks, name, operationId, signal),
     read.then((found) => volumesOf(cluster, found.members)),
   ]);
@@ -57,7 +57,7 @@ export async function observe(deps: UpgradeDeps, { cluster: name, operationId, i
     pods,
     storage: config.storage.kind,
     volumes,
-    images,
+    ...onNodes,
     operations,
   };
   return { observed, statefulSet, known };

@@ -3,7 +3,7 @@ import { clustersSchema } from '#libs/config/clusters.js';
 import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import { UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
 import type { Cluster } from './deps.js';
-import { probePod, pullPod } from './throw-away.js';
+import { placePod, probePod, pullPod } from './throw-away.js';
 
 const [config] = clustersSchema.parse([{ name: 'c1', namespace: 'lxd8s' }]);
 const cluster = { config } as unknown as Cluster;
@@ -101,4 +101,23 @@ test('a pod that has an image pulled runs nothing of it', () => {
     restartPolicy: 'Never',
     containers: [{ image: 'a/lxd:2', command: ['true'], imagePullPolicy: 'Never' }],
   });
+});
+
+test("a pod that keeps a place wishes for the next pod of that name there, and for no other member; it is in nobody's way", () => {
+  const pod = placePod(cluster, template({}), { operationId: 'op', image: 'a/lxd:1', pod: 'lxd-1', node: 'n1' });
+  const term = (labelSelector: object) => ({
+    preferredDuringSchedulingIgnoredDuringExecution: [
+      { weight: 100, podAffinityTerm: { topologyKey: 'kubernetes.io/hostname', labelSelector } },
+    ],
+  });
+  const name = 'statefulset.kubernetes.io/pod-name';
+  expect(pod['spec']).toMatchObject({
+    nodeName: 'n1',
+    affinity: {
+      podAffinity: term({ matchLabels: { [name]: 'lxd-1' } }),
+      podAntiAffinity: term({ matchLabels: { app: 'lxd' }, matchExpressions: [{ key: name, operator: 'NotIn', values: ['lxd-1'] }] }),
+    },
+  });
+  expect(pod.metadata.labels).not.toHaveProperty('app');
+  expect(pod.metadata.labels).toMatchObject({ [UPGRADE_KEYS.operation]: 'op' });
 });

@@ -8,6 +8,9 @@ import type { Cluster } from './deps.js';
 import { type Container, lxdContainer, parsePod, parseStatefulSet } from './objects.js';
 
 const PULL = 'pull';
+const PLACE = 'place';
+const POD_NAME = 'statefulset.kubernetes.io/pod-name';
+const HOSTNAME = 'kubernetes.io/hostname';
 
 /** Of all upgrades of this cluster. */
 export async function pullPodsOf({ kube, config }: Cluster, signal: AbortSignal): Promise<StoredObject[]> {
@@ -53,6 +56,41 @@ export function pullPod({ config }: Cluster, template: StoredObject, { operation
 interface PullRequest {
   readonly operationId: string;
   readonly image: string;
+  readonly node: string;
+}
+
+/**
+ * Keeps the place of a member's pod on its node while that is replaced, without a word in the template: the scheduler counts what pods that
+ * are there wish of one that comes. This one wishes for the next pod of that name, and for no other of the StatefulSet. Both are only weighed:
+ * a pod that cannot run there goes elsewhere.
+ */
+export function placePod({ config }: Cluster, template: StoredObject, { operationId, image, pod, node }: PlaceRequest): NewObject {
+  const { template: wanted, selector } = parseStatefulSet(template).spec;
+  const { imagePullPolicy } = lxdContainer(wanted.spec, config);
+  const preferred = (labelSelector: object) => ({
+    preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm: { topologyKey: HOSTNAME, labelSelector } }],
+  });
+  const others = { matchLabels: selector.matchLabels, matchExpressions: [{ key: POD_NAME, operator: 'NotIn', values: [pod] }] };
+  return {
+    metadata: metadataOf(`${config.statefulSet}-${PLACE}-${shortHash(operationId, pod, node)}`, operationId),
+    spec: {
+      nodeName: node,
+      restartPolicy: 'Always',
+      terminationGracePeriodSeconds: 0,
+      automountServiceAccountToken: false,
+      ...kept(wanted.spec, ['imagePullSecrets']),
+      tolerations: [{ operator: 'Exists' }],
+      affinity: { podAffinity: preferred({ matchLabels: { [POD_NAME]: pod } }), podAntiAffinity: preferred(others) },
+      containers: [{ name: PLACE, image, command: ['sleep', 'infinity'], ...(imagePullPolicy === undefined ? {} : { imagePullPolicy }) }],
+    },
+  };
+}
+
+interface PlaceRequest {
+  readonly operationId: string;
+  /** One that is on the node already. */
+  readonly image: string;
+  readonly pod: string;
   readonly node: string;
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Acting } from '#libs/contracts/activities.js';
 import type { GateReading, GateWatch } from '#libs/contracts/upgrade-activities.js';
 import type { MemberRow } from '#libs/contracts/upgrades.js';
-import { failed, waiting } from '#libs/domain/upgrade/gate-outcomes.js';
+import { failed, passed, waiting } from '#libs/domain/upgrade/gate-outcomes.js';
 import { type GateOutcome, readGate } from '#libs/domain/upgrade/gates.js';
 import { secondsText } from '#libs/domain/upgrade/wording.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
@@ -12,6 +12,7 @@ import { MergedChange } from './merged-change.js';
 import { observe } from './observe.js';
 import { noteReplacing } from './replacing.js';
 import { tableOf } from './table.js';
+import { measureWrites, writesText } from './write-latency.js';
 
 export interface Look {
   readonly outcome: GateOutcome;
@@ -23,19 +24,25 @@ type Watch = Omit<GateWatch, 'call' | 'aim' | 'proposal'>;
 export function watchSteps(deps: UpgradeDeps) {
   return {
     async watchGate(call: Call, acting: Acting, cluster: string, watch: GateWatch): Promise<GateReading> {
-      const { remembered, config, way } = deps.clusters.get(cluster);
+      const { remembered, config, way, kube } = deps.clusters.get(cluster);
       const { operationId } = acting;
       const { proposal } = watch;
       const merged = way && proposal && new MergedChange({ way, proposal }, watch.call.gate);
+      const pods = new Map<string, string>();
       const look = async (): Promise<Look> => {
         const looking = { cluster, operationId, image: watch.aim.build.image, signal: call.signal };
         const { observed, known } = await observe(deps, looking);
         if (known) await remembered.keepMembers(known, call.signal);
         await noteReplacing(deps, call, acting, observed);
+        for (const { name, pod } of observed.members) pods.set(name, pod);
         const outcome = readGate(watch.call, observed, watch.aim);
         return { outcome: merged ? await merged.judge(outcome, call.signal) : outcome, table: tableOf(observed) };
       };
-      return watchUntil(call, { ...watch, name: watch.call.gate, pollMs: config.pollSeconds * 1000 }, look);
+      const reading = await watchUntil(call, { ...watch, name: watch.call.gate, pollMs: config.pollSeconds * 1000 }, look);
+      const { gate, members } = watch.call;
+      if (gate !== 'volumes-settled' || config.storage.kind === 'unwatched' || reading.outcome.is !== 'passed') return reading;
+      const writes = await measureWrites({ kube, config }, members, pods, call.signal);
+      return { ...reading, outcome: passed(`${reading.outcome.because} ${writesText(writes)}`), writes };
     },
   };
 }

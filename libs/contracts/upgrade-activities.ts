@@ -5,7 +5,7 @@ import type { Build, ObservedCluster, TargetImage } from '../domain/upgrade/obse
 import type { Planned, UpgradePlan } from '../domain/upgrade/plan.js';
 import type { WayBack } from '../domain/upgrade/way-back.js';
 import type { Acting } from './activities.js';
-import type { MemberRow, UpgradeInput } from './upgrades.js';
+import type { MemberRow, UpgradeInput, WriteLatency } from './upgrades.js';
 
 /** From the worker's configuration when the upgrade began; it keeps them to its end. */
 export interface UpgradeSettings {
@@ -58,6 +58,7 @@ export interface GateReading {
   readonly passingSince: string | undefined;
   readonly table: readonly MemberRow[];
   readonly readings: number;
+  readonly writes?: readonly WriteLatency[];
   /** ISO 8601 */
   readonly at: string;
 }
@@ -120,7 +121,7 @@ export interface UpgradeActivities {
   evacuateMember(acting: Acting, plan: OfPlan, member: string): Promise<void>;
   restoreMember(acting: Acting, plan: OfPlan, member: string): Promise<void>;
   /**
-   * Deletes those that have not the template's revision yet; returns when they are gone or replaced.
+   * Deletes those that have not the template's revision yet; returns when they are gone or replaced. Their next pods are drawn to `nodes`.
    * @throws CONFLICT when the template does not show the build any more, or the repository not what was merged, by whom; and, when `quorum` is `kept`,
    * when it would leave no majority.
    */
@@ -138,6 +139,8 @@ export interface PodDeletion {
   readonly pods: readonly string[];
   /** Whose pods these are, in the same order. */
   readonly members: readonly string[];
+  /** Where the data of each member is, as the plan has it; of those that move, none. */
+  readonly nodes?: Readonly<Record<string, string>>;
   readonly build: Build;
   readonly quorum: 'kept' | 'lost-on-purpose' | 'no-margin';
   /** Merged for these pods' successors. */

@@ -161,6 +161,14 @@ export interface UpgradeWait {
   readonly updates: readonly { readonly name: UpgradeUpdate; readonly argument: string; readonly who: string }[];
 }
 
+/** How long a small write takes until it is on the member's volume, measured once when the volumes were settled. */
+export interface WriteLatency {
+  readonly member: string;
+  readonly milliseconds?: number;
+  /** Why there is no number. */
+  readonly error?: string;
+}
+
 export interface UpgradeStepView {
   readonly step: PlannedStep;
   readonly text: string;
@@ -170,6 +178,8 @@ export interface UpgradeStepView {
   readonly endedAt?: string;
   readonly outcome?: GateOutcome;
   readonly readings?: number;
+  /** Of `volumes-settled`, once it has passed. */
+  readonly writes?: readonly WriteLatency[];
   readonly error?: { readonly code: string; readonly message: string };
   /** What it gave: the place of the copies, the pull request. */
   readonly result?: string;
@@ -211,6 +221,8 @@ export interface UpgradeReport extends UpgradeView {
     readonly away: readonly { readonly from: string; readonly until?: string; readonly seconds?: number }[];
     /** What the plan expected of all of it together. */
     readonly expectedSeconds?: number;
+    /** Of a small write to its volume: before it was replaced first, and after all. */
+    readonly write?: { readonly beforeMs?: number; readonly afterMs?: number };
   }[];
   /** LXD's API in lockstep: from the first deletion until all members served. */
   readonly api?: { readonly expectedSeconds: number; readonly seconds?: number };

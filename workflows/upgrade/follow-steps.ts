@@ -127,7 +127,8 @@ export class FollowSteps {
         const { pods, members } = action;
         const [build, quorum] =
           this.#phase === 'running' ? ([plan.target.build, plan.quorum] as const) : ([plan.before.build, 'no-margin'] as const);
-        const deletion = { pods, members, build, quorum, ...this.#ofRepository() };
+        const { nodes } = plan.aims[this.#phase === 'running' ? 'target' : 'before'];
+        const deletion = { pods, members, nodes, build, quorum, ...this.#ofRepository() };
         record.goesAway(members);
         return this.#plain(() => upgradeStep(text).deletePods(acting, of, deletion));
       }

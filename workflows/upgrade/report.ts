@@ -17,14 +17,29 @@ export function reportOf(record: UpgradeRecord, ending?: string): UpgradeReport 
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([member, times]) => {
       const expected = plan?.outage.members.find((one) => one.member === member)?.seconds;
+      const write = writeOf(record, member, times[0]?.from);
       return {
         member,
         away: times.map(({ from, until }) => ({ from, ...(until === undefined ? {} : { until, seconds: secondsBetween(from, until) }) })),
         ...(expected === undefined ? {} : { expectedSeconds: expected }),
+        ...(write ? { write } : {}),
       };
     });
   const api = plan && plan.kind !== 'rolling' ? { api: apiOutage(record, plan.outage.api.seconds) } : {};
   return { ...view, members, ...api, summary: summaryOf(record, ending) };
+}
+
+/** The last one measured before the member was replaced first, and the last of all. */
+function writeOf({ steps }: UpgradeRecord, member: string, replacedAt: string | undefined): UpgradeReport['members'][number]['write'] {
+  const measured = steps.flatMap(({ writes, endedAt }) =>
+    (writes ?? []).flatMap((one) =>
+      one.member === member && one.milliseconds !== undefined && endedAt !== undefined ? [{ ms: one.milliseconds, at: endedAt }] : [],
+    ),
+  );
+  const before = measured.filter(({ at }) => replacedAt === undefined || at <= replacedAt).at(-1);
+  const after = measured.filter(({ at }) => replacedAt !== undefined && at > replacedAt).at(-1);
+  if (!before && !after) return undefined;
+  return { ...(before ? { beforeMs: before.ms } : {}), ...(after ? { afterMs: after.ms } : {}) };
 }
 
 /** A list over members hangs while one of them waits: until the last one served. */

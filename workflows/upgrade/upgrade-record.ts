@@ -147,8 +147,9 @@ export class UpgradeRecord {
     this.#show();
   }
 
-  read(step: StepRecord, { outcome, table, readings, at }: GateReading): void {
+  read(step: StepRecord, { outcome, table, readings, writes, at }: GateReading): void {
     step.outcome = outcome;
+    if (writes !== undefined) step.writes = writes;
     step.readings = (step.readings ?? 0) + readings;
     if (table.length > 0) this.#table = table;
     for (const { member, answers } of table) {

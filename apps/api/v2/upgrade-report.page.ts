@@ -109,22 +109,28 @@ function people({ audit }: UpgradeReport): Markup {
 function members({ members: all, api, plans: shown }: UpgradeReport): Markup | undefined {
   if (all.length === 0 && !api) return undefined;
   const derivations = shown.length === 1 ? (shown[0]?.outage.members ?? []) : [];
-  const rows = all.map(({ member, away, expectedSeconds }) => {
+  const rows = all.map(({ member, away, expectedSeconds, write }) => {
     const times = away.map(({ from, until, seconds }) =>
       until === undefined || seconds === undefined
         ? html`<div>from ${at(from)}, <strong>not seen to serve again</strong></div>`
         : html`<div>${secondsText(seconds)} <span class="dim">(${at(from)} to ${at(until).slice(from.slice(0, 10) === until.slice(0, 10) ? 11 : 0)})</span></div>`,
     );
     const why = derivations.find((one) => one.member === member)?.derivation ?? '';
-    return html`<tr><td>${member}</td><td>${seconds(expectedSeconds)}<div class="dim">${why}</div></td><td>${times}</td></tr>`;
+    return html`<tr><td>${member}</td><td>${seconds(expectedSeconds)}<div class="dim">${why}</div></td><td>${times}</td><td>${writes(write)}</td></tr>`;
   });
   const apiRow = api
     ? [
-        html`<tr><td>LXD's API</td><td>${seconds(api.expectedSeconds)}</td><td>${api.seconds === undefined ? html`<strong>not seen to answer again</strong>` : secondsText(api.seconds)}</td></tr>`,
+        html`<tr><td>LXD's API</td><td>${seconds(api.expectedSeconds)}</td><td>${api.seconds === undefined ? html`<strong>not seen to answer again</strong>` : secondsText(api.seconds)}</td><td></td></tr>`,
       ]
     : [];
-  return html`<table><thead><tr><th>member</th><th>expected (its instances)</th><th>measured (pod deleted until it served)</th></tr></thead>
+  return html`<table><thead><tr><th>member</th><th>expected (its instances)</th><th>measured (pod deleted until it served)</th><th>a write to its volume took</th></tr></thead>
     <tbody>${rows}${apiRow}</tbody></table>`;
+}
+
+function writes(write: UpgradeReport['members'][number]['write']): string {
+  if (!write) return 'not measured';
+  const text = (ms: number | undefined) => (ms === undefined ? 'not measured' : `${ms} ms`);
+  return `${text(write.beforeMs)} before, ${text(write.afterMs)} after`;
 }
 
 function plans({ plans: shown, approvedHash }: UpgradeReport): Markup | undefined {

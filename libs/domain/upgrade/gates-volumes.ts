@@ -24,6 +24,7 @@ function settled(volume: ObservedVolume, stuckSeconds: number): GateOutcome {
     worstOf(replicas(volume, stuckSeconds)) ??
     copies(volume) ??
     locality(volume) ??
+    surplus(volume) ??
     passed(volume.name)
   );
 }
@@ -104,6 +105,13 @@ function copies({ name, member, robustness, numberOfReplicas, replicas: all }: O
 function locality({ name, member, dataLocality, engine, replicas: all }: ObservedVolume): GateOutcome | undefined {
   if (dataLocality === 'disabled' || all.some(({ node, mode }) => node === engine?.node && mode === 'RW')) return undefined;
   return waiting(`Volume ${name} of ${member} has no copy on its own node ${engine?.node} yet, though Longhorn calls it healthy.`);
+}
+
+/** Longhorn removes what locality had it add: until then it works on this volume, and a stop may take the copy that was to stay. */
+function surplus({ name, member, numberOfReplicas, replicas: all }: ObservedVolume): GateOutcome | undefined {
+  const good = all.filter(({ mode }) => mode === 'RW').length;
+  if (good <= numberOfReplicas) return undefined;
+  return waiting(`Longhorn has yet to remove a surplus copy of volume ${name} of ${member}.`, `${good} copies, ${numberOfReplicas} wanted`);
 }
 
 function capital(text: string): string {

@@ -194,6 +194,11 @@ table('volumes-settled', [
     volume({ replicas: [{ name: 'r1', node: 'node-1', mode: 'RW' }] }),
     { is: 'waiting', progress: '1 of 2 copies' },
   ],
+  [
+    'a copy too many',
+    volume({ numberOfReplicas: 1 }),
+    { is: 'waiting', reason: says('has yet to remove a surplus copy of volume pvc-lxd-1 of lxd-1'), progress: '2 copies, 1 wanted' },
+  ],
   ['a volume that is not to be seen', { volumes: healthy.volumes.slice(1) }, { is: 'waiting', reason: says('No volume of lxd-0') }],
   ['storage that nobody watches', { storage: 'unwatched', volumes: [] }, { is: 'passed', because: says('not watched') }],
 ]);
@@ -235,6 +240,11 @@ table('pods-on-nodes', [
     'on another node',
     pod('lxd-1', { node: 'node-9' }),
     { is: 'failed', reason: says('came up on node-9, not on node-1'), remedy: says('skip') },
+  ],
+  [
+    'on another node that has a readable copy of its data',
+    pod('lxd-1', { node: 'node-far' }),
+    { is: 'passed', because: expect.any(String) },
   ],
   [
     'pending, with the reason of the scheduler',

@@ -29,7 +29,7 @@ export interface GateAim {
   readonly build: Build;
   readonly versions: Versions;
   readonly probes: readonly ProbeKind[];
-  /** Node of each member's pod, where its data is. */
+  /** Node of each member's pod, where its data is; none of a member whose node takes no pods, so that it moves, as the plan says. */
   readonly nodes: Readonly<Record<string, string>>;
   /** A rebuild whose progress has stood still for so long is stuck. */
   readonly stuckSeconds: number;

@@ -13,7 +13,8 @@ export interface Refusal {
     | 'schema-downgrade'
     | 'extensions-downgrade'
     | 'inconsistent-versions'
-    | 'mixed-versions';
+    | 'mixed-versions'
+    | 'node-takes-no-pods';
   readonly reason: string;
   readonly remedy: string;
 }
@@ -28,7 +29,7 @@ export type Mode =
  */
 export function chooseMode(observed: ObservedCluster, { target }: DesiredUpgrade): Mode {
   const members = sortedByName(observed.members, ({ name }) => name);
-  const refusals = [...noQuorum(observed), ...noArchitecture(members, target.architectures)];
+  const refusals = [...noQuorum(observed), ...noArchitecture(members, target.architectures), ...boundToCordoned(observed)];
   const ahead = members.filter(({ versions }) => compareVersions(versions, target.versions) === 'ahead');
   const behind = members.filter(({ versions }) => compareVersions(versions, target.versions) === 'behind');
   const inconsistent = members.filter(({ versions }) => compareVersions(versions, target.versions) === 'inconsistent');
@@ -130,6 +131,15 @@ function noArchitecture(members: readonly ObservedMember[], architectures: reado
       remedy: 'Publish it for these architectures too.',
     },
   ];
+}
+
+/** A volume that is strictly local is attached nowhere else: its pod would wait for ever. */
+function boundToCordoned({ volumes, cordoned }: ObservedCluster): Refusal[] {
+  return sortedByName(volumes, ({ name }) => name).flatMap(({ name, member, dataLocality, engine }): Refusal[] => {
+    if (dataLocality !== 'strict-local' || engine === undefined || !cordoned.includes(engine.node)) return [];
+    const reason = `Volume ${name} of ${member} can be used on ${engine.node} only (strict-local), and that node takes no pods.`;
+    return [{ code: 'node-takes-no-pods', reason, remedy: `Uncordon ${engine.node}.` }];
+  });
 }
 
 function named(members: readonly ObservedMember[]): string {

@@ -129,6 +129,8 @@ export interface ObservedCluster {
   readonly storage: 'longhorn' | 'unwatched';
   readonly volumes: readonly ObservedVolume[];
   readonly images: readonly ImageOnNode[];
+  /** Of the nodes where pods of the cluster are, those that take no new ones. */
+  readonly cordoned: readonly string[];
   /** What else works on the cluster, this upgrade left out. */
   readonly operations: readonly OtherOperation[];
 }

@@ -169,6 +169,26 @@ describe('what a plan says', () => {
     expect(action?.do === 'delete-pods' ? action.pods : undefined).toEqual(pods);
   });
 
+  test('a member whose node takes no pods is announced to move, and its pod may come up anywhere', () => {
+    const cordoned = { ...healthy, cordoned: ['node-2'] };
+    const announced = plan(cordoned, desiredOf(REBUILT));
+    expect(announced.warnings).toEqual([
+      {
+        code: 'leaves-its-node',
+        text: 'node-2 takes no pods: lxd-2 comes up on another node, if one takes it. Where it has no copy of its data (2.0 GiB) one is built, and its I/O is slow until then.',
+      },
+    ]);
+    expect(announced.aims.target.nodes).toEqual({ 'lxd-0': 'node-0', 'lxd-1': 'node-1' });
+    expect(announced.hash).not.toBe(plan(healthy, desiredOf(REBUILT)).hash);
+    expect(differences(plan(healthy, desiredOf(REBUILT)), announced)).toContainEqual(expect.stringContaining('New: node-2 takes no pods'));
+  });
+
+  test('a volume that can be used on a cordoned node only is no plan', () => {
+    const volumes = healthy.volumes.map((volume) => ({ ...volume, dataLocality: 'strict-local' as const }));
+    expect(kindsOf({ ...healthy, volumes, cordoned: ['node-2'] }, desiredOf(REBUILT))).toEqual(['node-takes-no-pods']);
+    expect(kindsOf({ ...healthy, volumes }, desiredOf(REBUILT))).toEqual(['rolling']);
+  });
+
   test('the way back is open with one member ahead and closed with two', () => {
     const desired = desiredOf(BUMPED);
     const approved = plan(healthy, desired, 'lockstep-sequential');

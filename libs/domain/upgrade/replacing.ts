@@ -81,7 +81,7 @@ function planned(observed: ObservedCluster, member: ObservedMember): Pick<Planne
 }
 
 /** Where the member's data is: the engine's node, else that of its pod. */
-function nodeOf(observed: ObservedCluster, member: ObservedMember): string | undefined {
+export function nodeOf(observed: ObservedCluster, member: ObservedMember): string | undefined {
   const volume = sortedByName(observed.volumes, ({ name }) => name).find((one) => one.member === member.name);
   return podOf(observed, member)?.node ?? volume?.engine?.node;
 }
@@ -117,12 +117,18 @@ function beforeOf(observed: ObservedCluster, desired: DesiredUpgrade, toReplace:
   return most ?? { build: desired.build, versions: desired.target.versions };
 }
 
+/** Its node takes no pods: the next one comes up elsewhere, if anywhere. */
+export function leavesNode(observed: ObservedCluster, member: ObservedMember): boolean {
+  const node = nodeOf(observed, member);
+  return node !== undefined && observed.cordoned.includes(node);
+}
+
 function aimsOf(observed: ObservedCluster, desired: DesiredUpgrade, toReplace: readonly ObservedMember[]): Draft['aims'] {
   const { build, target, probeKinds, stuckSeconds } = desired;
   const nodes = Object.fromEntries(
     sortedByName(observed.members, ({ name }) => name).flatMap((member) => {
       const node = nodeOf(observed, member);
-      return node === undefined ? [] : [[member.name, node] as const];
+      return node === undefined || leavesNode(observed, member) ? [] : [[member.name, node] as const];
     }),
   );
   const aim: GateAim = { build, versions: target.versions, probes: [...probeKinds].sort(), nodes, stuckSeconds };

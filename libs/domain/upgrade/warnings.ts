@@ -1,5 +1,6 @@
-import type { Draft } from './replacing.js';
-import { counted, listed } from './wording.js';
+import type { ObservedCluster, ObservedMember } from './observed.js';
+import { type Draft, leavesNode, nodeOf } from './replacing.js';
+import { bytesText, counted, listed } from './wording.js';
 
 /** Something that an approver has to read. */
 export interface Warning {
@@ -10,6 +11,7 @@ export interface Warning {
     | 'statefulset-made-anew'
     | 'probes-return-later'
     | 'blocked-already'
+    | 'leaves-its-node'
     | 'storage-unwatched';
   readonly text: string;
 }
@@ -55,7 +57,19 @@ export function warningsOf({
       code: 'probes-return-later',
       text: `Pods run without probes until the second pass replaces ${listed(secondPass)} once more.`,
     },
+    ...observed.members
+      .filter((member) => leavesNode(observed, member) && replaced.some(({ member: name }) => name === member.name))
+      .map((member) => ({ code: 'leaves-its-node' as const, text: leavingText(observed, member) })),
     observed.storage === 'unwatched' && { code: 'storage-unwatched', text: 'No gate looks at the storage of this cluster.' },
   ];
   return warnings.filter((warning) => warning !== false);
+}
+
+function leavingText(observed: ObservedCluster, member: ObservedMember): string {
+  const { name } = member;
+  const where = `${nodeOf(observed, member)} takes no pods: ${name} comes up on another node, if one takes it`;
+  const bytes = observed.volumes.filter((volume) => volume.member === name).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return bytes === 0
+    ? `${where}.`
+    : `${where}. Where it has no copy of its data (${bytesText(bytes)}) one is built, and its I/O is slow until then.`;
 }

@@ -101,6 +101,18 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     simulated: { displaced: ['lxd-2'], rebuilds: { 'lxd-2': { bytesPerSecond: 8 * MIB } } },
     operator: () => ({ command: 'skip', because: 'node-2 is cordoned for repair' }),
   },
+  'cordoned-node': {
+    members: 3,
+    kind: 'rolling',
+    desired: desiredOf(REBUILT),
+    simulated: { cordoned: ['node-2'], rebuilds: { 'lxd-2': { bytesPerSecond: 64 * MIB } } },
+  },
+  'cordoned-node-parallel': {
+    members: 3,
+    kind: 'lockstep-parallel',
+    desired: desiredOf(BUMPED),
+    simulated: { cordoned: ['node-2'], rebuilds: { 'lxd-2': { bytesPerSecond: 64 * MIB } } },
+  },
   'stuck-rebuild': {
     members: 3,
     kind: 'rolling',

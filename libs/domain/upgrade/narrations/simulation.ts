@@ -20,6 +20,8 @@ export interface SimulationOptions {
   readonly crashing?: readonly string[];
   /** Members whose next pod lands on another node. */
   readonly displaced?: readonly string[];
+  /** Nodes that take no new pods. */
+  readonly cordoned?: readonly string[];
   /** Members whose volume has to build a copy on its own node when its pod is replaced. */
   readonly rebuilds?: Readonly<Record<string, RebuildFault>>;
 }
@@ -54,7 +56,7 @@ const SIZE_BYTES = 2 * 1024 ** 3;
 
 /** A cluster of LXD members in pods of a StatefulSet with a volume each, second by second, as the facts in the README have it. */
 export function createSimulation(options: SimulationOptions): Simulation {
-  const { timings, build, versionsOf, alignment = 'upwards', crashing = [], displaced = [], rebuilds = {} } = options;
+  const { timings, build, versionsOf, alignment = 'upwards', crashing = [], displaced = [], cordoned = [], rebuilds = {} } = options;
   const names = Array.from({ length: options.members }, (_, ordinal) => `lxd-${ordinal}`);
   const nodeOf = (name: string) => `node-${name.slice('lxd-'.length)}`;
   let now = 0;
@@ -94,7 +96,7 @@ export function createSimulation(options: SimulationOptions): Simulation {
   }
 
   function create(name: string): void {
-    const away = displaced.includes(name) && !moved.has(name);
+    const away = cordoned.includes(nodeOf(name)) || (displaced.includes(name) && !moved.has(name));
     if (away) moved.add(name);
     const { template } = statefulSet;
     pods.set(name, { name, node: away ? 'node-spare' : nodeOf(name), ...template, createdAt: now, started: false, restarts: 0 });
@@ -212,6 +214,7 @@ export function createSimulation(options: SimulationOptions): Simulation {
       storage: 'longhorn',
       volumes: volumes.map((volume) => volumeAt(volume, now)),
       images: names.map((name) => ({ node: nodeOf(name), state: 'present' })),
+      cordoned: [...cordoned],
       operations: [],
     }),
   };
