@@ -41,7 +41,7 @@ async function measured({ kube, config }: Pick<Cluster, 'kube' | 'config'>, pod:
 }
 
 /** Of dd: `32768 bytes (33 kB, 32 KiB) copied, 0.00712 s, 4.6 MB/s`. */
-export function secondsOf(said: string): number | undefined {
+function secondsOf(said: string): number | undefined {
   const [, seconds] = /copied, ([\d.e+-]+) s/.exec(said) ?? [];
   return seconds === undefined ? undefined : Number(seconds);
 }

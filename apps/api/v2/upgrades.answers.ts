@@ -66,6 +66,10 @@ const upgradeView = z
         endedAt: z.string().optional(),
         outcome: outcome.optional(),
         readings: z.int().optional().describe('How often the gate was looked at'),
+        writes: z
+          .array(z.object({ member: z.string(), milliseconds: z.number().optional(), error: z.string().optional() }))
+          .optional()
+          .describe('How long a small write took until it was on the volume of each member, measured once when the volumes were settled'),
         error: z.object({ code: z.string(), message: z.string() }).optional(),
         result: z.string().optional(),
       }),
@@ -107,6 +111,10 @@ export const upgradeReportSchema = upgradeView
           .array(z.object({ from: z.string(), until: z.string().optional(), seconds: z.number().optional() }))
           .describe('From the deletion of its pod until it served again'),
         expectedSeconds: z.number().optional(),
+        write: z
+          .object({ beforeMs: z.number().optional(), afterMs: z.number().optional() })
+          .optional()
+          .describe('How long a small write to its volume took: before the member was replaced first, and after all'),
       }),
     ),
     api: z
@@ -151,6 +159,7 @@ export const clusterSchema = z
     storage: z.enum(['longhorn', 'unwatched']),
     volumes: z.array(z.looseObject({ name: z.string(), member: z.string(), state: z.string(), robustness: z.string() })),
     images: z.array(z.looseObject({ node: z.string(), state: z.string() })),
+    cordoned: z.array(z.string()).describe('Of the nodes where its pods are, those that take no new ones'),
     operations: z.array(z.object({ id: z.string(), kind: z.string(), description: z.string() })).describe('What works on it'),
   })
   .meta({ id: 'Cluster' });

@@ -38,14 +38,11 @@ export function followPod(
     if (lost) volume.copies.delete(node);
     if (fault && !volume.copies.has(node)) volume.building = { fault, startedAt: now };
   }
-  if (volume.building && progressOf(volume, now) >= 100) {
-    volume.copies.add(node);
-    if (!volume.copies.has(volume.home) || volume.home === node) delete volume.building;
-    else if (volume.copies.size > 2) {
-      volume.copies.delete(volume.home);
-      delete volume.building;
-    }
-  }
+  if (!volume.building || progressOf(volume, now) < 100) return;
+  delete volume.building;
+  volume.copies.add(node);
+  const surplus = [...volume.copies].find((copy) => copy !== node && copy !== OTHER_COPY);
+  if (surplus !== undefined && volume.copies.size > 2) volume.copies.delete(surplus);
 }
 
 function progressOf({ building, sizeBytes }: SimulatedVolume, now: number): number {
