@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ClusterLab, startClusterLab } from '#lab/cluster/harness.js';
 import { IMAGES } from '#lab/cluster/images.js';
-import { BUMP } from '#lab/cluster/manifests.js';
+import { BUMP, CLUSTER } from '#lab/cluster/manifests.js';
 import { startLab } from '#lab/harness.js';
 import { waitFor } from '#lab/wait.js';
 import type { UpgradeReport, UpgradeView } from '#libs/contracts/upgrades.js';
@@ -42,6 +42,12 @@ afterAll(async () => {
   await longhorn?.cordoned();
 }, 60_000);
 
+/** The one of two images of the same versions that does not run now. */
+async function nextImage(): Promise<string> {
+  const { containers } = (await cluster.pod('lxd-0')).spec;
+  const now = containers.find(({ name }) => name === CLUSTER.container)?.image;
+  return now === IMAGES.lxd ? IMAGES.lxdNext : IMAGES.lxd;
+}
 const nodeOf = async (member: string) => (await longhorn.nodes())[member] ?? '';
 const did = ({ audit }: UpgradeReport) => audit.map((entry) => entry.did);
 
@@ -65,7 +71,7 @@ describe('a member whose node takes no pods', () => {
     const before = await longhorn.nodes();
     await longhorn.cordoned(before[MOVED] ?? '');
     const observer = await cluster.observe();
-    const id = await upgrades.begin({ image: IMAGES.lxdNext });
+    const id = await upgrades.begin({ image: await nextImage() });
     const { plans } = await upgrades.approve(id);
     expect(plans[0]?.warnings.map(({ code }) => code)).toEqual(['leaves-its-node']);
 
@@ -92,7 +98,7 @@ describe('a member whose node takes no pods', () => {
     await cluster.configure({ ...SETTINGS, deadlinesSeconds: { 'volumes-settled': DEADLINE_SECONDS } });
     await longhorn.fault(MOVED, 'stuck');
     await longhorn.cordoned(await nodeOf(MOVED));
-    const id = await upgrades.begin({ image: IMAGES.lxd });
+    const id = await upgrades.begin({ image: await nextImage() });
     await upgrades.approve(id);
     const { wait } = await waits(id, /^volumes-settled: Waits for the copy of volume \S+ of lxd-2 on node-\d to be built\.$/, /^99 %/);
     const began = Date.parse(wait?.since ?? '');
@@ -133,7 +139,7 @@ describe('a volume that is not well', () => {
       return { pods, template: await cluster.kubectl(['get', 'statefulset', 'lxd', '-o', 'jsonpath={.metadata.generation}']) };
     };
     const before = await touched();
-    const id = await upgrades.begin({ image: IMAGES.lxdNext });
+    const id = await upgrades.begin({ image: await nextImage() });
     const { plans } = await upgrades.approve(id);
     const said = plans[0]?.preflight.find(({ call }) => call.gate === 'volumes-settled');
     expect(said?.outcome).toMatchObject({ is: 'waiting', reason: expect.stringContaining('of lxd-1') });
@@ -150,7 +156,7 @@ describe('lockstep at once', () => {
   test('keeps each pod on its node beside a spare one, and looks at volumes before the first and after the last member only', async () => {
     await longhorn.cordoned();
     const before = await longhorn.nodes();
-    const id = await upgrades.begin({ image: IMAGES.lxdNext, environment: { [BUMP]: '1' } });
+    const id = await upgrades.begin({ image: await nextImage(), environment: { [BUMP]: '1' } });
     const { plans } = await upgrades.approve(id, 'lockstep-parallel');
     expect(plans.map(({ warnings }) => warnings.some(({ code }) => code === 'leaves-its-node'))).toEqual([false, false]);
     await upgrades.reaches(id, 'finished');
