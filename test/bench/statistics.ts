@@ -24,7 +24,17 @@ export function median(values: readonly number[]): number {
 
 /** Of two things that were measured in turns: the median of each round's own ratio, which other work on the machine moves less than a ratio of medians. */
 export function medianRatio(values: readonly number[], raw: readonly number[]): number {
-  return median(values.map((value, round) => value / (raw[round] ?? Number.NaN)));
+  return median(ratios(values, raw));
+}
+
+/** Where half of the rounds' own ratios are. */
+export function middleRatios(values: readonly number[], raw: readonly number[]): { readonly from: number; readonly to: number } {
+  const sorted = ratios(values, raw).sort((a, b) => a - b);
+  return { from: quantile(sorted, 0.25), to: quantile(sorted, 0.75) };
+}
+
+function ratios(values: readonly number[], raw: readonly number[]): number[] {
+  return values.map((value, round) => value / (raw[round] ?? Number.NaN));
 }
 
 /** Between neighbours by linear interpolation. */

@@ -33,6 +33,13 @@ describe('what nft is told', () => {
     expect(rules).toContain('prerouting ip daddr 192.0.2.7 jump forwards');
     expect(rules).not.toContain('fib');
   });
+
+  test('looks up no address for a packet that a container sends by TCP', () => {
+    const [toContainers, fromContainers, ...others] = tableScript({ snat: false }).match(/^add rule .*@traffic$/gm) ?? [];
+    expect(toContainers).toMatch(/ct direction original ip daddr @traffic$/);
+    expect(fromContainers).toMatch(/ct direction reply meta l4proto != tcp ip saddr @traffic$/);
+    expect(others).toEqual([]);
+  });
 });
 
 describe("nft's listing", () => {

@@ -13,7 +13,8 @@ export interface RuleOptions {
 /**
  * Makes the table or brings its rules in step, in one transaction. Maps keep their elements and established connections go on: the kernel
  * asks these rules only for the first packet of a connection. A port is forwarded where it is an address of this machine: what passes through
- * to other places is left alone. The counters at the traffic's addresses tell idle webspaces.
+ * to other places is left alone. The counters at the traffic's addresses tell idle webspaces. They count what clients send, and what is sent to
+ * them unless it is TCP, which they confirm: looking up the address is the dearest part of a packet's way here, and a download's packets go without.
  */
 export function tableScript({ hostAddress, snat }: RuleOptions): string {
   const here = hostAddress === undefined ? 'fib daddr type local' : `ip daddr ${hostAddress}`;
@@ -33,8 +34,8 @@ add rule ${TABLE} forwards dnat ip to udp dport map @udp_forwards
 add rule ${TABLE} prerouting ${here} jump forwards
 add rule ${TABLE} output ip daddr != 127.0.0.0/8 ${here} jump forwards
 ${snat ? `add rule ${TABLE} postrouting ct status dnat ip daddr @traffic masquerade` : ''}
-add rule ${TABLE} count ct status dnat ip daddr @traffic
-add rule ${TABLE} count ct status dnat ip saddr @traffic
+add rule ${TABLE} count ct status dnat ct direction original ip daddr @traffic
+add rule ${TABLE} count ct status dnat ct direction reply meta l4proto != tcp ip saddr @traffic
 `;
 }
 
@@ -74,7 +75,7 @@ function listed(verb: string, set: string, items: readonly string[]): string[] {
 /** What the kernel holds of our table. */
 export interface KernelState {
   readonly entries: Entries;
-  /** Packets to and from each address that is counted. */
+  /** Packets of each address that is counted, as {@link tableScript} says. */
   readonly traffic: ReadonlyMap<string, number>;
 }
 
