@@ -119,7 +119,7 @@ export const platformSchema = z
   .describe('The platform as members see it');
 export type PlatformConfig = z.output<typeof platformSchema>;
 
-const resolverAddress = z
+export const resolverAddress = z
   .string()
   .refine(isResolver, 'must be an IP address, with or without port, e.g. 192.0.2.53 or [2001:db8::53]:5353');
 

@@ -1,19 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Leader } from '#libs/kubernetes/leader.js';
 import { localTools } from '#libs/linux/tools.js';
 import type { Parts, Role } from '../role.js';
 import { Waiting } from '../waiting.js';
 import { Descriptors, openFilesLimit } from './descriptors.js';
 import { Forwarder } from './forwarder.js';
 import { Kernel } from './kernel.js';
-import { Leader } from './leader.js';
 import { Listeners } from './listeners.js';
 import { createPortsMetrics } from './metrics.js';
 import { labelPod, labelPodInTime, unlabelPod } from './pod-label.js';
 import { statusAnswers } from './status.js';
 import { Streams } from './streams.js';
 import { Traffic } from './traffic.js';
+
+const LEASE = 'webspaces-gateway-ports';
 
 /** Forwarded ports: in the kernel for webspaces that run, by listeners for those that are off. */
 export async function startPorts({ config, directory, boots, kube, metrics, log }: Parts): Promise<Role> {
@@ -51,6 +53,7 @@ export async function startPorts({ config, directory, boots, kube, metrics, log 
   const forwarder = new Forwarder({ directory, kernel, listeners, traffic, log, onKernelFailure: kernelFailed });
   const leader = new Leader({
     kube,
+    lease: LEASE,
     identity: `${podName ?? hostname()}-${randomUUID()}`,
     leaseSeconds,
     log,

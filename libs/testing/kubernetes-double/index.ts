@@ -13,6 +13,8 @@ export { Refusal } from './store.js';
 export interface KubernetesDouble {
   /** To be given to {@link KubernetesClient}. */
   readonly kubeconfig: string;
+  /** At the machine's loopback. */
+  readonly port: number;
   /** `METHOD path` of each request, in order. */
   readonly requests: string[];
   /** Runs before a request is done; what it throws or does comes first. Undefined for none. */
@@ -46,9 +48,11 @@ export async function startKubernetesDouble(): Promise<KubernetesDouble> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const folder = mkdtempSync(join(tmpdir(), 'kubernetes-double-'));
   const kubeconfig = join(folder, 'kubeconfig');
-  writeFileSync(kubeconfig, JSON.stringify(configFor(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)));
+  const { port } = server.address() as AddressInfo;
+  writeFileSync(kubeconfig, JSON.stringify(configFor(`http://127.0.0.1:${port}`)));
   const double: KubernetesDouble = {
     kubeconfig,
+    port,
     requests: [],
     beforeEach: undefined,
     async close() {

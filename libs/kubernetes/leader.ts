@@ -2,13 +2,13 @@ import type { Logger } from 'pino';
 import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import { LABELS, MANAGED_BY } from '#libs/contracts/webspaces-api.js';
 import { isPlatformError, messageOf } from '#libs/errors/platform-error.js';
-import type { KubernetesClient } from '#libs/kubernetes/client.js';
-
-export const LEASE = 'webspaces-gateway-ports';
+import type { KubernetesClient } from './client.js';
 
 export interface LeaderOptions {
   readonly kube: KubernetesClient;
-  /** Of this process, like no other's. */
+  /** Name of the Lease. */
+  readonly lease: string;
+  /** Of this process, like no other's; one that was kept lets a restarted process go on at once. */
   readonly identity: string;
   readonly leaseSeconds: number;
   readonly log: Logger;
@@ -59,7 +59,7 @@ export class Leader {
     this.#active = false;
     const { kube, log, identity } = this.#options;
     try {
-      const lease = await kube.find('lease', LEASE);
+      const lease = await kube.find('lease', this.#options.lease);
       if (lease && specOf(lease).holderIdentity === identity)
         await kube.replace('lease', { ...lease, spec: { ...specOf(lease), holderIdentity: '' } });
     } catch (error) {
@@ -85,10 +85,10 @@ export class Leader {
   }
 
   async #look(): Promise<void> {
-    const { kube, identity, leaseSeconds } = this.#options;
-    const lease = await kube.find('lease', LEASE);
+    const { kube, identity, leaseSeconds, lease: name } = this.#options;
+    const lease = await kube.find('lease', name);
     if (!lease) {
-      await kube.create('lease', { metadata: { name: LEASE, labels: { [LABELS.managedBy]: MANAGED_BY } }, spec: this.#spec() });
+      await kube.create('lease', { metadata: { name, labels: { [LABELS.managedBy]: MANAGED_BY } }, spec: this.#spec() });
       return this.#become(true);
     }
     const spec = specOf(lease);
@@ -107,8 +107,8 @@ export class Leader {
 
   async #become(active: boolean): Promise<void> {
     if (this.#active === active) return;
-    const { log, identity, onActive, onStandby } = this.#options;
-    log.info({ identity }, active ? 'this gateway forwards now' : 'another gateway forwards now');
+    const { log, identity, lease, onActive, onStandby } = this.#options;
+    log.info({ identity, lease }, active ? 'this one is active now' : 'another one is active now');
     await (active ? onActive() : onStandby());
     this.#active = active;
   }

@@ -1,0 +1,190 @@
+import type { Logger } from 'pino';
+import type { KuberouterConfig } from '#libs/config/kuberouter.js';
+import { macOf } from '#libs/domain/lan.js';
+import { type DnsmasqFiles, readIfThere } from './dnsmasq/files.js';
+import { parseLeases } from './dnsmasq/leases.js';
+import { releaseLeases } from './dnsmasq/release.js';
+import { renderConfig, renderNames, renderReservations } from './dnsmasq/render.js';
+import type { Dnsmasq } from './dnsmasq/supervisor.js';
+import { ensureForwarding } from './forwarding.js';
+import type { LanLink, Link } from './link.js';
+import { Problems } from './problems.js';
+import { type Reservations, reservationsOf } from './reservations.js';
+import type { Rules } from './rules/rules.js';
+import type { RuleSets } from './rules/sets.js';
+import type { LeaseCopy } from './standby/lease-copy.js';
+import type { WebspaceView } from './webspaces.js';
+
+export interface RouterParts {
+  readonly config: KuberouterConfig;
+  readonly files: DnsmasqFiles;
+  readonly webspaces: { readonly synced: boolean; all(): Iterable<WebspaceView>; get(name: string): WebspaceView | undefined };
+  readonly rules: Rules;
+  readonly link: LanLink;
+  readonly dnsmasq: Dnsmasq;
+  /** Undefined where there is no standby. */
+  readonly leaseCopy: LeaseCopy | undefined;
+  /** Whose rights dnsmasq keeps. */
+  readonly user: string | undefined;
+  readonly log: Logger;
+}
+
+const EVERY_MS = 1_000;
+/** Rules are compared with the kernel's so often: somebody may have changed them. */
+const LOOK_MS = 10_000;
+
+/**
+ * Keeps kernel and dnsmasq at what configuration and webspaces ask for: every second, and at once when a webspace changes. What fails is a problem
+ * of its part and tried again; the other parts go on. The rules are there on a standby, too, before it routes anything.
+ */
+export class Router {
+  readonly #parts: RouterParts;
+  readonly problems: Problems;
+  #active = false;
+  #ending = false;
+  #timer: NodeJS.Timeout | undefined;
+  #turn: Promise<void> = Promise.resolve();
+  #again = false;
+  #busy = false;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #link: Link | undefined;
+  #served: Reservations = { reservations: [], conflicts: [] };
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
+    const { log } = parts;
+    this.problems = new Problems((part, problem) =>
+      problem === undefined ? log.info({ part }, 'works again') : log.warn({ part, problem }, 'does not work, trying again'),
+    );
+  }
+
+  get active(): boolean {
+    return this.#active;
+  }
+
+  get link(): Link | undefined {
+    return this.#link;
+  }
+
+  get served(): Reservations {
+    return this.#served;
+  }
+
+  /** Looks at everything soon. */
+  wake(): void {
+    if (this.#ending) return;
+    if (this.#busy) {
+      this.#again = true;
+      return;
+    }
+    this.#busy = true;
+    clearTimeout(this.#timer);
+    this.#turn = this.#round().finally(() => {
+      this.#busy = false;
+      if (this.#again) return this.wake();
+      if (!this.#ending) this.#timer = setTimeout(() => this.wake(), EVERY_MS);
+    });
+  }
+
+  /** Holds the router's addresses and serves from now on. Ends when that was tried once. */
+  async activate(): Promise<void> {
+    await this.#restoreLeases();
+    this.#active = true;
+    await this.#afterNextRound();
+  }
+
+  /** Lets addresses and service go; connections that pass here go on as long as packets come. */
+  async standBy(): Promise<void> {
+    this.#active = false;
+    this.#parts.leaseCopy?.forget();
+    await this.#afterNextRound();
+  }
+
+  /** Ends dnsmasq. Addresses and rules stay for the process that comes next, unless another router takes over. */
+  async end({ keepAddresses }: { readonly keepAddresses: boolean }): Promise<void> {
+    await this.#turn;
+    this.#ending = true;
+    clearTimeout(this.#timer);
+    await this.#copyLeases();
+    await this.#parts.dnsmasq.stop();
+    if (!keepAddresses && this.#link) await this.#parts.link.letGo(this.#link);
+  }
+
+  async #afterNextRound(): Promise<void> {
+    await this.#turn;
+    this.wake();
+    await this.#turn;
+  }
+
+  async #round(): Promise<void> {
+    this.#again = false;
+    const { config, webspaces } = this.#parts;
+    const served = reservationsOf(webspaces.all(), config.lan);
+    if (webspaces.synced) this.#served = served;
+    await this.problems.during('rules', () => this.#bringRules());
+    await this.problems.during('forwarding', () => ensureForwarding(config.lan.ipv6 ? [4, 6] : [4]));
+    await this.problems.during('interface', () => this.#bringLink());
+    await this.problems.during('dnsmasq', () => this.#bringDnsmasq());
+    await this.#copyLeases();
+  }
+
+  async #bringRules(): Promise<void> {
+    const look = performance.now() - this.#lookedAt > LOOK_MS;
+    if (look) this.#lookedAt = performance.now();
+    const done = await this.#parts.rules.bring(this.#sets(), { look });
+    if (done === 'replaced') this.#parts.log.info('rules are in the kernel');
+  }
+
+  #sets(): RuleSets {
+    const { config, webspaces } = this.#parts;
+    const { reservations } = this.#served;
+    return {
+      exempt: reservations.filter(({ name }) => config.egress.exempt.includes(name)).map(({ address }) => address),
+      served: reservations.flatMap(({ name, address }) =>
+        (webspaces.get(name)?.ports ?? []).map(({ protocol, internal }) => ({ address, protocol, port: internal })),
+      ),
+      subnet6: config.lan.ipv6?.subnet,
+    };
+  }
+
+  async #bringLink(): Promise<void> {
+    const { link, dnsmasq, config } = this.#parts;
+    const before = this.#link;
+    this.#link = await link.look();
+    // dnsmasq's sockets belong to the interface that was.
+    if (before && before.index !== this.#link?.index) await dnsmasq.stop();
+    if (!this.#link) throw new Error(`The interface ${config.lan.interface} is not there, or not up.`);
+    if (!this.#active) await link.letGo(this.#link);
+    else if (await link.hold(this.#link)) this.#link = await link.look();
+  }
+
+  async #bringDnsmasq(): Promise<void> {
+    const { config, files, webspaces, dnsmasq, user } = this.#parts;
+    if (!this.#active || !this.#link) return dnsmasq.stop();
+    const { reservations } = this.#served;
+    const kept = webspaces.synced
+      ? { reservations: renderReservations(reservations), names: renderNames(reservations, config.lan) }
+      : undefined;
+    await dnsmasq.bring({ config: renderConfig({ ...config, files, mtu: this.#link.mtu, user }), kept });
+    if (webspaces.synced) await this.#releaseGone();
+  }
+
+  /** Leases of webspaces that have no reservation any more: their names must be free at once. */
+  async #releaseGone(): Promise<void> {
+    const { config, files } = this.#parts;
+    const reserved = new Set(this.#served.reservations.map(({ address }) => address));
+    const leases = parseLeases(readIfThere(files.leases) ?? '');
+    const gone = leases.filter(({ address, mac }) => mac === macOf(address) && !reserved.has(address));
+    await releaseLeases(config.lan.ipv4.router, gone);
+  }
+
+  async #restoreLeases(): Promise<void> {
+    const { leaseCopy } = this.#parts;
+    if (leaseCopy) await this.problems.during('leases', () => leaseCopy.restore());
+  }
+
+  async #copyLeases(): Promise<void> {
+    const { leaseCopy } = this.#parts;
+    if (leaseCopy && this.#active) await this.problems.during('leases', () => leaseCopy.copy());
+  }
+}
