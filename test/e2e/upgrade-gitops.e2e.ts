@@ -4,6 +4,7 @@ import { IMAGES } from '#lab/cluster/images.js';
 import { BUMP, FAILS_AS_MEMBER } from '#lab/cluster/manifests.js';
 import { FLUX } from '#lab/flux/repository.js';
 import { waitFor } from '#lab/wait.js';
+import { UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
 import { GitopsUpgrades } from '../support/gitops-upgrades.js';
 import { report } from '../support/lab-session.js';
 
@@ -30,6 +31,14 @@ async function allRun(image: string, probes: number): Promise<void> {
     [statefulSet.template.build.image, statefulSet.template.probes.length],
   ];
   expect(each).toEqual(Array(cluster.memberNames.length + 1).fill([image, probes]));
+}
+
+/** Whether the StatefulSet says which probes an upgrade has taken out. */
+async function probesWrittenDown(): Promise<boolean> {
+  const { metadata } = JSON.parse(await cluster.kubectl(['get', 'statefulset', 'lxd', '-o', 'json'])) as {
+    metadata: { annotations?: object };
+  };
+  return UPGRADE_KEYS.probes in (metadata.annotations ?? {});
 }
 
 const uids = async () => (await cluster.pods()).map(({ metadata }) => metadata.uid).sort();
@@ -110,12 +119,18 @@ describe('a rolling upgrade by pull request, merged by people', () => {
     await upgrades.approve(id);
     const { number } = await upgrades.proposed(id);
     await cluster.flux.act('merge', { number, by: 'bob' });
-    await upgrades.stepDone(id, 'pods-on-nodes');
+    await upgrades.stepDone(id, 'delete-pods');
+    expect((await upgrades.order(id, 'pause')).status).toBe(200);
+    await upgrades.reaches(id, 'paused');
+    const replaced = async () => (await look()).pods.filter(({ build }) => build.image === IMAGES.lxd);
+    await waitFor('the first pod', async () => (await replaced()).length > 0, { timeoutMs: 60_000, intervalMs: 250 });
+    const there = (await replaced()).map(({ name }) => name);
     await cluster.flux.act('revert', { number, by: 'carol' });
+    await shows(IMAGES.lxdNext);
+    expect((await upgrades.order(id, 'resume')).status).toBe(200);
     const { wait } = await upgrades.reaches(id, 'failed-step');
     expect(wait?.for).toMatch(/carol took them back, by commit [0-9a-f]{12}/);
-    const { pods } = await look();
-    expect(pods.filter(({ build }) => build.image === IMAGES.lxd)).toHaveLength(1);
+    expect((await replaced()).map(({ name }) => name)).toEqual(there);
     await cluster.flux.act('push', { file: FLUX.file, from: IMAGES.lxdNext, to: IMAGES.lxd, by: 'carol' });
     await shows(IMAGES.lxd);
     expect((await upgrades.order(id, 'retry')).status).toBe(200);
@@ -164,12 +179,14 @@ describe('an upgrade in lockstep by pull request, merged by us, with the probes 
       return number > first.number;
     });
     await allRun(IMAGES.lxdNext, 0);
+    expect(await probesWrittenDown()).toBe(true);
     const number = Number(/pull\/(\d+)/.exec(second.wait?.for ?? '')?.[1]);
     expect(await cluster.flux.pull(number)).toMatchObject({ title: 'Probes of lab back on', state: 'open' });
     await cluster.flux.act('check', { number, name: 'chart', state: 'passed' });
     await upgrades.reaches(id, 'finished');
     await cluster.agreed(60_000);
     await allRun(IMAGES.lxdNext, 2);
+    expect(await probesWrittenDown()).toBe(false);
     const { api, audit } = await upgrades.report(id);
     expect(audit.map(({ did }) => did)).toEqual(['requested', 'approve']);
     report('lockstep-parallel by pull request', `LXD's API away for ${api?.seconds} s, expected ${api?.expectedSeconds} s`);
