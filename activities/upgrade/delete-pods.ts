@@ -11,6 +11,7 @@ import type { Cluster, UpgradeDeps } from './deps.js';
 import { takenBack } from './merged-change.js';
 import { lxdContainer, observedStatefulSet, parsePod, parseStatefulSet } from './objects.js';
 import { observe } from './observe.js';
+import { whenPodsChange } from './pod-changes.js';
 import { markReplacing } from './replacing.js';
 import { ensurePod, placePod } from './throw-away.js';
 
@@ -98,7 +99,7 @@ async function whyTakenBack({ way }: Cluster, { proposal }: PodDeletion, { signa
 async function assertQuorum(deps: UpgradeDeps, call: Call, acting: Acting, cluster: string, { members }: PodDeletion): Promise<void> {
   const deadline = Date.now() + QUORUM_SECONDS * 1000;
   for (;;) {
-    const { observed } = await observe(deps, { cluster, operationId: acting.operationId, signal: call.signal });
+    const { observed } = await observe(deps, { cluster, operationId: acting.operationId, images: 'left-out', signal: call.signal });
     const left = quorumOf(observed.members, members);
     const counts = observed.members.some(({ name, database }) => members.includes(name) && database === 'voter');
     if (!counts || left.online >= left.majority) return;
@@ -114,16 +115,21 @@ async function gone({ kube }: Cluster, pods: readonly StoredObject[], call: Call
   const { signal } = call;
   const longest = Math.max(...pods.map((pod) => Number(parsePod(pod).spec['terminationGracePeriodSeconds'] ?? 30)));
   const deadline = Date.now() + (longest + GRACE_SECONDS) * 1000;
-  for (;;) {
-    const now = await settleAll(pods.map(({ metadata }) => kube.find('wholePod', metadata.name, { signal })));
-    const left = pods.filter(({ metadata }, index) => now[index]?.metadata.uid === metadata.uid).map(({ metadata }) => metadata.name);
-    if (left.length === 0) return;
-    if (Date.now() >= deadline) {
-      throw new PlatformError('UNAVAILABLE', `${listed(left)} ${left.length === 1 ? 'is' : 'are'} still being stopped. Is the node away?`);
+  await whenPodsChange(kube, signal, async (changed) => {
+    for (;;) {
+      const now = await settleAll(pods.map(({ metadata }) => kube.find('wholePod', metadata.name, { signal })));
+      const left = pods.filter(({ metadata }, index) => now[index]?.metadata.uid === metadata.uid).map(({ metadata }) => metadata.name);
+      if (left.length === 0) return;
+      if (Date.now() >= deadline) {
+        throw new PlatformError(
+          'UNAVAILABLE',
+          `${listed(left)} ${left.length === 1 ? 'is' : 'are'} still being stopped. Is the node away?`,
+        );
+      }
+      call.waiting({ waitingFor: `${listed(left)} to be gone`, deadline: new Date(deadline).toISOString() });
+      await changed(POLL_MS);
     }
-    call.waiting({ waitingFor: `${listed(left)} to be gone`, deadline: new Date(deadline).toISOString() });
-    await pause(POLL_MS, undefined, { signal });
-  }
+  });
 }
 
 function revisionOfPod({ metadata }: StoredObject): string {

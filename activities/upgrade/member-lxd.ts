@@ -4,6 +4,7 @@ import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
 import type { ExecResult } from '#libs/kubernetes/exec.js';
 import { readAnswer } from '#libs/lxd/answer.js';
+import { type MemberPod, MemberShells } from './member-shells.js';
 
 export interface LxdRequest {
   readonly method?: 'GET' | 'POST';
@@ -16,6 +17,12 @@ export interface AskOptions {
   readonly signal?: AbortSignal;
   /** Of each request, in the container. */
   readonly seconds?: number;
+}
+
+export interface MemberLook {
+  readonly answers: ObservedMember['answers'];
+  /** Of one that serves: as `ask` gives it, errors and all. */
+  readonly said?: () => unknown[];
 }
 
 /** A member that is away must not hold up the others for longer. */
@@ -34,22 +41,31 @@ export class MemberLxd {
   readonly #kube: KubernetesClient;
   readonly #container: string;
   readonly #socket: string;
+  readonly #shells: MemberShells;
 
   constructor(kube: KubernetesClient, { container, lxdDir }: Pick<ClusterConfig, 'container' | 'lxdDir'>) {
     this.#kube = kube;
     this.#container = container;
     this.#socket = `${lxdDir}/unix.socket`;
+    this.#shells = new MemberShells(kube, container);
   }
 
-  /** `/internal/ready`, which a waiting member answers, too: 503. Whatever keeps the answer away makes it silent. */
-  async answers(pod: string, { signal }: AskOptions = {}): Promise<ObservedMember['answers']> {
-    const command = this.#curl(READY_SECONDS, ['-o', '/dev/null', '-w', '%{http_code}', 'http://lxd/internal/ready']);
+  /**
+   * `/internal/ready`, which a waiting member answers, too: 503; whatever keeps the answer away makes it silent. A member that serves is asked the
+   * requests in the same breath.
+   */
+  async look(pod: MemberPod, requests: readonly LxdRequest[], { signal }: AskOptions = {}): Promise<MemberLook> {
+    const ready = ['-f', '-o', '/dev/null', '-w', `%{http_code}${SEPARATOR}`, 'http://lxd/internal/ready'];
+    const rest = requests.flatMap((request) => ['--next', ...this.#options(ASK_SECONDS), ...argumentsOf(request)]);
+    const command = ['curl', '--fail-early', ...this.#options(READY_SECONDS), ...ready, ...rest];
+    const timeoutMs = (READY_SECONDS + ASK_SECONDS * requests.length) * 1000 + EXEC_GRACE_MS;
     try {
-      const { stdout } = await this.#exec(pod, command, { ...(signal ? { signal } : {}), timeoutMs: READY_SECONDS * 1000 + EXEC_GRACE_MS });
-      const status = stdout.toString('utf8').trim();
-      return status === '200' ? 'serving' : status === '503' ? 'waiting' : 'silent';
+      const result = await this.#shells.run(pod, command, { ...(signal ? { signal } : {}), timeoutMs });
+      const [status = '', ...parts] = result.stdout.toString('utf8').split(SEPARATOR).slice(0, -1);
+      if (status !== '200') return { answers: status === '503' ? 'waiting' : 'silent' };
+      return { answers: 'serving', said: () => saidOf(pod.name, requests, parts, result) };
     } catch (error) {
-      if (isPlatformError(error) && !signal?.aborted) return 'silent';
+      if (isPlatformError(error) && !signal?.aborted) return { answers: 'silent' };
       throw error;
     }
   }
@@ -63,9 +79,7 @@ export class MemberLxd {
       requests.flatMap((request, index) => [...(index === 0 ? [] : ['--next', ...this.#options(seconds)]), ...argumentsOf(request)]),
     );
     const result = await this.#exec(pod, command, { ...(signal ? { signal } : {}), timeoutMs: limit * 1000 + EXEC_GRACE_MS });
-    const parts = result.stdout.toString('utf8').split(SEPARATOR).slice(0, -1);
-    if (parts.length < requests.length) throw unanswered(pod, result);
-    return requests.map(({ path }, index) => metadataOf(parts[index] ?? '', `${path} of ${pod}`));
+    return saidOf(pod, requests, result.stdout.toString('utf8').split(SEPARATOR).slice(0, -1), result);
   }
 
   #exec(pod: string, command: readonly string[], options: { readonly signal?: AbortSignal; readonly timeoutMs: number }) {
@@ -87,6 +101,11 @@ function argumentsOf({ method = 'GET', path, body }: LxdRequest): string[] {
   const write = ['-w', `\u001f%{http_code}${SEPARATOR}`];
   const data = body === undefined ? [] : ['-H', 'Content-Type: application/json', '-d', JSON.stringify(body)];
   return ['-X', method, ...write, ...data, `http://lxd${path}`];
+}
+
+function saidOf(pod: string, requests: readonly LxdRequest[], parts: readonly string[], result: ExecResult): unknown[] {
+  if (parts.length < requests.length) throw unanswered(pod, result);
+  return requests.map(({ path }, index) => metadataOf(parts[index] ?? '', `${path} of ${pod}`));
 }
 
 function metadataOf(part: string, what: string): unknown {

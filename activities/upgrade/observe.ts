@@ -15,6 +15,8 @@ export interface Looking {
   readonly operationId: string;
   /** Of which is said whether the nodes have it; the template's when absent. */
   readonly image?: string;
+  /** `left-out`: the nodes are not asked which images they have, and none has any. */
+  readonly images?: 'looked-at' | 'left-out';
   readonly signal: AbortSignal;
 }
 
@@ -31,7 +33,10 @@ export interface Observation {
  * a terminal that somebody has open is one, too.
  * @throws NOT_FOUND, UNAVAILABLE, … when something that all depends on cannot be read.
  */
-export async function observe(deps: UpgradeDeps, { cluster: name, operationId, image, signal }: Looking): Promise<Observation> {
+export async function observe(
+  deps: UpgradeDeps,
+  { cluster: name, operationId, image, images = 'looked-at', signal }: Looking,
+): Promise<Observation> {
   const cluster = deps.clusters.get(name);
   const { config, kube } = cluster;
   const [statefulSet, podObjects] = await settleAll([
@@ -40,9 +45,14 @@ export async function observe(deps: UpgradeDeps, { cluster: name, operationId, i
   ]);
   const set = observedStatefulSet(statefulSet, config);
   const selector = parseStatefulSet(statefulSet).spec.selector.matchLabels;
-  const pods = podObjects.filter((pod) => isMemberPod(pod, config.statefulSet, selector)).map((pod) => observedPod(pod, config));
-  const nodes = [...new Set(pods.flatMap(({ node }) => node ?? []))];
-  const read = readMembers(cluster, pods, signal);
+  const memberPods = podObjects.filter((pod) => isMemberPod(pod, config.statefulSet, selector));
+  const pods = memberPods.map((pod) => observedPod(pod, config));
+  const nodes = images === 'left-out' ? [] : [...new Set(pods.flatMap(({ node }) => node ?? []))];
+  const read = readMembers(
+    cluster,
+    memberPods.map((pod) => ({ ...observedPod(pod, config), uid: pod.metadata.uid })),
+    signal,
+  );
   const [members, onNodes, operations, volumes] = await settleAll([
     read,
     lookAtNodes(cluster, image ?? set.template.build.image, nodes, signal) as Promise<OnNodes>,

@@ -4,7 +4,10 @@ import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import { parseMetadata } from '#libs/lxd/answer.js';
 import { clusterMember, server } from '#libs/lxd/schemas.js';
 import type { Cluster } from './deps.js';
+import type { LxdRequest } from './member-lxd.js';
 import type { KnownMembers } from './remembered.js';
+
+export type RunningPod = ObservedPod & { readonly uid: string };
 
 /** The members as their database has them, and what each answers now. */
 export interface ReadMembers {
@@ -27,14 +30,30 @@ const rows = z.object({
 });
 const listed = z.array(clusterMember);
 
+const QUESTIONS: readonly LxdRequest[] = [
+  { path: '/1.0' },
+  { path: '/1.0/cluster/members?recursion=1' },
+  { method: 'POST', path: '/internal/sql', body: { database: 'global', query: ROWS } },
+];
+
 /**
+ * All running pods are asked at once whether they serve; the one that is the likeliest to is asked the rest in the same breath, the others only
+ * when it has no answer.
  * @throws UNAVAILABLE when no member can be asked and nothing is known of them from before.
  */
-export async function readMembers(cluster: Cluster, pods: readonly ObservedPod[], signal: AbortSignal): Promise<ReadMembers> {
+export async function readMembers(cluster: Cluster, pods: readonly RunningPod[], signal: AbortSignal): Promise<ReadMembers> {
   const running = pods.filter(({ phase }) => phase === 'Running');
-  const answers = new Map(await Promise.all(running.map(async ({ name }) => [name, await cluster.lxd.answers(name, { signal })] as const)));
-  const serving = running.flatMap(({ name }) => (answers.get(name) === 'serving' ? [name] : []));
-  const asked = await firstOf(serving, (pod) => ask(cluster, pod, pods, signal));
+  const likeliest = running.find(({ ready, deleting }) => ready === 'yes' && deleting === 'no') ?? running[0];
+  const looks = await Promise.all(
+    running.map(async (pod) => ({ pod, ...(await cluster.lxd.look(pod, pod === likeliest ? QUESTIONS : [], { signal })) })),
+  );
+  const answers = new Map(looks.map(({ pod, answers: answer }) => [pod.name, answer]));
+  const serving = looks
+    .filter(({ answers: answer }) => answer === 'serving')
+    .sort((a, b) => Number(b.pod === likeliest) - Number(a.pod === likeliest));
+  const asked = await firstOf(serving, async ({ pod, said }) =>
+    askedOf(pod.name, pod === likeliest && said ? said() : await cluster.lxd.ask(pod.name, QUESTIONS, { signal }), pods),
+  );
   const answerOf = (pod: string) => answers.get(pod) ?? 'silent';
   if ('value' in asked) {
     const { known, statuses } = asked.value;
@@ -75,16 +94,7 @@ interface Asked {
   readonly statuses: ReadonlyMap<string, { readonly status: string; readonly message: string }>;
 }
 
-async function ask({ lxd }: Cluster, pod: string, pods: readonly ObservedPod[], signal: AbortSignal): Promise<Asked> {
-  const [own, list, table] = await lxd.ask(
-    pod,
-    [
-      { path: '/1.0' },
-      { path: '/1.0/cluster/members?recursion=1' },
-      { method: 'POST', path: '/internal/sql', body: { database: 'global', query: ROWS } },
-    ],
-    { signal },
-  );
+function askedOf(pod: string, [own, list, table]: readonly unknown[], pods: readonly ObservedPod[]): Asked {
   const { environment } = parseMetadata(own, server, `read the server in ${pod}`);
   const found = parseMetadata(list, listed, `list the cluster's members in ${pod}`);
   const recorded = new Map(
@@ -128,9 +138,9 @@ function statusOf(statuses: Asked['statuses'], name: string): Pick<ObservedMembe
 }
 
 /** The first answer, asked one after the other: most often the first one gives it. */
-async function firstOf<T>(
-  pods: readonly string[],
-  askOne: (pod: string) => Promise<T>,
+async function firstOf<P, T>(
+  pods: readonly P[],
+  askOne: (pod: P) => Promise<T>,
 ): Promise<{ readonly value: T } | { readonly why: string }> {
   let why = '';
   for (const pod of pods) {

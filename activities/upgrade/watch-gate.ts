@@ -17,9 +17,11 @@ import { measureWrites, writesText } from './write-latency.js';
 export interface Look {
   readonly outcome: GateOutcome;
   readonly table: readonly MemberRow[];
+  /** Of the gates that follow. */
+  readonly also?: readonly GateOutcome[];
 }
 
-type Watch = Omit<GateWatch, 'call' | 'aim' | 'proposal'>;
+type Watch = Omit<GateWatch, 'call' | 'aim' | 'proposal' | 'also'>;
 
 export function watchSteps(deps: UpgradeDeps) {
   return {
@@ -30,19 +32,26 @@ export function watchSteps(deps: UpgradeDeps) {
       const merged = way && proposal && new MergedChange({ way, proposal }, watch.call.gate);
       const pods = new Map<string, string>();
       const look = async (): Promise<Look> => {
-        const looking = { cluster, operationId, image: watch.aim.build.image, signal: call.signal };
+        const { also = [] } = watch;
+        const images = [watch, ...also].some(({ call: { gate } }) => gate === 'images-present') ? 'looked-at' : 'left-out';
+        const looking = { cluster, operationId, image: watch.aim.build.image, images, signal: call.signal } as const;
         const { observed, known } = await observe(deps, looking);
         if (known) await remembered.keepMembers(known, call.signal);
         await noteReplacing(deps, call, acting, observed);
         for (const { name, pod } of observed.members) pods.set(name, pod);
         const outcome = readGate(watch.call, observed, watch.aim);
-        return { outcome: merged ? await merged.judge(outcome, call.signal) : outcome, table: tableOf(observed) };
+        return {
+          outcome: merged ? await merged.judge(outcome, call.signal) : outcome,
+          table: tableOf(observed),
+          also: also.map((next) => readGate(next.call, observed, next.aim)),
+        };
       };
       const reading = await watchUntil(call, { ...watch, name: watch.call.gate, pollMs: config.pollSeconds * 1000 }, look);
       const { gate, members } = watch.call;
       if (gate !== 'volumes-settled' || config.storage.kind === 'unwatched' || reading.outcome.is !== 'passed') return reading;
       const writes = await measureWrites({ kube, config }, members, pods, call.signal);
-      return { ...reading, outcome: passed(`${reading.outcome.because} ${writesText(writes)}`), writes };
+      // Measuring takes its time: what follows is looked at anew.
+      return { ...reading, also: [], outcome: passed(`${reading.outcome.because} ${writesText(writes)}`), writes };
     },
   };
 }
@@ -67,7 +76,10 @@ export async function watchUntil(
     passingSince = seen.outcome.is === 'passed' ? (passingSince ?? at.toISOString()) : undefined;
     const settled = settling(seen.outcome, passingSince, watch.settleSeconds, at);
     const outcome = at.getTime() >= Date.parse(watch.deadline) ? overdue(settled, watch) : settled;
-    if (outcome.is !== 'waiting') return { outcome, passingSince, table, readings, at: at.toISOString() };
+    if (outcome.is !== 'waiting') {
+      const also = outcome.is === 'passed' && seen.also !== undefined ? { also: seen.also } : {};
+      return { outcome, passingSince, table, readings, at: at.toISOString(), ...also };
+    }
     const changed = watch.returnOn === 'change' && outcome.reason !== watch.knownReason;
     if (changed || at.getTime() - begun >= watch.returnAfterSeconds * 1000) {
       return { outcome, passingSince, table, readings, at: at.toISOString() };

@@ -9,15 +9,17 @@ export type ClusterSettings = Readonly<Record<string, unknown>>;
 /** What people call it in the API. */
 export const CLUSTER_NAME = 'lab';
 
-/** Times of a cluster whose nodes are processes of one machine: so that a plan foretells what happens. */
+/** Times of a cluster whose nodes are processes of one machine of two processors, with little beside it: so that a plan foretells what happens. */
 const TIMINGS = {
-  stopSeconds: 3,
-  createSeconds: 2,
-  startSeconds: 3,
+  stopSeconds: 1.5,
+  createSeconds: 0.5,
+  startSeconds: 1,
   alignSeconds: 3,
   instancesSeconds: 2,
   electionSeconds: 2,
   evacuateSeconds: 10,
+  betweenSeconds: 0.5,
+  sharing: 0.6,
 };
 
 function usual(): ClusterSettings {
@@ -31,7 +33,7 @@ function usual(): ClusterSettings {
     probes: 'lease',
     timings: TIMINGS,
     settleSeconds: 2,
-    pollSeconds: 0.5,
+    pollSeconds: 0.25,
   };
 }
 

@@ -49,6 +49,8 @@ export interface GateWatch {
   readonly passingSince: string | undefined;
   /** Merged for what the gate waits for: when it stands in the repository no more, the gate fails and says by whom. */
   readonly proposal?: Proposal | undefined;
+  /** Gates that follow with nothing between: the look at which this one passes answers them, too. */
+  readonly also?: readonly { readonly call: GateCall; readonly aim: GateAim }[];
 }
 
 /** What a gate says; while it passes and has to settle it is `waiting`, with how long still in `progress`. */
@@ -61,6 +63,8 @@ export interface GateReading {
   readonly writes?: readonly WriteLatency[];
   /** ISO 8601 */
   readonly at: string;
+  /** When it has passed: what the same look says of `also`, in that order. */
+  readonly also?: readonly GateOutcome[];
 }
 
 /** The template by pull request: found again by its branch. */
@@ -113,7 +117,12 @@ export interface UpgradeActivities {
   /** Branch, commit and pull request, or those that are there already. `text` is the plan for its reader. */
   proposeTemplate(acting: Acting, plan: UpgradePlan, change: TemplateChange, stepId: string): Promise<Proposal>;
   /** As `watchGate`, for the merge; merges itself when that is configured and the checks have passed. */
-  watchProposal(acting: Acting, plan: OfPlan, proposal: Proposal, watch: Omit<GateWatch, 'call' | 'aim' | 'proposal'>): Promise<GateReading>;
+  watchProposal(
+    acting: Acting,
+    plan: OfPlan,
+    proposal: Proposal,
+    watch: Omit<GateWatch, 'call' | 'aim' | 'proposal'>,
+  ): Promise<GateReading>;
   /** Closes a pull request that is still open. */
   withdrawProposal(acting: Acting, plan: OfPlan, proposal: Proposal): Promise<void>;
   recreateStatefulSet(acting: Acting, plan: OfPlan, action: Extract<UpgradeAction, { do: 'recreate-statefulset' }>): Promise<void>;

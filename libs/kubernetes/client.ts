@@ -14,6 +14,7 @@ import { type Credentials, loadCredentials } from './credentials.js';
 import { errorOfAnswer, errorOfTransport } from './errors.js';
 import { type ExecInPod, type ExecResult, execInPod } from './exec.js';
 import type { CallOptions, KubernetesOptions, Preconditions, WatchChange } from './options.js';
+import { PodShell } from './shell.js';
 
 export type { CallOptions, KubernetesOptions, Preconditions, WatchChange } from './options.js';
 
@@ -146,6 +147,11 @@ export class KubernetesClient {
   /** Runs a command in a container, without a terminal and without input; an exit code other than 0 is no error. */
   exec(pod: string, command: ExecInPod, options: CallOptions = {}): Promise<ExecResult> {
     return execInPod({ credentials: this.#credentials, path: `${this.#path('pod', pod)}/exec`, pod }, command, options);
+  }
+
+  /** A shell in a container, for many short commands; `timeoutMs` to get there. @throws as `exec`. */
+  shell(pod: string, into: { readonly container: string; readonly timeoutMs: number }, options: CallOptions = {}): Promise<PodShell> {
+    return PodShell.open({ credentials: this.#credentials, path: `${this.#path('pod', pod)}/exec`, pod }, into, options);
   }
 
   /** The last lines of a container's log, of the run before this one when `previous`. */

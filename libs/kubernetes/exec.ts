@@ -21,7 +21,7 @@ export interface ExecResult {
   readonly stderr: string;
 }
 
-interface Target {
+export interface ExecTarget {
   readonly credentials: Credentials;
   /** Of the subresource. */
   readonly path: string;
@@ -29,9 +29,9 @@ interface Target {
 }
 
 /** Bytes that a message begins with (k8s.io/apimachinery, util/remotecommand). */
-const CHANNEL = { stdout: 1, stderr: 2, status: 3 } as const;
+export const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, status: 3 } as const;
 const PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
-const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+export const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 const HANDSHAKE_MS = 10_000;
 
 /**
@@ -39,7 +39,7 @@ const HANDSHAKE_MS = 10_000;
  * not run, its node does not answer, or the time is over.
  */
 export async function execInPod(
-  target: Target,
+  target: ExecTarget,
   command: ExecInPod,
   { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<ExecResult> {
@@ -47,7 +47,7 @@ export async function execInPod(
   const timeout = AbortSignal.timeout(command.timeoutMs);
   const ends = signal ? AbortSignal.any([signal, timeout]) : timeout;
   const about = `${command.command[0]} in pod ${target.pod}`;
-  const socket = await open(target, command);
+  const socket = await openExec(target, command);
   const end = () => socket.terminate();
   ends.addEventListener('abort', end, { once: true });
   if (ends.aborted) end();
@@ -62,8 +62,12 @@ export async function execInPod(
   }
 }
 
-async function open({ credentials, path }: Target, { container, command, timeoutMs }: ExecInPod): Promise<WebSocket> {
-  const query = new URLSearchParams({ container, stdout: 'true', stderr: 'true' });
+/** The connection to a command that begins in a container. */
+export async function openExec(
+  { credentials, path }: ExecTarget,
+  { container, command, timeoutMs, input }: Omit<ExecInPod, 'output'> & { readonly input?: 'taken' },
+): Promise<WebSocket> {
+  const query = new URLSearchParams({ container, stdout: 'true', stderr: 'true', ...(input ? { stdin: 'true' } : {}) });
   for (const word of command) query.append('command', word);
   return new WebSocket(`${credentials.server.replace(/^http/, 'ws')}${path}?${query}`, PROTOCOLS, {
     ...credentials.tls,

@@ -127,7 +127,8 @@ export class UpgradeWorld {
       const outcome =
         raw.is === 'passed' && !settled ? ({ is: 'waiting', reason: 'settling', progress: `since ${goodSince}` } as const) : raw;
       const reading = { outcome, table: this.#table(), readings, at: new Date().toISOString(), passingSince: goodSince?.toString() };
-      if (outcome.is !== 'waiting') return reading;
+      const also = (watch.also ?? []).map(({ call: next, aim }) => readGate(next, simulation.observe(), aim));
+      if (outcome.is !== 'waiting') return outcome.is === 'passed' ? { ...reading, also } : reading;
       if (watch.returnOn === 'change' && outcome.reason !== watch.knownReason) return reading;
       if (now - began >= watch.returnAfterSeconds) return reading;
       if (Date.now() >= Date.parse(watch.deadline)) {

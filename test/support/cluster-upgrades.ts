@@ -16,9 +16,11 @@ export interface Wanted {
 export class Upgrades {
   readonly #cluster: ClusterLab;
   readonly #path: string;
+  readonly #pollMs: number;
 
-  constructor(cluster: ClusterLab, name = 'lab') {
+  constructor(cluster: ClusterLab, { name = 'lab', pollMs = 250 }: { readonly name?: string; readonly pollMs?: number } = {}) {
     this.#cluster = cluster;
+    this.#pollMs = pollMs;
     this.#path = `/v2/clusters/${name}/upgrades`;
   }
 
@@ -47,7 +49,7 @@ export class Upgrades {
       return seen !== undefined && (phases.includes(seen.phase) || ENDED.includes(seen.phase));
     };
     const what = `the upgrade to be ${phases.join(' or ')}`;
-    await waitFor(what, reached, { timeoutMs: LONGEST_MS, intervalMs: 250 }).catch((cause: unknown) => {
+    await waitFor(what, reached, { timeoutMs: LONGEST_MS, intervalMs: this.#pollMs }).catch((cause: unknown) => {
       throw new Error(`${what}: ${seen ? storyOf(seen) : 'nothing seen'}`, { cause });
     });
     const view = seen as UpgradeView | undefined;

@@ -28,6 +28,8 @@ const LONGEST_LOOK_SECONDS = 900;
 const FIRST_LOOK_SECONDS = 15;
 /** A gate that has changed its mind so often is left alone until it is decided: a history has an end. */
 const CHANGES = 40;
+/** Histories from before it looked anew for each gate. */
+const ONE_LOOK = 'gates-of-one-look';
 /** What only looks, or saves: an upgrade that did no more has changed nothing. */
 const HARMLESS: ReadonlySet<UpgradeAction['do']> = new Set(['wait-for-gate', 'save-copies']);
 
@@ -40,6 +42,10 @@ export class FollowSteps {
   /** Merged last: what the cluster shall show until the next one, and pods are made of. */
   #merged: Proposal | undefined;
   #changed = false;
+  /** The gates that follow the present step with nothing between. */
+  #next: readonly StepRecord[] = [];
+  /** Those of them that the look before has answered already: they passed. */
+  readonly #passed = new Map<StepRecord, GateReading>();
 
   constructor(parts: Following) {
     this.#parts = parts;
@@ -62,8 +68,12 @@ export class FollowSteps {
     this.#phase = phase;
     if (phase === 'going-back') this.#merged = undefined;
     this.#parts.record.enter(phase);
-    for (const step of steps) {
+    this.#passed.clear();
+    for (const [index, step] of steps.entries()) {
+      // Nobody looked while it stood there.
+      if (this.#parts.orders.pauseAsked) this.#passed.clear();
       await this.#parts.stages.boundary(step, phase);
+      this.#next = gatesAt(steps.slice(index + 1));
       await this.#follow(step);
     }
   }
@@ -95,14 +105,15 @@ export class FollowSteps {
     if (name !== undefined) await lease.take(name);
   }
 
-  async #run({ step, text }: StepRecord): Promise<'done' | 'failed' | 'skipped' | { readonly result: string }> {
+  async #run(current: StepRecord): Promise<'done' | 'failed' | 'skipped' | { readonly result: string }> {
     const { acting, plan, lease, record } = this.#parts;
     const of = this.#of;
+    const { step, text } = current;
     const { action } = step;
     if (!HARMLESS.has(action.do)) this.#changed = true;
     switch (action.do) {
       case 'wait-for-gate':
-        return this.#gate(step, action);
+        return this.#gate(current, action);
       case 'save-copies': {
         const { place, files } = await this.#orStop(() => longUpgradeStep(text).saveCopies(acting, of, action.members));
         return { result: `${files.length} files in ${place}` };
@@ -167,18 +178,42 @@ export class FollowSteps {
     return { result: proposal.url };
   }
 
-  #gate({ id }: PlannedStep, { gate, members, aim, deadlineSeconds, settleSeconds }: Wait): Promise<'done' | 'failed' | 'skipped'> {
-    const { acting, plan } = this.#parts;
-    const call = { gate, members };
-    return this.#watch(deadlineSeconds, (watch) =>
-      watching(deadlineSeconds * 1000)(`${id}: wait for ${gate}`).watchGate(acting, plan.cluster, {
+  async #gate(step: StepRecord, wait: Wait): Promise<'done' | 'failed' | 'skipped'> {
+    const { acting, plan, record } = this.#parts;
+    const { gate, members, aim, deadlineSeconds, settleSeconds } = wait;
+    const answered = this.#passed.get(step);
+    this.#passed.delete(step);
+    if (answered) {
+      record.read(step, answered);
+      return 'done';
+    }
+    // Of a merged change each gate asks the repository, too.
+    const next = this.#next.length > 0 && !this.#merged && patched(ONE_LOOK) ? this.#next : [];
+    const also = next.flatMap(({ step: { action } }) =>
+      action.do === 'wait-for-gate' ? [{ call: { gate: action.gate, members: action.members }, aim: plan.aims[action.aim] }] : [],
+    );
+    return this.#watch(deadlineSeconds, async (watch) => {
+      const reading = await watching(deadlineSeconds * 1000)(`${step.step.id}: wait for ${gate}`).watchGate(acting, plan.cluster, {
         ...watch,
-        call,
+        call: { gate, members },
         aim: plan.aims[aim],
         settleSeconds,
         ...this.#ofRepository(),
-      }),
-    );
+        ...(also.length > 0 ? { also } : {}),
+      });
+      this.#answered(next, reading);
+      return reading;
+    });
+  }
+
+  /** One after the other until one has not passed: that one and those after it are looked at when it is their turn. */
+  #answered(next: readonly StepRecord[], { also = [], outcome: own, ...reading }: GateReading): void {
+    if (own.is !== 'passed') return;
+    const until = also.findIndex(({ is }) => is !== 'passed');
+    for (const [index, outcome] of also.slice(0, until < 0 ? also.length : until).entries()) {
+      const step = next[index];
+      if (step) this.#passed.set(step, { ...reading, outcome, readings: 1 });
+    }
   }
 
   #ofRepository(): { readonly proposal?: Proposal } {
@@ -214,6 +249,12 @@ export class FollowSteps {
       }
     }
   }
+}
+
+/** Those at the beginning that have nothing to settle. */
+function gatesAt(steps: readonly StepRecord[]): StepRecord[] {
+  const end = steps.findIndex(({ step: { action } }) => action.do !== 'wait-for-gate' || action.settleSeconds > 0);
+  return steps.slice(0, end < 0 ? steps.length : end);
 }
 
 interface Look {

@@ -55,6 +55,22 @@ async function upgrade(scene: Scene, act: (run: Run, world: UpgradeWorld) => Pro
   await rig.run<UpgradeReport>('upgradeLxd8s', input, { ...world.activities(), ...scene.activities?.(world) }, (run) => act(run, world));
 }
 
+/** Which gates were looked at for themselves, in turn; `before` holds up an answer. */
+function looking(before: (gate: string) => Promise<void> = async () => undefined) {
+  const gates: string[] = [];
+  const activities = (world: UpgradeWorld): Partial<UpgradeActivities> => {
+    const { watchGate } = world.activities();
+    return {
+      watchGate: async (acting, cluster, watch) => {
+        gates.push(watch.call.gate);
+        await before(watch.call.gate);
+        return watchGate(acting, cluster, watch);
+      },
+    };
+  };
+  return { gates, activities };
+}
+
 const viewOf = ({ handle }: Run) => handle.query<UpgradeView>(UPGRADE_QUERY);
 const order = ({ handle }: Run, name: UpgradeUpdate, argument: object) =>
   handle.executeUpdate<UpgradeAnswer, [object]>(name, { args: [argument] });
@@ -387,5 +403,41 @@ describe('the operator’s hand', () => {
       await run.result();
       expect(run.calls.filter((name) => name === 'takeProbeLease').length).toBeGreaterThan(1);
     });
+  });
+});
+
+describe('gates with nothing between them', () => {
+  test('are answered by one look', async () => {
+    const { gates, activities } = looking();
+    await upgrade({ activities }, async (run) => {
+      await approve(run);
+      const { steps, phase } = await run.result();
+      expect(phase).toBe('finished');
+      for (const { step, state, outcome } of steps) {
+        if (step.action.do === 'wait-for-gate') expect([step.id, state, outcome?.is]).toEqual([step.id, 'done', 'passed']);
+      }
+    });
+    // That of the volumes has to stay so for a while: it is looked at for itself.
+    const others = gates.filter((gate) => gate !== 'volumes-settled');
+    expect(others.slice(0, 3)).toEqual(['no-other-operation', 'template-shown', 'quorum-margin']);
+    expect(gates.filter((gate) => gate === 'quorum-margin')).toHaveLength(1);
+    expect(gates).not.toContain('agreement');
+  });
+
+  test('are looked at anew after a pause between them', async () => {
+    let go: () => void = () => undefined;
+    const paused = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const { gates, activities } = looking((gate) => (gate === 'no-other-operation' ? paused : Promise.resolve()));
+    await upgrade({ activities }, async (run) => {
+      await approve(run);
+      await order(run, 'pause', { by: BOB });
+      go();
+      await waitFor('the pause', async () => (await viewOf(run)).phase === 'paused', { timeoutMs: 30_000 });
+      await order(run, 'resume', { by: BOB });
+      expect((await run.result()).phase).toBe('finished');
+    });
+    expect(gates.slice(0, 2)).toEqual(['no-other-operation', 'members-online']);
   });
 });

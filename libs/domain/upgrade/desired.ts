@@ -17,6 +17,13 @@ export interface Timings {
   readonly electionSeconds: number;
   /** To move the instances of one member away, or back. */
   readonly evacuateSeconds: number;
+  /** From one member's record to the deletion of the next one's pod: the gates between them. None when absent. */
+  readonly betweenSeconds?: number;
+  /**
+   * How much of a restart each further one that runs at the same time adds, since members share processors: 0, or absent, where each has a machine of
+   * its own, 1 where all share one processor.
+   */
+  readonly sharing?: number;
 }
 
 export interface DesiredUpgrade {

@@ -93,6 +93,7 @@ function lockstepApi({ kind, replaced, creation, timings }: OutageInput, from: n
         `${left} x (stop ${timings.stopSeconds} + create ${timings.createSeconds} + start ${timings.startSeconds})`,
         left * restart(timings),
       ],
+      ...betweenTerms(timings, left - 1),
       aligned,
     ];
   }
@@ -101,8 +102,18 @@ function lockstepApi({ kind, replaced, creation, timings }: OutageInput, from: n
     ['stop', timings.stopSeconds],
     [pods === 1 ? 'create' : `${pods} x create ${timings.createSeconds}, one after another`, pods * timings.createSeconds],
     ['start', timings.startSeconds],
+    ...(creation === 'together' ? sharingTerms(timings, replaced.length - 1) : []),
     aligned,
   ];
+}
+
+function betweenTerms({ betweenSeconds = 0 }: Timings, times: number): Term[] {
+  return betweenSeconds === 0 || times < 1 ? [] : [[`${times} x gates between ${betweenSeconds}`, times * betweenSeconds]];
+}
+
+function sharingTerms(timings: Timings, others: number): Term[] {
+  const { sharing = 0 } = timings;
+  return sharing === 0 || others < 1 ? [] : [[`${others} others on the same processors`, others * sharing * restart(timings)]];
 }
 
 function lockstepMember(input: OutageInput, member: string): Term[] {

@@ -86,6 +86,25 @@ describe('the mode', () => {
   });
 });
 
+describe('the outage that is foretold', () => {
+  const timings = { ...desiredOf(BUMPED).timings, betweenSeconds: 2, sharing: 0.5 };
+  const api = (kind: UpgradePlan['kind']) => plan(healthy, desiredOf(BUMPED, { timings }), kind).outage.api;
+
+  test('one by one: the restarts, the gates between them, and once the alignment', () => {
+    expect(api('lockstep-sequential')).toEqual({
+      seconds: 52,
+      derivation: '3 x (stop 8 + create 3 + start 4) 45 s + 2 x gates between 2 4 s + align 3 s',
+    });
+  });
+
+  test('all at once: one restart, longer by what members on the same processors take from each other', () => {
+    expect(api('lockstep-parallel')).toEqual({
+      seconds: 33,
+      derivation: 'stop 8 s + create 3 s + start 4 s + 2 others on the same processors 15 s + align 3 s',
+    });
+  });
+});
+
 describe('the order', () => {
   test('the leader last, the evacuated first, else the emptiest, else by name as people count', () => {
     const twelve = simulationOf(12, { instances: [3, 0, 1], evacuated: ['lxd-2'], leader: 'lxd-5' }).observe();
