@@ -251,9 +251,9 @@ export class FollowSteps {
   }
 }
 
-/** Those at the beginning that have nothing to settle. */
+/** Those at the beginning that one look decides: volumes have to stay settled, and are measured. */
 function gatesAt(steps: readonly StepRecord[]): StepRecord[] {
-  const end = steps.findIndex(({ step: { action } }) => action.do !== 'wait-for-gate' || action.settleSeconds > 0);
+  const end = steps.findIndex(({ step: { action } }) => action.do !== 'wait-for-gate' || action.gate === 'volumes-settled');
   return steps.slice(0, end < 0 ? steps.length : end);
 }
 
