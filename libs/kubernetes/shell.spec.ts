@@ -15,7 +15,10 @@ afterEach(() => {
 async function shellOf(program = 'sh') {
   const processes: ChildProcess[] = [];
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'v5.channel.k8s.io' });
-  ends.push(() => server.close());
+  ends.push(() => {
+    for (const client of server.clients) client.terminate();
+    server.close();
+  });
   server.on('connection', (socket) => {
     const child = spawn(program, { stdio: 'pipe' });
     processes.push(child);
@@ -24,6 +27,8 @@ async function shellOf(program = 'sh') {
     child.stderr.on('data', (data: Buffer) => say(2, data));
     child.on('error', (error) => say(3, Buffer.from(JSON.stringify({ status: 'Failure', message: error.message, code: 500 }))));
     child.on('exit', () => socket.close());
+    // A program that is not there, or has ended, reads nothing.
+    child.stdin.on('error', () => undefined);
     socket.on('message', (data: Buffer) => child.stdin.write(data.subarray(1)));
     socket.on('close', () => child.kill());
   });
