@@ -63,14 +63,14 @@ describe('a shell in a container', () => {
 
   test('a command that takes too long is UNAVAILABLE and ends the shell', async () => {
     const { shell } = await shellOf();
-    await expect(shell.run(['sleep', '30'], { timeoutMs: 200 })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(shell.run(['sleep', '5'], { timeoutMs: 200 })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     expect(shell.state).toBe('ended');
     await expect(shell.run(['true'], LONG)).rejects.toMatchObject({ code: 'STALE' });
   });
 
   test('a shell that ended with its container is STALE, also for the command that runs', async () => {
     const { shell, processes } = await shellOf();
-    const running = shell.run(['sleep', '30'], LONG);
+    const running = shell.run(['sleep', '5'], LONG);
     processes[0]?.kill('SIGKILL');
     await expect(running).rejects.toMatchObject({ code: 'STALE' });
     expect(shell.state).toBe('ended');

@@ -43,6 +43,12 @@ function memberOnline(observed: ObservedCluster, name: string): GateOutcome {
 export function quorumMargin(observed: ObservedCluster, names: readonly string[]): GateOutcome {
   const now = quorumOf(observed.members);
   if (now.online < now.majority) {
+    const unheard = observed.members.filter((member) => isUnheard(member)).map(({ name }) => name);
+    if (now.online + unheard.length >= now.majority) {
+      return waiting(
+        `Quorum cannot be seen: ${quorumText(now)}; ${listed(unheard)} answers, and LXD has had no heartbeat of it for a while.`,
+      );
+    }
     return failed(
       `Quorum is lost: ${quorumText(now)}.`,
       'Start the missing members again; if they are gone for good: lxd cluster recover-from-quorum-loss.',
@@ -57,6 +63,11 @@ export function quorumMargin(observed: ObservedCluster, names: readonly string[]
     return passed(`There is no margin with ${counted(now.voters, 'voter')}: the database is away while ${listed(names)} is replaced.`);
   }
   return waiting(`Without ${listed(names)} quorum would be lost: ${quorumText(left)}.`);
+}
+
+/** A busy leader, or one that waits for others, is late with heartbeats; the next ones put it right. */
+function isUnheard({ database, status, answers }: ObservedMember): boolean {
+  return database === 'voter' && status === 'Offline' && answers !== 'silent';
 }
 
 /** Each of the members has recorded exactly the versions aimed at. */

@@ -112,6 +112,11 @@ table(
       { is: 'failed', remedy: says('recover-from-quorum-loss') },
     ],
     [
+      'members answer that LXD has had no heartbeat of: it waits for the next ones',
+      { members: healthy.members.map((one) => (one.name === 'lxd-1' ? one : { ...one, status: 'Offline', answers: 'waiting' })) },
+      { is: 'waiting', reason: says('Quorum cannot be seen: 1 of 3 voters online, 2 needed') },
+    ],
+    [
       'a member that does not vote is not missed',
       {
         members: healthy.members.map((one) =>
