@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { addressOfPort } from '#libs/domain/lan.js';
 import type { State } from './start-probes.js';
 
 /** What `/metrics` shows, read from the state when it is asked. */
@@ -22,5 +23,25 @@ export function createMetrics(state: () => State): Registry {
     gauge.set(lease.lenient ? 1 : 0),
   );
   gauge('lease_unreadable', 'Whether the Lease cannot be read now', [], (gauge, { lease }) => gauge.set(lease.error === undefined ? 0 : 1));
+  gauge('ports', 'Ports of containers on the bridge: webspace, stranger, closed', ['kind'], (gauge, { ports }) => {
+    if (!ports) return;
+    gauge.set({ kind: 'webspace' }, ports.webspaces);
+    gauge.set({ kind: 'stranger' }, ports.strangers);
+    gauge.set({ kind: 'closed' }, ports.closed.length);
+  });
+  gauge('ports_guarded', 'Whether the rules of ports are as they should be', [], (gauge, { ports }) => {
+    if (ports) gauge.set(ports.guarded ? 1 : 0);
+  });
+  gauge(
+    'refused_frames',
+    'Frames of containers that were refused, by reason, since the rules were made',
+    ['reason'],
+    (gauge, { ports }) => {
+      for (const [reason, frames] of Object.entries(ports?.refused ?? {})) gauge.set({ reason }, frames);
+    },
+  );
+  gauge('port_refused_frames', 'The same by port', ['port', 'address'], (gauge, { ports }) => {
+    for (const [port, frames] of Object.entries(ports?.offenders ?? {})) gauge.set({ port, address: addressOfPort(port) ?? '' }, frames);
+  });
   return registry;
 }

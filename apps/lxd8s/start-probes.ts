@@ -10,11 +10,14 @@ import { type Clock, systemClock } from './clock.js';
 import { type LeaseView, LeaseWatch } from './lease-watch.js';
 import { type LxdView, LxdWatch } from './lxd-watch.js';
 import { createMetrics } from './metrics.js';
+import type { PortsView } from './ports/guard.js';
+import type { RunningPorts } from './ports/run-ports.js';
 
 export interface State {
   readonly lxd: LxdView;
   readonly lease: LeaseView & { readonly name: string };
   readonly probes: Readonly<Record<Probe, ProbeAnswer>>;
+  readonly ports?: PortsView;
 }
 
 export interface Probes {
@@ -27,17 +30,20 @@ export interface ProbesParts {
   readonly kube: Pick<KubernetesClient, 'find'>;
   readonly log: Logger;
   readonly clock?: Clock;
+  /** Where the member guards some. */
+  readonly ports?: Pick<RunningPorts, 'view'> | undefined;
 }
 
 /** The member's probe endpoint, listening. LXD and the Lease are looked at all the time; a probe is answered at once from what was seen last. */
-export async function startProbes({ config, kube, log, clock = systemClock }: ProbesParts): Promise<Probes> {
+export async function startProbes({ config, kube, log, clock = systemClock, ports }: ProbesParts): Promise<Probes> {
   const stop = new AbortController();
   const name = probeLeaseOf(config.statefulSet);
   const lxd = new LxdWatch({ socket: config.lxd.socket, timeoutMs: config.lxd.timeoutSeconds * 1000, clock });
   const lease = new LeaseWatch({ kube, name, bounds: config.lease, clock });
   const state = (): State => {
     const [lxdNow, leaseNow] = [lxd.view(), lease.view()];
-    return { lxd: lxdNow, lease: { name, ...leaseNow }, probes: answersOf(lxdNow, leaseNow, config.lxd.deadSeconds) };
+    const probes = answersOf(lxdNow, leaseNow, config.lxd.deadSeconds);
+    return { lxd: lxdNow, lease: { name, ...leaseNow }, probes, ...(ports ? { ports: ports.view() } : {}) };
   };
   const tell = changesTo(log);
   const looking = [

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { DeepReadonly } from './freeze.js';
-import { kubernetesSchema, listenSchema, logSchema } from './schemas.js';
+import { lanSchema } from './lan.js';
+import { addressRange, kubernetesSchema, listenSchema, logSchema } from './schemas.js';
 
 const seconds = z.number().min(0.1).max(3600);
 
@@ -28,6 +29,19 @@ const lease = z
   .prefault({})
   .describe('The Lease <statefulSet>-upgrade of the namespace, which makes start-up and liveness lenient');
 
+const ports = z
+  .strictObject({
+    bridge: z
+      .string()
+      .regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,14}$/, 'must be a name of at most 15 letters, digits, _ . and -')
+      .describe("Bridge of the members' network on this member, platform.bridge"),
+    addresses: addressRange
+      .prefault({ from: '172.24.1.1', to: '172.24.191.254' })
+      .describe('Addresses of webspaces, platform.addressRange; apart from lan.ipv4.pool and from all else on the network'),
+    everySeconds: seconds.default(5).describe('Longest pause between two comparisons of the rules with the ports'),
+  })
+  .describe('Keeps each container on that bridge to its own addresses; without it nothing is watched');
+
 export const lxd8sConfigSchema = z.strictObject({
   listen: listenSchema.prefault('0.0.0.0:9797').describe("Where kubelet finds the member's probes"),
   log: logSchema,
@@ -35,5 +49,7 @@ export const lxd8sConfigSchema = z.strictObject({
   statefulSet: z.string().min(1).describe('StatefulSet of this pod'),
   lxd,
   lease,
+  ports: ports.optional(),
+  lan: lanSchema.prefault({}),
 });
 export type Lxd8sConfig = DeepReadonly<z.output<typeof lxd8sConfigSchema>>;

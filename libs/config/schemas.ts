@@ -35,7 +35,7 @@ export const listenSchema = z
   })
   .describe('Address to listen on, host:port');
 
-const addressRange = z
+export const addressRange = z
   .strictObject({ from: ipv4, to: ipv4 })
   .refine(({ from, to }) => toNumber(from) <= toNumber(to), { path: ['to'], message: 'must not be below `from`' });
 

@@ -13,6 +13,11 @@ function toAddress(value: number): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
 }
 
+/** Whether the range holds an IPv4 address. */
+export function isInRange({ from, to }: AddressRange, address: string): boolean {
+  return toNumber(from) <= toNumber(address) && toNumber(address) <= toNumber(to);
+}
+
 /** How many addresses the range holds. */
 export function rangeSize(range: AddressRange): number {
   return toNumber(range.to) - toNumber(range.from) + 1;
