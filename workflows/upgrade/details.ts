@@ -60,11 +60,11 @@ function tableLines(table: readonly MemberRow[]): string[] {
   if (table.length === 0) return [];
   return [
     '',
-    '| member | status | answers | versions | database | pod | image | probes | volumes |',
-    '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+    '| member | state | pod | probes | volumes |',
+    '| --- | --- | --- | --- | --- |',
     ...table.map(
-      (row) =>
-        `| ${row.member} | ${row.status} | ${row.answers} | ${row.versions} | ${row.database} | ${row.pod} on ${row.node} | ${row.image} | ${row.probes.join(' ') || 'none'} | ${row.volumes} |`,
+      ({ member, database, status, answers, versions, pod, node, image, probes, volumes }) =>
+        `| **${member}** (${database}) | ${status}, ${answers}; ${versions} | ${pod} on ${node}: ${image} | ${probes.join(' ') || '**none**'} | ${volumes} |`,
     ),
   ];
 }

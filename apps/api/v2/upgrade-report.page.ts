@@ -189,10 +189,11 @@ function said(outcome: NonNullable<UpgradeStepView['outcome']>): string {
 function table({ table: rows }: UpgradeReport): Markup | undefined {
   if (rows.length === 0) return undefined;
   const cells = rows.map(
-    (row) => html`<tr><td>${row.member}</td><td>${row.status}, ${row.answers}</td><td>${row.versions}</td><td>${row.database}</td>
-<td>${row.pod} on ${row.node}</td><td>${row.image}</td><td>${row.probes.join(', ') || 'none'}</td><td>${row.volumes}</td></tr>`,
+    (row) => html`<tr><td>${row.member}<div class="dim">${row.database}</div></td><td>${row.status}, ${row.answers}
+<div class="dim">${row.versions}</div></td><td>${row.pod} on ${row.node}<div class="dim">${row.image}</div></td>
+<td>${row.probes.join(', ') || html`<strong>none</strong>`}</td><td>${row.volumes}</td></tr>`,
   );
-  return html`<table><thead><tr><th>member</th><th>status</th><th>versions</th><th>database</th><th>pod</th><th>image</th><th>probes</th>
+  return html`<table class="members"><thead><tr><th>member, database</th><th>state, versions</th><th>pod, image</th><th>probes</th>
 <th>volumes</th></tr></thead><tbody>${cells}</tbody></table>`;
 }
 

@@ -20,6 +20,11 @@ thead th { background: #f3f5f8; white-space: nowrap; }
 .state { font-weight: 600; white-space: nowrap; }
 .audit td { white-space: nowrap; }
 .audit td:last-child { white-space: normal; }
+.members { table-layout: fixed; }
+.members th { white-space: normal; }
+.members th:nth-child(1) { width: 12%; }
+.members th:nth-child(3) { width: 34%; }
+.members th:nth-child(4) { width: 13%; }
 .steps th:nth-child(1) { width: 6.5rem; }
 .steps th:nth-child(2) { width: 44%; }
 .steps th:nth-child(3) { width: 10rem; }
