@@ -71,6 +71,17 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   return lab;
 }
 
+/** Of a lab only Kubernetes, in a few seconds: what else of it runs is left alone, and a lab that is started later has the rest. */
+export async function startKubernetes(): Promise<Lab> {
+  const profile = parseProfile(process.env['WEBSPACES_LAB'] ?? 'test');
+  refuseOtherIndex(profile);
+  const tools = await resolveTools();
+  if (!readLabFile(profile)) writeLabFile(profile, { mode: 'own', apps: 'none', temporalInMemory: false, internet: false });
+  const lab = new Lab(new Stack(profile, tools, { apps: 'none' }));
+  await withLock(profile, () => lab.stack.kubernetesAlone());
+  return lab;
+}
+
 /** A running lab of real parts, for tests and measurements. */
 export class Lab {
   readonly profile: Profile;

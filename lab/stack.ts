@@ -133,6 +133,13 @@ export class Stack {
     ]);
   }
 
+  /** Only etcd, the API server and its controllers, with the project's definitions and roles. */
+  async kubernetesAlone(progress: Progress = silent): Promise<void> {
+    mkdirSync(this.profile.paths.state, { recursive: true, mode: 0o711 });
+    await this.ca.ensure();
+    await this.controlPlaneAndObjects(progress);
+  }
+
   async apps(progress: Progress): Promise<void> {
     writeAppFiles(this.profile, this.targets());
     await allSettledOrFirstError([
@@ -166,10 +173,14 @@ export class Stack {
   }
 
   private async kubernetes(progress: Progress): Promise<void> {
+    await this.controlPlaneAndObjects(progress);
+    await progress.step('Traefik', () => this.traefik.ensure());
+  }
+
+  private async controlPlaneAndObjects(progress: Progress): Promise<void> {
     await progress.step('Kubernetes: etcd, API server, controller manager', () => this.controlPlane.ensure());
     const objects = () => ensureClusterObjects(this.profile, this.tools, this.ca, this.controlPlane.adminKubeconfig);
     await progress.step('Kubernetes: definitions, roles, certificate', objects);
-    await progress.step('Traefik', () => this.traefik.ensure());
   }
 
   private async containers(): Promise<string> {

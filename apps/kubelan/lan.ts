@@ -141,7 +141,7 @@ export class Lan {
     try {
       await announce(this.#parts.run, holder, links.get(holder)?.address, appears);
     } catch (error) {
-      this.#parts.log.warn({ error: messageOf(error), addresses: appears }, 'neighbours could not be told of an address');
+      this.#parts.log.warn({ error: messageOf(error), addresses: appears.map(written) }, 'neighbours could not be told of an address');
     }
   }
 }

@@ -47,7 +47,7 @@ describe('the plan of the interface', () => {
       'link set dev lan up',
       'address add 172.24.0.1/16 brd + dev lan',
     ]);
-    expect([made, appears]).toEqual(['new', ['172.24.0.1']]);
+    expect([made, appears]).toEqual(['new', wanted.addresses]);
   });
 
   test.each([

@@ -30,7 +30,7 @@ export interface LinkPlan {
   /** `anew`: it was there, with another network, port or underlay. */
   readonly made: 'nothing' | 'new' | 'anew';
   /** Addresses that appear, to be told to the neighbours, and where. */
-  readonly appears: readonly string[];
+  readonly appears: readonly Address[];
   readonly holder: string;
 }
 
@@ -65,7 +65,7 @@ export function planLinks(wanted: WantedLinks, links: ReadonlyMap<string, Link>,
   }
   for (const address of missing)
     lines.push(`address add ${written(address)} ${familyOf(address.address) === 'ipv4' ? 'brd +' : 'nodad'} dev ${holder}`);
-  return { lines, made, appears: missing.map(({ address }) => address), holder };
+  return { lines, made, appears: missing, holder };
 }
 
 export const written = ({ address, length }: Address): string => `${address}/${length}`;

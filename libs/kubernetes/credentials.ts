@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
-import { KubeConfig } from '@kubernetes/client-node';
+import { dirname, resolve } from 'node:path';
+import { parse } from 'yaml';
+import { z } from 'zod';
 import { PlatformError } from '#libs/errors/platform-error.js';
+import { podService } from './pod-service.js';
 
 export interface Credentials {
   readonly server: string;
@@ -11,48 +14,112 @@ export interface Credentials {
 }
 
 const HEADERS_MAX_AGE_MS = 60_000;
+/** Where a pod has what it needs to talk to its own cluster. */
+const POD = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+const named = <S extends z.ZodType>(key: string, inner: S) => z.array(z.looseObject({ name: z.string(), [key]: inner })).default([]);
+const kubeconfigSchema = z.looseObject({
+  'current-context': z.string().default(''),
+  clusters: named('cluster', z.looseObject({})),
+  users: named('user', z.looseObject({})),
+  contexts: named('context', z.looseObject({})),
+});
+const clusterSchema = z.looseObject({
+  server: z.string(),
+  'certificate-authority-data': z.string().optional(),
+  'certificate-authority': z.string().optional(),
+  'insecure-skip-tls-verify': z.boolean().optional(),
+});
+const userSchema = z.looseObject({
+  token: z.string().optional(),
+  tokenFile: z.string().optional(),
+  'client-certificate-data': z.string().optional(),
+  'client-certificate': z.string().optional(),
+  'client-key-data': z.string().optional(),
+  'client-key': z.string().optional(),
+});
+type User = z.output<typeof userSchema>;
 
 /**
  * Reads a kubeconfig file, or the pod's service account when none is given.
  * @throws PlatformError INVALID_INPUT naming the setting when there is no cluster in it.
  */
 export function loadCredentials(kubeconfig: string | undefined): Credentials {
-  const config = new KubeConfig();
-  if (kubeconfig === undefined) config.loadFromCluster();
-  else config.loadFromFile(kubeconfig);
-  const cluster = config.getCurrentCluster();
-  if (!cluster) {
-    throw new PlatformError('INVALID_INPUT', `kubernetes.kubeconfig: ${kubeconfig ?? 'the service account'} names no current cluster.`, {
-      details: { field: 'kubernetes.kubeconfig' },
-    });
-  }
-  const user = config.getCurrentUser();
-  const ca = content(cluster.caData, cluster.caFile);
-  const cert = content(user?.certData, user?.certFile);
-  const key = content(user?.keyData, user?.keyFile);
-  let cached: { readonly headers: Record<string, string>; readonly until: number } | undefined;
+  return kubeconfig === undefined ? ofPod() : ofFile(kubeconfig);
+}
+
+function ofPod(): Credentials {
+  const server = podService();
+  if (server === undefined) throw noCluster('the service account');
   return {
-    server: cluster.server,
+    server,
+    tls: { ca: readFileSync(`${POD}/ca.crt`, 'utf8') },
+    headers: remembered(async () => bearer(readFileSync(`${POD}/token`, 'utf8'))),
+  };
+}
+
+function ofFile(file: string): Credentials {
+  const config = kubeconfigSchema.parse(parse(readFileSync(file, 'utf8')) ?? {});
+  const context = config.contexts.find(({ name }) => name === config['current-context'])?.['context'] as
+    | Record<string, unknown>
+    | undefined;
+  const pick = (kind: 'cluster' | 'user') => config[`${kind}s`].find(({ name }) => name === context?.[kind])?.[kind];
+  const found = clusterSchema.safeParse(pick('cluster'));
+  if (!found.success) throw noCluster(file);
+  const cluster = found.data;
+  const user = userSchema.parse(pick('user') ?? {});
+  const content = (data: string | undefined, path: string | undefined) => {
+    if (data) return Buffer.from(data, 'base64').toString('utf8');
+    return path ? readFileSync(resolve(dirname(file), path), 'utf8') : undefined;
+  };
+  const ca = content(cluster['certificate-authority-data'], cluster['certificate-authority']);
+  const cert = content(user['client-certificate-data'], user['client-certificate']);
+  const key = content(user['client-key-data'], user['client-key']);
+  return {
+    server: cluster.server.replace(/\/$/, ''),
     tls: {
       ...(ca === undefined ? {} : { ca }),
       ...(cert === undefined ? {} : { cert }),
       ...(key === undefined ? {} : { key }),
-      ...(cluster.skipTLSVerify ? { rejectUnauthorized: false } : {}),
+      ...(cluster['insecure-skip-tls-verify'] ? { rejectUnauthorized: false } : {}),
     },
-    async headers() {
-      if (cached && cached.until > Date.now()) return cached.headers;
-      const options: RequestOptions = {};
-      await config.applyToHTTPSOptions(options);
-      const headers: Record<string, string> = {};
-      for (const [name, value] of Object.entries(options.headers ?? {})) headers[name.toLowerCase()] = String(value);
-      cached = { headers, until: Date.now() + HEADERS_MAX_AGE_MS };
-      return headers;
-    },
+    headers: remembered(() => headersOf(user, file)),
   };
 }
 
-/** Inline data wins over a file, as in kubectl. */
-function content(data: string | undefined, file: string | undefined): string | undefined {
-  if (data) return Buffer.from(data, 'base64').toString('utf8');
-  return file ? readFileSync(file, 'utf8') : undefined;
+async function headersOf(user: User, file: string): Promise<Record<string, string>> {
+  if (user.tokenFile) return bearer(readFileSync(resolve(dirname(file), user.tokenFile), 'utf8'));
+  if (user.token) return bearer(user.token);
+  const others = Object.keys(user).filter((key) => !key.startsWith('client-') && key !== 'token' && key !== 'tokenFile');
+  return others.length === 0 ? {} : headersByPlugin(file);
+}
+
+/** Programs and providers that make tokens. The package is 80 MB in memory, so only who needs it loads it. */
+async function headersByPlugin(file: string): Promise<Record<string, string>> {
+  const { KubeConfig } = await import('@kubernetes/client-node');
+  const config = new KubeConfig();
+  config.loadFromFile(file);
+  const options: RequestOptions = {};
+  await config.applyToHTTPSOptions(options);
+  return Object.fromEntries(Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), String(value)]));
+}
+
+function bearer(token: string): Record<string, string> {
+  return { authorization: `Bearer ${token.trim()}` };
+}
+
+function remembered(read: () => Promise<Record<string, string>>): () => Promise<Record<string, string>> {
+  let cached: { readonly headers: Record<string, string>; readonly until: number } | undefined;
+  return async () => {
+    if (cached && cached.until > Date.now()) return cached.headers;
+    const headers = await read();
+    cached = { headers, until: Date.now() + HEADERS_MAX_AGE_MS };
+    return headers;
+  };
+}
+
+function noCluster(where: string): PlatformError {
+  return new PlatformError('INVALID_INPUT', `kubernetes.kubeconfig: ${where} names no current cluster.`, {
+    details: { field: 'kubernetes.kubeconfig' },
+  });
 }

@@ -126,11 +126,13 @@ function listOf(store: Store, collection: string, query: URLSearchParams, accept
   return { items, metadata: { resourceVersion: store.version, ...rest } };
 }
 
-/** Fits the labelSelector of a query: `key=value` or `key`, all of them. */
+/** Fits the labelSelector of a query: `key=value`, `key in (one,other)` or `key`, all of them. */
 function fitting(query: URLSearchParams): (object: KubeObject) => boolean {
-  const wanted = (query.get('labelSelector') ?? '').split(',').filter(Boolean);
+  const wanted = (query.get('labelSelector') ?? '').split(/,(?![^(]*\))/).filter(Boolean);
   return ({ metadata }) =>
     wanted.every((term) => {
+      const [, one = '', among] = /^(\S+) in \((.*)\)$/.exec(term) ?? [];
+      if (among !== undefined) return among.split(',').includes(metadata.labels?.[one] ?? '');
       const [key = '', value] = term.split('=');
       return value === undefined ? key in (metadata.labels ?? {}) : metadata.labels?.[key] === value;
     });
