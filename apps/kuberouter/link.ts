@@ -75,13 +75,11 @@ export class LanLink {
   }
 
   /**
-   * All on the LAN learn who has the router's address: it asks by ARP for the subnet's last address, three times within two seconds, and who hears
-   * that takes the sender's MAC. That needs no raw socket. Of IPv6 the first router advertisement says the same.
+   * All on the LAN learn who has the router's address: the kernel asks by ARP for its own address (gratuitous ARP, RFC 5227 section 3), which
+   * needs no raw socket. Of IPv6 the first router advertisement says the same.
    */
   async announce(): Promise<void> {
-    const last = ipaddr.IPv4.broadcastAddressFromCIDR(this.#lan.ipv4.subnet).octets.map((octet, at) => (at === 3 ? octet - 1 : octet));
-    const device = this.#lan.interface;
-    await this.#batch([`neighbour replace ${last.join('.')} dev ${device} use`]);
+    await this.#batch([`neighbour replace ${this.#lan.ipv4.router} dev ${this.#lan.interface} use`]);
   }
 
   async #batch(lines: readonly string[]): Promise<void> {

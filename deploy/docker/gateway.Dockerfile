@@ -7,6 +7,8 @@ COPY . .
 RUN node tools/build.mjs && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM node:20-bookworm-slim
+# For the role ports with `ports.forwarding: kernel`, which needs NET_ADMIN.
+RUN apt-get update && apt-get install -y --no-install-recommends conntrack nftables && rm -rf /var/lib/apt/lists/*
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /src/package.json ./

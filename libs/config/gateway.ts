@@ -38,7 +38,16 @@ const ports = z
     streams: z.int().min(1).default(20_000).describe('Connections and UDP flows through this process at once; further ones are refused'),
     udpIdleSeconds: seconds.default(60).describe('A UDP flow that was silent for so long is forgotten'),
     leaseSeconds: z.number().min(1).max(60).default(4).describe('A standby takes over from an active gateway that was silent for so long'),
+    follows: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('A Lease of others, as webspaces-kuberouter: this gateway is active while the Lease names its pod (ports.podName)'),
     podName: z.string().min(1).optional().describe('Its own pod, which gets the label that the Services of forwarded ports select'),
+  })
+  .refine(({ follows, podName }) => follows === undefined || podName !== undefined, {
+    path: ['podName'],
+    message: 'is needed with ports.follows',
   })
   .prefault({});
 

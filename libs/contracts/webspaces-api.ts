@@ -18,8 +18,8 @@ export const RECORD_KEY = 'user.webspaces.record';
 export const LEGACY_RECORD_KEY = 'user._webspaced';
 /** Value of the label `managedBy` on the original's Kubernetes objects. */
 export const LEGACY_MANAGED_BY = 'webspaced';
-/** Labels of the gateway that forwards ports just now: what the Services of forwarded ports select. */
-export const PORTS_GATEWAY = { 'app.kubernetes.io/name': 'webspaces-gateway', [`${API_GROUP}/ports`]: 'active' } as const;
+/** Label of the pod that forwards ports just now, the router's or the gateway's own: what the Services of forwarded ports select. */
+export const PORTS_GATEWAY = { [`${API_GROUP}/ports`]: 'active' } as const;
 /** The Service a stopped webspace's route names. */
 export const GATEWAY_SERVICE = 'webspaces-gateway';
 

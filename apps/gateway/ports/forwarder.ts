@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { PortsStatus } from '#libs/contracts/gateway.js';
 import type { PortForward } from '#libs/contracts/operations.js';
@@ -20,6 +21,7 @@ export interface ForwarderParts {
 }
 
 const AGAIN_MS = 1_000;
+const FIRST_LOOK_MS = 10;
 /** How often the kernel is compared and its counters read. */
 const LOOK_MS = 5_000;
 
@@ -68,6 +70,11 @@ export class Forwarder {
     });
     this.#look = setInterval(() => void this.#queue(() => this.#readTraffic()), LOOK_MS);
     this.#soon(0);
+  }
+
+  /** Ends when the first round is done, or with the deadline: who is led here before that would be refused. */
+  async firstRound(deadlineMs: number): Promise<void> {
+    for (const end = performance.now() + deadlineMs; !this.active && performance.now() < end; ) await delay(FIRST_LOOK_MS);
   }
 
   /** Takes no more visitors; what the kernel forwards stays. */

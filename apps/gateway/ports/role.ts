@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Leader } from '#libs/kubernetes/leader.js';
+import { LeaseFollower } from '#libs/kubernetes/lease-follower.js';
 import { localTools } from '#libs/linux/tools.js';
 import type { Parts, Role } from '../role.js';
 import { Waiting } from '../waiting.js';
@@ -19,7 +20,7 @@ const LEASE = 'webspaces-gateway-ports';
 
 /** Forwarded ports: in the kernel for webspaces that run, by listeners for those that are off. */
 export async function startPorts({ config, directory, boots, kube, metrics, log }: Parts): Promise<Role> {
-  const { forwarding, hostAddress, snat, podName, leaseSeconds, udpIdleSeconds } = config.ports;
+  const { forwarding, hostAddress, snat, podName, leaseSeconds, udpIdleSeconds, follows } = config.ports;
   const waiting = new Waiting(config.boot);
   metrics.waiters(() => waiting.count);
   const openFiles = openFilesLimit();
@@ -51,21 +52,25 @@ export async function startPorts({ config, directory, boots, kube, metrics, log 
     onUdpClosed: (key) => forwarder.forgetFlows(key),
   });
   const forwarder = new Forwarder({ directory, kernel, listeners, traffic, log, onKernelFailure: kernelFailed });
-  const leader = new Leader({
+  const turns = {
     kube,
-    lease: LEASE,
-    identity: `${podName ?? hostname()}-${randomUUID()}`,
-    leaseSeconds,
     log,
     onActive: async () => {
       forwarder.start();
-      if (podName !== undefined) await labelPod(kube, podName, { alone: true });
+      if (podName === undefined) return;
+      // A Lease of its own must be renewed meanwhile.
+      await forwarder.firstRound(leaseSeconds * 500);
+      await labelPod(kube, podName, { alone: true });
     },
     onStandby: async () => {
       await forwarder.stop();
       if (podName !== undefined) await unlabelPod(kube, podName);
     },
-  });
+  };
+  const leader =
+    follows !== undefined && podName !== undefined
+      ? new LeaseFollower({ ...turns, lease: follows, podName, everySeconds: leaseSeconds / 8 })
+      : new Leader({ ...turns, lease: LEASE, identity: `${podName ?? hostname()}-${randomUUID()}`, leaseSeconds });
   const ending = new AbortController();
   if (everyoneActive) {
     forwarder.start();

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { tryRun } from '#lab/exec.js';
 import { projectRoot } from '#lab/project.js';
 import { waitFor } from '#lab/wait.js';
 import type { Netns } from './netns.js';
@@ -126,12 +127,38 @@ export class RouterProcess {
     await ended;
   }
 
-  /** With its dnsmasq. */
   async end(): Promise<void> {
     await this.kill('SIGTERM');
-    this.#relay?.kill('SIGKILL');
-    const left = await this.netns.tryRun(['sh', '-c', `ip netns pids ${this.netns.name}`]);
-    for (const pid of left.stdout.split('\n').filter(Boolean)) if (Number(pid) !== process.pid) endQuietly(Number(pid));
+    await this.killAll();
+  }
+
+  /** All processes of its namespace at once, as when a pod is lost. */
+  async killAll(): Promise<void> {
+    this.#child = undefined;
+    this.#relay = undefined;
+    const pids = (await tryRun('ip', ['netns', 'pids', this.netns.name])).stdout.split('\n').filter(Boolean);
+    for (const pid of pids) endQuietly(Number(pid));
+  }
+
+  /** The real gateway of forwarded ports in the same namespace, active where the router is. Returns its process. */
+  async startGateway(settings: object = {}): Promise<ChildProcess> {
+    const { folder, kubeconfig, number, netns } = this.#parts;
+    const config = {
+      role: 'ports',
+      listen: '127.0.0.1:8082',
+      kubernetes: { kubeconfig, namespace: 'webspaces' },
+      temporal: { address: '127.0.0.1:1', uiUrl: 'http://127.0.0.1:1', namespace: 'default' },
+      ports: { podName: `router-${number}`, leaseSeconds: 1, ...settings },
+    };
+    const file = join(folder, 'gateway.yaml');
+    writeFileSync(file, stringify(config));
+    const main = join(projectRoot(), 'dist', 'apps', 'gateway', 'main.js');
+    const [command = '', ...args] = [...netns.enter, process.execPath, main, '--config', file];
+    const log = openSync(join(folder, 'gateway.log'), 'a');
+    const child = spawn(command, args, { stdio: ['ignore', log, log] });
+    closeSync(log);
+    await once(child, 'spawn');
+    return child;
   }
 
   /** Kubernetes' double listens at the loopback of the machine; in the namespace the same port leads there. */

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,9 @@ export const ROUTER6 = 'fd57:6969:1:2::1';
 /** The other end of the routers' link to the outside; routers have .11 and .12 there. */
 const OUTSIDE = '192.0.2.1';
 const OUTSIDE6 = '2001:db8:0:1::1';
+
+/** Address of forwarded ports: that of a load balancer, which leads to one router. */
+export const PUBLIC = '203.0.113.7';
 
 /** What stands at the outside, by what it stands for. */
 export const PLACES = {
@@ -79,7 +82,8 @@ export class RouterWorld {
 
   static async #make({ tenants, routers }: RouterWorldOptions, undo: (() => Promise<unknown>)[]): Promise<RouterWorld> {
     const prefix = `${process.env['WEBSPACES_LAB']?.split(':')[0] ?? 'test'}-lr`;
-    const folder = mkdtempSync(join(tmpdir(), 'webspaces-router-'));
+    // In memory: dnsmasq waits for the disk with each lease, and others use the disk, too.
+    const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'webspaces-router-'));
     chmodSync(folder, 0o755);
     const double = await startKubernetesDouble();
     undo.push(() => double.close());
@@ -139,6 +143,17 @@ export class RouterWorld {
     this.#relay.server ??= await this.#openRelay();
   }
 
+  /** The load balancer leads the public address to this router. */
+  async leadTo(number: number): Promise<void> {
+    await this.outside.ip(`route replace ${PUBLIC}/32 via 192.0.2.1${number}`);
+  }
+
+  /** The pod of a router is gone: its processes by SIGKILL, then its interfaces. */
+  async losePod(number: number): Promise<void> {
+    await this.router(number).killAll();
+    await this.lan.ip(`link set r${number} down`, `link set r${number}o down`);
+  }
+
   /** A webspace with this name and address, as the worker publishes it. */
   async publish(
     name: string,
@@ -158,8 +173,13 @@ export class RouterWorld {
     await this.kube.apply('webspace', { metadata: { name, labels: { [LABELS.webspace]: name } }, spec });
   }
 
+  /** As the worker publishes that its container runs. */
+  async runs(name: string): Promise<void> {
+    await this.kube.apply('webspace', { metadata: { name }, status: { phase: 'running', conditions: [] } }, { subresource: 'status' });
+  }
+
   async unpublish(name: string): Promise<void> {
-    await this.kube.delete('webspace', name);
+    await this.kube.delete('webspace', name, {});
   }
 
   router(number = 1): RouterProcess {
@@ -263,6 +283,7 @@ async function makeRouter(prefix: string, lan: Netns, number: number): Promise<N
     `address add 192.0.2.1${number}/24 dev eth0`,
     `address add 2001:db8:0:1::1${number}/64 dev eth0 nodad`,
     'link set eth0 up',
+    `address add ${PUBLIC}/32 dev lo`,
     `route add default via ${OUTSIDE}`,
     `route add default via ${OUTSIDE6}`,
   );
