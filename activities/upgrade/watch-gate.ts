@@ -3,10 +3,11 @@ import type { Acting } from '#libs/contracts/activities.js';
 import type { GateReading, GateWatch } from '#libs/contracts/upgrade-activities.js';
 import type { MemberRow } from '#libs/contracts/upgrades.js';
 import { failed, passed, waiting } from '#libs/domain/upgrade/gate-outcomes.js';
-import { type GateOutcome, readGate } from '#libs/domain/upgrade/gates.js';
+import { type GateCall, type GateOutcome, readGate } from '#libs/domain/upgrade/gates.js';
 import { secondsText } from '#libs/domain/upgrade/wording.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
 import type { Call } from '../shared/guard.js';
+import { settleAll } from '../shared/settle-all.js';
 import type { UpgradeDeps } from './deps.js';
 import { MergedChange } from './merged-change.js';
 import { observe } from './observe.js';
@@ -29,7 +30,8 @@ export function watchSteps(deps: UpgradeDeps) {
       const { remembered, config, way, kube } = deps.clusters.get(cluster);
       const { operationId } = acting;
       const { proposal } = watch;
-      const merged = way && proposal && new MergedChange({ way, proposal }, watch.call.gate);
+      const withRepository = ({ gate }: GateCall) => (way && proposal ? new MergedChange({ way, proposal }, gate) : undefined);
+      const merged = withRepository(watch.call);
       const pods = new Map<string, string>();
       const look = async (): Promise<Look> => {
         const { also = [] } = watch;
@@ -39,11 +41,16 @@ export function watchSteps(deps: UpgradeDeps) {
         if (known) await remembered.keepMembers(known, call.signal);
         await noteReplacing(deps, call, acting, observed);
         for (const { name, pod } of observed.members) pods.set(name, pod);
-        const outcome = readGate(watch.call, observed, watch.aim);
+        const judged = async (of: Pick<GateWatch, 'call' | 'aim'>, change: MergedChange | undefined) => {
+          const said = readGate(of.call, observed, of.aim);
+          return change ? change.judge(said, call.signal) : said;
+        };
+        const outcome = await judged(watch, merged);
+        const following = outcome.is === 'passed' ? also : [];
         return {
-          outcome: merged ? await merged.judge(outcome, call.signal) : outcome,
+          outcome,
           table: tableOf(observed),
-          also: also.map((next) => readGate(next.call, observed, next.aim)),
+          also: await settleAll(following.map((next) => judged(next, withRepository(next.call)))),
         };
       };
       const reading = await watchUntil(call, { ...watch, name: watch.call.gate, pollMs: config.pollSeconds * 1000 }, look);
