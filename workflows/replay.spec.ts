@@ -29,7 +29,7 @@ describe('recorded histories', () => {
       expect(prefixes.length).toBeGreaterThan(0);
       for (const prefix of prefixes) await replay(prefix, recorded.workflowId);
     },
-    60_000,
+    180_000,
   );
 
   test('a history that took another way is refused', async () => {

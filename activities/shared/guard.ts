@@ -3,8 +3,8 @@ import type { WaitDetails } from '#libs/contracts/operations.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 
 const HEARTBEAT_MS = 1_000;
-/** A refusal by Kubernetes or LXD may be a restart that has not read its rules yet; after this many attempts it counts. */
-const REFUSALS_THAT_MAY_PASS = 5;
+/** A refusal by Kubernetes or LXD may be a restart that has not read its rules yet; after this many attempts, some 15 seconds, it counts. */
+const REFUSALS_THAT_MAY_PASS = 8;
 
 export interface Holder {
   readonly workflowId: string;

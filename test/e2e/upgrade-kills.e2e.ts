@@ -1,27 +1,42 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type ClusterLab, startClusterLab } from '#lab/cluster/harness.js';
 import { IMAGES } from '#lab/cluster/images.js';
 import { BUMP, CLUSTER } from '#lab/cluster/manifests.js';
-import { waitFor } from '#lab/wait.js';
-import type { UpgradePhase } from '#libs/contracts/upgrades.js';
 import { PROBE_KINDS } from '#libs/domain/upgrade/observed.js';
-import { Upgrades, type Wanted } from '../support/cluster-upgrades.js';
-import { report, times } from '../support/lab-session.js';
+import { BoundaryKills, KUBELETS, TARGETS, type Target } from '../support/boundary-kills.js';
+import { Upgrades } from '../support/cluster-upgrades.js';
+import { FULL, report } from '../support/lab-session.js';
 
-const TARGETS = ['worker', 'api', 'temporal', 'kube-apiserver', 'kubelet'] as const;
-type Target = (typeof TARGETS)[number];
-const KUBELETS = ['node-1-kubelet', 'node-2-kubelet', 'node-3-kubelet'] as const;
-const ENDED: readonly (UpgradePhase | undefined)[] = ['finished', 'went-back', 'refused', 'ended', 'failed-step'];
+/** With full counts each process is killed at every boundary; in the short form the processes take turns. */
+const ROUNDS: readonly { readonly what: string; readonly targets: readonly Target[] }[] = FULL
+  ? TARGETS.map((target) => ({ what: target, targets: [target] }))
+  : [{ what: 'one of the processes', targets: TARGETS }];
+/** Where everything is killed at once: the beginning of a boundary's name without its number, and which of those. */
+const EVERYTHING_AT: readonly (readonly [string, number])[] = FULL
+  ? [
+      ['save-copies', 1],
+      ['patch-template', 1],
+      ['delete-pods', 1],
+      ['delete-pods', 2],
+      ['members-online', 4],
+      ['release-probe-lease', 1],
+      ['finishUpgrade', 1],
+    ]
+  : [['delete-pods', 2]];
 
 const OPTIONS = { probes: 'lease', podManagementPolicy: 'Parallel', updateStrategy: 'OnDelete' } as const;
 let cluster: ClusterLab;
 let upgrades: Upgrades;
+let kills: BoundaryKills;
 let bump = 0;
 beforeAll(async () => {
   cluster = await startClusterLab({ ...OPTIONS, cluster: 'anew' });
   upgrades = new Upgrades(cluster);
+  kills = new BoundaryKills(cluster, upgrades);
 }, 900_000);
+beforeEach(() => kills.start(), 120_000);
 afterAll(async () => {
+  kills?.release();
   await cluster?.lab.up();
 }, 120_000);
 
@@ -31,77 +46,62 @@ async function nextImage(): Promise<string> {
   return pod?.spec.containers.some(({ name, image }) => name === CLUSTER.container && image === IMAGES.lxd) ? IMAGES.lxdNext : IMAGES.lxd;
 }
 
-async function killAndStart(target: Target, turn: number): Promise<void> {
-  const process = cluster.lab.process(target === 'kubelet' ? (KUBELETS[turn % KUBELETS.length] ?? KUBELETS[0]) : target);
-  await process.kill('SIGKILL');
-  await process.start();
-}
-
-/** An upgrade at each of whose boundaries one process is killed: the targets in turns, beginning with the one given. */
-async function withKills(wanted: Wanted, kind: string | undefined, first: number): Promise<Record<string, number>> {
-  const id = await upgrades.begin(wanted);
-  await upgrades.approve(id, kind);
-  const kills: Record<string, number> = {};
-  let boundary = '';
-  let turn = first;
-  const over = async () => {
-    const view = await upgrades.view(id);
-    if (ENDED.includes(view?.phase)) return true;
-    const present = view?.steps.findLast(({ state }) => state !== 'planned')?.step.id ?? boundary;
-    if (present === boundary) return false;
-    boundary = present;
-    const target = TARGETS[turn % TARGETS.length] ?? 'worker';
-    await killAndStart(target, turn);
-    turn += 1;
-    kills[target] = (kills[target] ?? 0) + 1;
-    return false;
-  };
-  await waitFor('the end of the upgrade', over, { timeoutMs: 1_200_000, intervalMs: 50 });
-  await upgrades.reaches(id, 'finished');
-  return kills;
-}
-
 async function probesAreBack(): Promise<void> {
   const view = (await cluster.lab.api('admin', 'GET', '/v2/clusters/lab')).json<{ pods: { probes: string[] }[] }>();
   expect(view.pods.map(({ probes }) => [...probes].sort())).toEqual(cluster.memberNames.map(() => [...PROBE_KINDS].sort()));
 }
 
-describe('a process is killed at every boundary', () => {
+/** An upgrade that stands still at each of its boundaries until one of the targets, in turns, was killed there. */
+async function withKills(id: string, kind: string, targets: readonly Target[]): Promise<void> {
+  const hits: string[] = [];
+  const view = await kills.follow(id, kind, async (boundary) => {
+    const target = targets[hits.length % targets.length] ?? 'worker';
+    await kills.kill(target, hits.length);
+    hits.push(boundary);
+    return 'on';
+  });
+  expect(view.phase).toBe('finished');
+  expect(hits).toEqual(BoundaryKills.boundariesOf(await upgrades.report(id)));
+  report(kind, `${hits.length} boundaries, at each a kill of ${targets.join(' or ')}; finished`);
+}
+
+describe.each(ROUNDS)('$what is killed at every boundary', ({ targets }) => {
   test('of a rolling upgrade: it goes on, never with two members down', async () => {
-    for (let first = 0; first < times({ short: 1, full: TARGETS.length }); first++) {
-      const observer = await cluster.observe();
-      const kills = await withKills({ image: await nextImage() }, undefined, first);
-      const seen = await observer.stop();
-      expect(seen).toMatchObject({ maxDownAtOnce: 1, quorumLost: 0 });
-      await probesAreBack();
-      report('rolling', `${JSON.stringify(kills)} kills, finished, at most one member down`);
-    }
-  }, 7_200_000);
+    const observer = await cluster.observe();
+    await withKills(await upgrades.begin({ image: await nextImage() }), 'rolling', targets);
+    expect(await observer.stop()).toMatchObject({ maxDownAtOnce: 1, quorumLost: 0 });
+    await probesAreBack();
+  }, 1_800_000);
 
   test('of a sequential lockstep: it goes on, and quorum is kept', async () => {
-    for (let first = 0; first < times({ short: 1, full: TARGETS.length }); first++) {
-      const observer = await cluster.observe();
-      bump += 1;
-      const kills = await withKills({ image: await nextImage(), environment: { [BUMP]: String(bump) } }, 'lockstep-sequential', first);
-      const seen = await observer.stop();
-      expect(seen.quorumLost).toBe(0);
-      await cluster.agreed(60_000);
-      await probesAreBack();
-      report('lockstep', `${JSON.stringify(kills)} kills, finished, quorum kept`);
-    }
-  }, 7_200_000);
+    bump += 1;
+    const observer = await cluster.observe();
+    const wanted = { image: await nextImage(), environment: { [BUMP]: String(bump) } };
+    await withKills(await upgrades.begin(wanted), 'lockstep-sequential', targets);
+    expect((await observer.stop()).quorumLost).toBe(0);
+    await cluster.agreed(60_000);
+    await probesAreBack();
+  }, 1_800_000);
 });
 
-test('everything is killed at once in the middle; started again, the upgrade ends', async () => {
-  const id = await upgrades.begin({ image: await nextImage() });
-  await upgrades.approve(id);
-  const inTheMiddle = async () =>
-    (await upgrades.view(id))?.steps.filter(({ step, state }) => step.action.do === 'delete-pods' && state !== 'planned').length === 2;
-  await waitFor('the second member', inTheMiddle, { timeoutMs: 300_000, intervalMs: 50 });
-  const all = ['worker', 'api', 'temporal', 'kube-controller-manager', 'kube-scheduler', 'kube-apiserver', 'etcd', ...KUBELETS] as const;
-  await Promise.all(all.map((name) => cluster.lab.process(name).kill('SIGKILL')));
-  await cluster.lab.up();
-  await upgrades.reaches(id, 'finished');
-  await cluster.agreed(60_000);
-  await probesAreBack();
-}, 1_200_000);
+test.each(EVERYTHING_AT)(
+  'everything is killed at once before %s (%d); started again, the upgrade ends',
+  async (name, which) => {
+    const observer = await cluster.observe();
+    const id = await upgrades.begin({ image: await nextImage() });
+    let met = 0;
+    await kills.follow(id, 'rolling', async (boundary) => {
+      if (boundary.replace(/^\d+-/, '') === name) met += 1;
+      return met === which ? 'stay' : 'on';
+    });
+    expect(met).toBe(which);
+    const all = ['worker', 'api', 'temporal', 'kube-controller-manager', 'kube-scheduler', 'kube-apiserver', 'etcd', ...KUBELETS] as const;
+    await Promise.all(all.map((process) => cluster.lab.process(process).kill('SIGKILL')));
+    await cluster.lab.up();
+    await upgrades.reaches(id, 'finished');
+    expect(await observer.stop()).toMatchObject({ maxDownAtOnce: 1, quorumLost: 0 });
+    await cluster.agreed(60_000);
+    await probesAreBack();
+  },
+  1_200_000,
+);

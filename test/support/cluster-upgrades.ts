@@ -6,6 +6,8 @@ import { isPlatformError } from '#libs/errors/platform-error.js';
 const LONGEST_MS = 420_000;
 const ENDED: readonly UpgradePhase[] = ['finished', 'went-back', 'planned', 'nothing-to-do', 'refused', 'ended'];
 
+type Caller = Parameters<ClusterLab['lab']['api']>[0];
+
 export interface Wanted {
   readonly image: string;
   readonly environment?: Readonly<Record<string, string>>;
@@ -76,7 +78,7 @@ export class Upgrades {
   }
 
   /** The HTTP answer to an order. */
-  order(id: string, name: UpgradeUpdate, body: object = {}, user: 'admin' | 'alice' = 'admin') {
+  order(id: string, name: UpgradeUpdate, body: object = {}, user: Caller = 'admin') {
     return this.#cluster.lab.api(user, 'POST', `${this.#path}/${id}/${name}`, body);
   }
 

@@ -108,8 +108,9 @@ export class FollowSteps {
   async #run(current: StepRecord): Promise<'done' | 'failed' | 'skipped' | { readonly result: string }> {
     const { acting, plan, lease, record } = this.#parts;
     const of = this.#of;
-    const { step, text } = current;
+    const { step } = current;
     const { action } = step;
+    const text = summaryOf(step);
     if (!HARMLESS.has(action.do)) this.#changed = true;
     switch (action.do) {
       case 'wait-for-gate':
@@ -193,7 +194,7 @@ export class FollowSteps {
       action.do === 'wait-for-gate' ? [{ call: { gate: action.gate, members: action.members }, aim: plan.aims[action.aim] }] : [],
     );
     return this.#watch(deadlineSeconds, async (watch) => {
-      const reading = await watching(deadlineSeconds * 1000)(`${step.step.id}: wait for ${gate}`).watchGate(acting, plan.cluster, {
+      const reading = await watching(deadlineSeconds * 1000)(summaryOf(step.step)).watchGate(acting, plan.cluster, {
         ...watch,
         call: { gate, members },
         aim: plan.aims[aim],
@@ -255,6 +256,11 @@ export class FollowSteps {
 function gatesAt(steps: readonly StepRecord[]): StepRecord[] {
   const end = steps.findIndex(({ step: { action } }) => action.do !== 'wait-for-gate' || action.gate === 'volumes-settled');
   return steps.slice(0, end < 0 ? steps.length : end);
+}
+
+/** Of an activity, as Temporal UI shows it: the step of the plan, and what is done. */
+function summaryOf({ id, text }: PlannedStep): string {
+  return `${id}: ${text}`;
 }
 
 interface Look {
