@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { KuberouterConfig } from '#libs/config/kuberouter.js';
 import { macOf } from '#libs/domain/lan.js';
+import { isPlatformError, messageOf } from '#libs/errors/platform-error.js';
 import { type DnsmasqFiles, readIfThere } from './dnsmasq/files.js';
 import { parseLeases } from './dnsmasq/leases.js';
 import { releaseLeases } from './dnsmasq/release.js';
@@ -86,34 +87,28 @@ export class Router {
     });
   }
 
-  /** Holds the router's addresses and serves from now on. Ends when that was tried once. */
+  /** Holds the router's addresses and serves from now on. @throws PlatformError UNAVAILABLE when it cannot be told which leases others have given. */
   async activate(): Promise<void> {
     await this.#restoreLeases();
     this.#active = true;
-    await this.#afterNextRound();
+    this.wake();
   }
 
   /** Lets addresses and service go; connections that pass here go on as long as packets come. */
   async standBy(): Promise<void> {
     this.#active = false;
     this.#parts.leaseCopy?.forget();
-    await this.#afterNextRound();
+    this.wake();
   }
 
   /** Ends dnsmasq. Addresses and rules stay for the process that comes next, unless another router takes over. */
   async end({ keepAddresses }: { readonly keepAddresses: boolean }): Promise<void> {
-    await this.#turn;
     this.#ending = true;
+    await this.#turn;
     clearTimeout(this.#timer);
-    await this.#copyLeases();
     await this.#parts.dnsmasq.stop();
+    await this.#copyLeases({ pressing: true });
     if (!keepAddresses && this.#link) await this.#parts.link.letGo(this.#link);
-  }
-
-  async #afterNextRound(): Promise<void> {
-    await this.#turn;
-    this.wake();
-    await this.#turn;
   }
 
   async #round(): Promise<void> {
@@ -180,11 +175,18 @@ export class Router {
 
   async #restoreLeases(): Promise<void> {
     const { leaseCopy } = this.#parts;
-    if (leaseCopy) await this.problems.during('leases', () => leaseCopy.restore());
+    if (!leaseCopy) return;
+    try {
+      await leaseCopy.restore();
+    } catch (error) {
+      // A copy that cannot be read never will be: better to serve without it.
+      if (isPlatformError(error) && error.retryable) throw error;
+      this.problems.set('leases', messageOf(error));
+    }
   }
 
-  async #copyLeases(): Promise<void> {
+  async #copyLeases(how: { readonly pressing: boolean } = { pressing: false }): Promise<void> {
     const { leaseCopy } = this.#parts;
-    if (leaseCopy && this.#active) await this.problems.during('leases', () => leaseCopy.copy());
+    if (leaseCopy && this.#active) await this.problems.during('leases', () => leaseCopy.copy(how));
   }
 }

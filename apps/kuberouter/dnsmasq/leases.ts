@@ -23,9 +23,3 @@ export function parseLeases(text: string): Lease[] {
 export function formatLeases(leases: readonly Lease[]): string {
   return leases.map(({ expires, mac, address, name, clientId }) => `${expires} ${mac} ${address} ${name} ${clientId}\n`).join('');
 }
-
-/** Leases of the second file take the place of the first one's for the same address or MAC. */
-export function mergeLeases(older: readonly Lease[], newer: readonly Lease[]): Lease[] {
-  const taken = new Set(newer.flatMap(({ address, mac }) => [address, mac]));
-  return [...older.filter(({ address, mac }) => !taken.has(address) && !taken.has(mac)), ...newer];
-}

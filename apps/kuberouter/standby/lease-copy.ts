@@ -40,10 +40,10 @@ export class LeaseCopy {
     writeWhole(files.leases, gunzipSync(Buffer.from(packed, 'base64')).toString());
   }
 
-  /** Copies leases that changed since the last time, at most every `standby.copyLeasesSeconds`. Says whether it did. */
-  async copy(): Promise<boolean> {
+  /** Copies leases that changed since the last time, at most every `standby.copyLeasesSeconds` unless it is pressing. Says whether it did. */
+  async copy({ pressing }: { readonly pressing: boolean }): Promise<boolean> {
     const { kube, files, identity, standby } = this.#parts;
-    if (performance.now() < this.#notBefore) return false;
+    if (!pressing && performance.now() < this.#notBefore) return false;
     const leases = parseLeases(readIfThere(files.leases) ?? '').filter(({ mac, address }) => mac !== macOf(address));
     const text = formatLeases(leases);
     if (text === this.#copied) return false;
