@@ -6,6 +6,7 @@ import { benchCreate } from './create.js';
 import { benchExec } from './exec.js';
 import { benchForward } from './forward.js';
 import { benchImages } from './images.js';
+import { benchLan } from './lan.js';
 import { BadOption, type Options, optionsOf, USAGE } from './options.js';
 import { benchReads } from './reads.js';
 import { benchRestart } from './restart.js';
@@ -51,6 +52,7 @@ async function onStage(storage: Options['storages'][number], options: Options, r
     if (first && benches.includes('visit')) await noted('visit', () => benchVisit(stage, options, report));
     if (first && benches.includes('forward')) await noted('forward', () => benchForward(stage, options, report));
     if (first && benches.includes('images')) await noted('images', () => benchImages(stage, options, report));
+    if (first && benches.includes('lan')) await noted('lan', () => benchLan(stage, options, report));
     if (first && benches.includes('restart')) await noted('restart', () => benchRestart(stage, options, report));
     // Last: the nodes that it brings stay.
     if (first && benches.includes('upgrade')) await noted('upgrade', () => benchUpgrade(options, report));

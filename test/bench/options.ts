@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util';
 
-export const BENCHES = ['create', 'reads', 'restart', 'changes', 'exec', 'visit', 'forward', 'images', 'upgrade'] as const;
+export const BENCHES = ['create', 'reads', 'restart', 'changes', 'exec', 'visit', 'forward', 'images', 'lan', 'upgrade'] as const;
 export type BenchName = (typeof BENCHES)[number];
 export type Storage = 'file' | 'memory';
 
-export const USAGE = `npm run bench -- [create|reads|restart|changes|exec|visit|forward|images|upgrade …] [options]   (no name: all of them in short form)
+export const USAGE = `npm run bench -- [create|reads|restart|changes|exec|visit|forward|images|lan|upgrade …] [options]   (no name: all of them in short form)
   --count <n>          creates at each concurrency and boots (30; short 6)
   --storage <s>        of Temporal: file, memory or both (both)
   --existing <list>    webspaces that are there already (1; with --full 1,100,300)

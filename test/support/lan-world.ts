@@ -137,7 +137,14 @@ export class LanWorld {
   }
 
   async #removeAll(): Promise<void> {
-    for (let number = 1; number <= MOST_PLACES; number++) await tryRun('ip', ['netns', 'delete', `${this.#bridge}-${number}`]);
+    for (let number = 1; number <= MOST_PLACES; number++) {
+      const namespace = `${this.#bridge}-${number}`;
+      // A process that is left in it would keep it, and its half of the link.
+      const { stdout } = await tryRun('ip', ['netns', 'pids', namespace]);
+      for (const pid of stdout.split('\n').filter(Boolean)) process.kill(Number(pid), 'SIGKILL');
+      await tryRun('ip', ['netns', 'delete', namespace]);
+      await tryRun('ip', ['link', 'delete', `wl${this.#index}-${number}`]);
+    }
     await tryRun('ip', ['link', 'delete', this.#bridge]);
   }
 
