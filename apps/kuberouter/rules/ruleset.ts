@@ -155,13 +155,15 @@ function containerRules({ lan, outside, egress }: RulesetOptions): string[] {
   const families = lan.ipv6 ? ([4, 6] as const) : ([4] as const);
   const word = (family: 4 | 6) => (family === 4 ? 'ip' : 'ip6');
   const each = (rule: (family: 4 | 6) => string) => families.map(rule);
-  const unknown = 'ct state new tcp flags & (fin | syn | rst | ack) != syn';
+  // Of connections between containers answers may take the short way: the router sees half of them.
+  const away = `oifname != "${lan.interface}"`;
+  const unknown = `${away} ct state new tcp flags & (fin | syn | rst | ack) != syn`;
   const allowed = egress.allowed.map(
     ({ to, protocol, ports }) => `${to.includes(':') ? 'ip6' : 'ip'} daddr ${to} ${protocol} dport ${ports.from}-${ports.to}`,
   );
   const closed = egress.closedTcpPorts;
   return [
-    'ct state invalid drop',
+    `${away} ct state invalid drop`,
     // After a failover: the client's next packet tells whose connection it is, so its answer waits; nobody can tell of any other.
     `${unknown} ip saddr . meta l4proto . th sport @${setName('served')} counter name refused_midstream drop`,
     `${unknown} counter name refused_midstream reject with tcp reset`,

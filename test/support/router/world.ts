@@ -96,7 +96,8 @@ export class RouterWorld {
       return netns;
     };
     const lan = made(await Netns.make(`${prefix}-lan`));
-    await lan.ip('link add br0 type bridge', 'link set br0 up', 'link add out0 type bridge', 'link set out0 up');
+    const bridges = ['br0', 'out0'].flatMap((name) => [`link add ${name} type bridge mcast_snooping 0`, `link set ${name} up`]);
+    await lan.ip(...bridges);
     const outside = made(await makeOutside(prefix, lan));
     const member = made(await plugIn(prefix, lan, 'member', '02:00:00:00:00:01'));
     await member.ip('address add 172.24.0.1/16 dev eth0', `route add default via ${ROUTER}`);
@@ -242,7 +243,7 @@ interface Parts {
 /** Sets what it was given, and says it. */
 const UDHCPC = `#!/bin/sh
 [ "$1" = bound ] || [ "$1" = renew ] || exit 0
-ip address flush dev "$interface" scope global
+ip -4 address flush dev "$interface" scope global
 ip address replace "$ip/$mask" dev "$interface"
 for r in $router; do ip route replace default via "$r"; done
 for key in ip mask router dns domain hostname lease mtu; do eval "echo lease-$key=\\$$key"; done
