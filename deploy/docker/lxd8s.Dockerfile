@@ -1,4 +1,5 @@
 # As api.Dockerfile. Beside LXD in the pod of a member, with the folder of its unix socket mounted; LXD asks for root on it.
+# With `ports` it needs NET_ADMIN.
 FROM node:20-bookworm-slim AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
@@ -7,6 +8,7 @@ COPY . .
 RUN node tools/build.mjs && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM node:20-bookworm-slim
+RUN apt-get update && apt-get install -y --no-install-recommends iproute2 nftables && rm -rf /var/lib/apt/lists/*
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /src/package.json ./

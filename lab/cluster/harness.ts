@@ -7,6 +7,7 @@ import { silent } from '../progress.js';
 import { projectRoot } from '../project.js';
 import { waitFor } from '../wait.js';
 import { ClusterKube, type Pod } from './kube.js';
+import { LanLab } from './lan-lab.js';
 import { LxdCluster, type Member, type Web } from './lxd-cluster.js';
 import { CLUSTER, type StatefulSetOptions } from './manifests.js';
 import { setNodeLink } from './network.js';
@@ -48,11 +49,14 @@ export class ClusterLab {
   readonly lxd: LxdCluster;
   /** Plays Flux, once it is started: `flux.ensure()`. */
   readonly flux: FluxPart;
+  /** The private network of a cluster with `lan: 'members'`: its router, once it is up. */
+  readonly lan: LanLab;
 
   constructor(readonly lab: Lab) {
     this.kube = new ClusterKube(KubeClient.fromKubeconfig(lab.kubeconfigAdmin));
     this.lxd = new LxdCluster(lab.profile, this.kube);
     this.flux = new FluxPart(lab.profile, lab.kubeconfigAdmin);
+    this.lan = new LanLab(lab.profile, this.kube, (args) => this.kubectl(args));
   }
 
   /** The worker may change the cluster, and has it in its configuration. */

@@ -52,6 +52,9 @@ const PLURALS: Readonly<Record<string, string>> = {
   Role: 'roles',
   RoleBinding: 'rolebindings',
   StatefulSet: 'statefulsets',
+  ConfigMap: 'configmaps',
+  Pod: 'pods',
+  Webspace: 'webspaces',
 };
 
 /** The few requests of the cluster lab to Kubernetes. */

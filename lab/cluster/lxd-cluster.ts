@@ -5,6 +5,7 @@ import { LxdClient } from '../lxd-client.js';
 import type { Profile } from '../profile.js';
 import { waitFor } from '../wait.js';
 import { type ClusterKube, isReady } from './kube.js';
+import { lanSurroundings } from './lan.js';
 import {
   DEFAULTS,
   memberAddress,
@@ -59,7 +60,11 @@ export class LxdCluster {
   /** Pods and one cluster of them, ready. Joins what is there already. */
   async ensure(options: StatefulSetOptions): Promise<'kept' | 'formed'> {
     const members = memberNames({ ...this.options, ...options }.members);
-    await this.kube.apply([...surroundings(), ...volumes(this.profile, members.length)]);
+    await this.kube.apply([
+      ...surroundings(),
+      ...(options.lan === 'members' ? lanSurroundings() : []),
+      ...volumes(this.profile, members.length),
+    ]);
     await this.applyStatefulSet(options);
     await this.ready();
     if ((await this.members(members[0] ?? '')).length >= members.length) return 'kept';

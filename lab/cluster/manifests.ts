@@ -2,16 +2,11 @@ import { dirname, join } from 'node:path';
 import type { Profile } from '../profile.js';
 import { projectRoot } from '../project.js';
 import { IMAGES } from './images.js';
+import { guardSettings, kubelanContainer } from './lan.js';
+import { CLUSTER } from './names.js';
+import { platformFolders, platformVolumes } from './platform-process.js';
 
-/** Names of the lab's LXD cluster. Its member `lxd-0` is pod `lxd-0`. */
-export const CLUSTER = {
-  namespace: 'lxd8s',
-  statefulSet: 'lxd',
-  container: 'lxd',
-  service: 'lxd',
-  lease: 'lxd-upgrade',
-  probePort: 9797,
-} as const;
+export { CLUSTER };
 export const BUMP = 'LXD_ARTIFICIALLY_BUMP_API_EXTENSIONS';
 /** LXD of such a build comes up alone, and ends at once as a member of a cluster. */
 export const FAILS_AS_MEMBER = 'LAB_FAILS_AS_MEMBER';
@@ -28,6 +23,8 @@ export interface StatefulSetOptions {
   readonly probes?: Probes;
   readonly podManagementPolicy?: 'OrderedReady' | 'Parallel';
   readonly updateStrategy?: 'RollingUpdate' | 'OnDelete';
+  /** `members`: the pods are on the members' private network, with a bridge for containers whose ports are guarded; see `lan.ts`. */
+  readonly lan?: 'none' | 'members';
 }
 
 export const DEFAULTS: Required<StatefulSetOptions> = {
@@ -37,6 +34,7 @@ export const DEFAULTS: Required<StatefulSetOptions> = {
   probes: 'exec',
   podManagementPolicy: 'OrderedReady',
   updateStrategy: 'OnDelete',
+  lan: 'none',
 };
 
 export function memberNames(members: number): string[] {
@@ -120,13 +118,18 @@ export function statefulSet(options: Required<StatefulSetOptions>): object {
 
 function podSpec(options: Required<StatefulSetOptions>): object {
   const onePerNode = { labelSelector: { matchLabels: { app: 'lxd' } }, topologyKey: 'kubernetes.io/hostname' };
-  const withEndpoint = options.probes === 'lease';
+  const onLan = options.lan === 'members';
+  const withEndpoint = options.probes === 'lease' || onLan;
   return {
     serviceAccountName: CLUSTER.statefulSet,
     terminationGracePeriodSeconds: 15,
     affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [onePerNode] } },
-    containers: [lxdContainer(options), ...(withEndpoint ? [endpointContainer()] : [])],
-    volumes: withEndpoint ? platformFolders().map(({ name, path, type }) => ({ name, hostPath: { path, type } })) : [],
+    containers: [
+      lxdContainer(options),
+      ...(withEndpoint ? [endpointContainer(options)] : []),
+      ...(onLan ? [kubelanContainer('member')] : []),
+    ],
+    volumes: withEndpoint ? platformVolumes() : [],
   };
 }
 
@@ -158,19 +161,8 @@ const PROBES: Readonly<Record<Probes, object>> = {
   },
 };
 
-/** What the endpoint's process needs of this machine; read only. */
-function platformFolders(): { name: string; path: string; type: 'File' | 'Directory' }[] {
-  const root = projectRoot();
-  return [
-    { name: 'node', path: process.execPath, type: 'File' },
-    { name: 'dist', path: join(root, 'dist'), type: 'Directory' },
-    { name: 'modules', path: join(root, 'node_modules'), type: 'Directory' },
-    { name: 'package', path: join(root, 'package.json'), type: 'File' },
-  ];
-}
-
-/** Beside the member: it keeps its image when LXD's changes. */
-function endpointContainer(): object {
+/** Beside the member: it keeps its image when LXD's changes. On the private network it guards the ports of containers, too. */
+function endpointContainer({ lan }: Required<StatefulSetOptions>): object {
   const root = projectRoot();
   const entry = join(root, 'dist', 'apps', 'lxd8s', 'main.js');
   return {
@@ -179,12 +171,14 @@ function endpointContainer(): object {
     command: [process.execPath, entry],
     workingDir: root,
     env: [
-      { name: 'PATH', value: `${dirname(process.execPath)}:/usr/bin:/bin` },
+      { name: 'PATH', value: `${dirname(process.execPath)}:/usr/sbin:/usr/bin:/sbin:/bin` },
       { name: 'WEBSPACES__STATEFUL_SET', value: CLUSTER.statefulSet },
       { name: 'WEBSPACES__KUBERNETES__NAMESPACE', value: CLUSTER.namespace },
       // Processes beside a lab are slow to be served; an upgrade in it is quick.
       { name: 'WEBSPACES__LEASE__EVERY_SECONDS', value: '1' },
+      ...(lan === 'members' ? guardSettings() : []),
     ],
+    securityContext: lan === 'members' ? { capabilities: { add: ['NET_ADMIN'] } } : {},
     ports: [{ name: 'probes', containerPort: CLUSTER.probePort }],
     volumeMounts: [
       { name: 'state', mountPath: '/var/lib/lxd' },

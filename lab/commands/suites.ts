@@ -33,8 +33,11 @@ const wholeSystem = (args: readonly string[], counts: 'short' | 'full', title = 
 /** Files that need real nodes have labs of their own: a lab that has nodes keeps them. Those of whole upgrades have our processes in theirs. */
 const NODES = 'test/e2e/cluster-';
 const UPGRADES = 'test/e2e/upgrade-';
+/** The members' network in network namespaces of its own: no lab at all. */
+const LAN = 'test/e2e/lan-';
 const wholeSystems = (counts: 'short' | 'full') => [
-  wholeSystem(['--testPathIgnorePatterns', NODES, UPGRADES], counts),
+  jestStage("members' network", ['--runInBand', LAN], { env: { WEBSPACES_SUITE: 'e2e', WEBSPACES_COUNTS: counts } }),
+  wholeSystem(['--testPathIgnorePatterns', LAN, NODES, UPGRADES], counts),
   wholeSystem([NODES], counts, 'clusters on real nodes'),
   wholeSystem([UPGRADES], counts, 'upgrades of clusters'),
 ];

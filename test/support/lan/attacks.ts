@@ -15,7 +15,7 @@ import {
   tcpSyn,
   udp,
 } from '../frames/build.js';
-import { HOSTS, type HostName } from './member-network.js';
+import { BRIDGE_MAC, HOSTS, type HostName } from './member-network.js';
 
 /** A frame that a container may not send. */
 export interface Attack {
@@ -49,8 +49,7 @@ function advertisement(from: string): Buffer {
   return icmpv6({ from, to: ALL_NODES.ip }, 134, routerAdvert('fd00:bad::', a.mac));
 }
 
-/** `bridge` is the MAC of the member's own end of the bridge. */
-export function attacks(bridge: string): Attack[] {
+export function attacks(): Attack[] {
   const own = { from: a.address, to: '203.0.113.9' };
   const offer = udp(67, 68, dhcpOffer(a.address, '172.24.7.7', c.mac));
   const ns = { from: '::', to: 'ff02::1:ff00:1' };
@@ -164,7 +163,7 @@ export function attacks(bridge: string): Attack[] {
       'member',
       'member',
       ethernet(
-        { from: a.mac, to: bridge },
+        { from: a.mac, to: BRIDGE_MAC },
         ETHERTYPE.ipv4,
         ipv4({ from: a.address, to: '10.60.1.5' }, { protocol: TCP }, tcpSyn(4_000, 8_443)),
       ),

@@ -11,6 +11,8 @@ export const ROUTER = { address: '172.24.254.1', address6: 'fd00:24::1', mac: ma
 /** Something else of the platform's on the network, as Traefik may be. */
 export const SERVICE = { address: '172.24.0.254', address6: 'fd00:24::fe', mac: macOf('172.24.0.254') } as const;
 export const BRIDGE = 'lxd-lan';
+/** Of the member's own end of the bridge. */
+export const BRIDGE_MAC = '0a:00:00:00:00:01';
 export const UPLINK = 'webspaces-lan';
 
 /** What is on the network, by its place. `a` and `b` are webspaces of the member `one`, `c` of `two`; `stranger` is a container of no webspace. */
@@ -62,7 +64,11 @@ export class MemberNetwork {
     for (const name of ['hub', 'one', 'two']) {
       await this.#namespace(name);
       const bridge = name === 'hub' ? 'hub' : BRIDGE;
-      await this.#ip(name, `link add ${bridge} type bridge mcast_snooping 0 ageing_time 0\nlink set ${bridge} addrgenmode none up`);
+      // Its own address, or it takes another with each port.
+      await this.#ip(
+        name,
+        `link add ${bridge} address ${BRIDGE_MAC} type bridge mcast_snooping 0 ageing_time 0\nlink set ${bridge} addrgenmode none up`,
+      );
     }
     for (const member of ['one', 'two']) {
       await this.#ip(
@@ -82,6 +88,10 @@ export class MemberNetwork {
     await this.#ip(host, `link add eth0 address ${mac} type veth peer name ${port} netns ${this.#named(on)}`);
     await this.#ip(on, `link set ${port} addrgenmode none\nlink set ${port} master ${on === 'hub' ? 'hub' : BRIDGE} up`);
     await this.#ip(host, `address add ${address}/16 brd + dev eth0\naddress add ${address6}/64 nodad dev eth0\nlink set eth0 up`);
+  }
+
+  async remove(host: HostName): Promise<void> {
+    await run('ip', ['-n', this.#named(ON[host]), 'link', 'del', HOSTS[host].port]);
   }
 
   /** What hosts were made to believe of each other, they ask anew. */
