@@ -208,6 +208,14 @@ describe('what a plan says', () => {
     expect(kindsOf({ ...healthy, volumes }, desiredOf(REBUILT))).toEqual(['rolling']);
   });
 
+  test('a template that was changed back under pods of the wanted image is put right, and no pod is deleted', () => {
+    const statefulSet = { ...healthy.statefulSet, template: { ...healthy.statefulSet.template, build: REBUILT } };
+    const mended = plan({ ...healthy, statefulSet }, desiredOf(OLD));
+    expect([mended.kind, deletions(mended)]).toEqual(['rolling', []]);
+    expect(mended.steps.map(({ action }) => action.do)).toContain('patch-template');
+    expect(mended.outage.api.seconds).toBe(0);
+  });
+
   test('the way back is open with one member ahead and closed with two', () => {
     const desired = desiredOf(BUMPED);
     const approved = plan(healthy, desired, 'lockstep-sequential');

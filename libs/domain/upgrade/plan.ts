@@ -15,7 +15,7 @@ import { pointOfNoReturn } from './point-of-no-return.js';
 import { type Draft, draftPlan } from './replacing.js';
 import { preflightGates, stepsOf } from './steps.js';
 import { type Warning, warningsOf } from './warnings.js';
-import { listed, sortedByName } from './wording.js';
+import { listed, sameBuild, sortedByName } from './wording.js';
 
 export type PlanKind = 'rolling' | 'lockstep-sequential' | 'lockstep-parallel';
 
@@ -72,7 +72,8 @@ export function planUpgrade(observed: ObservedCluster, desired: DesiredUpgrade):
   const mode = chooseMode(observed, desired);
   if (mode.is === 'refused') return mode;
   const done = observed.members.every((member) => whyReplace(member, podOf(observed, member), desired) === undefined);
-  if (done && withProbes(observed, desired)) {
+  // A template that somebody has changed back under the pods would bring the old image back with the next of them.
+  if (done && withProbes(observed, desired) && sameBuild(observed.statefulSet.template.build, desired.build)) {
     return { is: 'nothing-to-do', because: `All members run ${desired.build.image} with their probes and agree.` };
   }
   const kinds: readonly PlanKind[] = mode.is === 'rolling' ? ['rolling'] : ['lockstep-sequential', 'lockstep-parallel'];
