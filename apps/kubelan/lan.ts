@@ -70,8 +70,10 @@ export class Lan {
     const plan = planLinks(wanted, links, filter?.addresses ?? new Set());
     const peers = new Set(peersAmong(known.addresses, underlay.address));
     // Who was a peer before this process stays one until every Service has been read.
-    if (known.unread.length > 0 && plan.made === 'nothing') {
-      for (const { kind, dst } of await readEntries(run, name)) if (kind === 'own') peers.add(dst);
+    if (known.unread.length > 0) {
+      const before = links.has(name) ? await readEntries(run, name) : [];
+      const own = before.flatMap(({ kind, dst }) => (kind === 'own' ? [dst] : []));
+      for (const peer of peersAmong([...own, ...(filter?.peers ?? [])], underlay.address)) peers.add(peer);
     }
 
     // First: packets of a new peer must be let in before frames go to it, and those of one that left must not be learned from any more.

@@ -35,6 +35,7 @@ export async function startKubelan({ config, kube, run, env, log, warnings }: Ku
   const { lan: section, bridge, hooks: commands } = config;
   const resyncMs = config.resyncSeconds * 1000;
   const ending = new AbortController();
+  // Without an answer of the kernel the figure is missing, the others are not.
   const refused = () =>
     readFilter(run)
       .then((filter) => filter?.counters)
