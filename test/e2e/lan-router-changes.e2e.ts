@@ -7,7 +7,7 @@ import { waitFor } from '#lab/wait.js';
 import { report } from '../support/lab-session.js';
 import type { LeaseResult } from '../support/router/dhcp-load.js';
 import type { Netns } from '../support/router/netns.js';
-import { PLACES, PUBLIC, ROUTER, RouterWorld, tenantAddress } from '../support/router/world.js';
+import { PLACES, PUBLIC, ROUTER, ROUTER6, RouterWorld, SUBNET6, tenantAddress } from '../support/router/world.js';
 
 interface Held {
   readonly sent: number;
@@ -15,7 +15,7 @@ interface Held {
   readonly failed?: string;
 }
 
-const SETTINGS = { dns: { upstream: [PLACES.resolver.v4] } };
+const SETTINGS = { lan: { ipv6: { subnet: SUBNET6, router: ROUTER6 } }, dns: { upstream: [PLACES.resolver.v4] } };
 const STANDBY = (number: number) => ({ ...SETTINGS, standby: { enabled: true, podName: `router-${number}`, leaseSeconds: 2 } });
 const EXTERNAL = 50_007;
 const FORWARDS = [{ protocol: 'tcp', external: EXTERNAL, internal: 7001 }];
@@ -25,6 +25,12 @@ let world: RouterWorld;
 let gateway: ChildProcess;
 const inside = () => world.tenant(1);
 const held = (netns: Netns, name: string) => netns.do<Held>('held', { name });
+
+const way6Out = () =>
+  waitFor('a way out over IPv6', async () => (await world.tenant(2).tcp(PLACES.internet.v6, 443, 300)).startsWith('open'), {
+    timeoutMs: 40_000,
+    intervalMs: 20,
+  });
 
 /** Ends when so much more has come back on a connection that is held. */
 async function goesOn(netns: Netns, name: string, lines = 20): Promise<void> {
@@ -83,7 +89,7 @@ describe('restarts in place', () => {
     await goesOn(world.outside, 'in');
     const begun = performance.now();
     await world.router(1).start(STANDBY(1));
-    await waitFor('names to be told again', async () => Array.isArray(await world.tenant(2).ask(ROUTER, 'ws-u1.webspace')), {
+    await waitFor('names to be told again', async () => Array.isArray(await world.tenant(2).ask(ROUTER, 'ws-u1.webspace', 'A', 200)), {
       timeoutMs: 30_000,
     });
     report('kill -9 of router and dnsmasq, until names are told again', `${(performance.now() - begun).toFixed(0)} ms after the start`);
@@ -104,7 +110,9 @@ describe('restarts in place', () => {
     await world.kubernetesAway();
     await world.router(1).start(SETTINGS);
     try {
-      await waitFor('names', async () => Array.isArray(await world.tenant(2).ask(ROUTER, 'ws-u1.webspace')), { timeoutMs: 30_000 });
+      await waitFor('names', async () => Array.isArray(await world.tenant(2).ask(ROUTER, 'ws-u1.webspace', 'A', 200)), {
+        timeoutMs: 30_000,
+      });
       expect(await world.lease(world.tenant(2))).toMatchObject({ ip: tenantAddress(2), hostname: 'ws-u2' });
       expect(await world.router(1).get('/health/ready')).toContain('have not been read yet');
     } finally {
@@ -173,6 +181,7 @@ describe('many leases', () => {
     const copied = async () =>
       (await world.kube.find('configMap', 'webspaces-kuberouter-leases'))?.metadata.annotations?.['webspaces.netsoc.ie/copied-by'];
     expect(await copied()).toMatch(/^router-1\//);
+    await way6Out();
     await world.losePod(1);
     const begun = performance.now();
     const since = () => `${(performance.now() - begun).toFixed(0)} ms`;
@@ -182,13 +191,18 @@ describe('many leases', () => {
       intervalMs: 20,
     });
     report('failover: a new connection to the outside', `after ${since()} (Lease of 2 s)`);
-    await waitFor('names', async () => Array.isArray(await world.tenant(2).ask(ROUTER, 'ws-u1')), { timeoutMs: 30_000, intervalMs: 20 });
+    await waitFor('names', async () => Array.isArray(await world.tenant(2).ask(ROUTER, 'ws-u1', 'A', 200)), {
+      timeoutMs: 30_000,
+      intervalMs: 20,
+    });
     report('failover: names', `after ${since()}`);
     // The Services of forwarded ports select the pod by this label.
     const labelled = async () => 'webspaces.netsoc.ie/ports' in ((await world.kube.find('pod', 'router-2'))?.metadata.labels ?? {});
     await waitFor('the label of the second pod', labelled, { timeoutMs: 30_000, intervalMs: 20 });
     await world.leadTo(2);
     report('failover: the load balancer leads forwarded ports to the other pod', `after ${since()}`);
+    await way6Out();
+    report('failover: a new connection over IPv6', `after ${since()}`);
     await goesOn(world.outside, 'in', 5);
     report('failover: a running forward goes on', `after ${since()}`);
     expect((await held(world.outside, 'in')).failed).toBeUndefined();
@@ -209,7 +223,10 @@ describe('many leases', () => {
     await world.router(1).ready();
     const begun = performance.now();
     await world.router(2).kill('SIGTERM');
-    await waitFor('names', async () => Array.isArray(await world.tenant(2).ask(ROUTER, 'ws-u1')), { timeoutMs: 30_000, intervalMs: 20 });
+    await waitFor('names', async () => Array.isArray(await world.tenant(2).ask(ROUTER, 'ws-u1', 'A', 200)), {
+      timeoutMs: 30_000,
+      intervalMs: 20,
+    });
     report('planned handover: names', `after ${(performance.now() - begun).toFixed(0)} ms`);
     expect((await world.router(1).status()).active).toBe(true);
   }, 60_000);

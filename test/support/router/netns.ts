@@ -63,7 +63,8 @@ export class Netns {
 
   tcp = (host: string, port: number, timeoutMs = 3_000) => this.do<string>('tcp', { host, port, timeoutMs });
   udp = (host: string, port: number, timeoutMs = 3_000) => this.do<string>('udp', { host, port, timeoutMs });
-  ask = (server: string, name: string, type = 'A') => this.do<string[] | string>('ask', { server, name, type, timeoutMs: 3_000 });
+  ask = (server: string, name: string, type = 'A', timeoutMs = 3_000) =>
+    this.do<string[] | string>('ask', { server, name, type, timeoutMs });
 
   async remove(): Promise<void> {
     if (this.#agent) {
