@@ -58,8 +58,8 @@ function manifestFiles(tools: Tools): string[] {
     tools.traefikCrds,
     tools.certManagerCrds,
     ...yaml('lab/manifests'),
-    ...yaml('deploy/crds'),
-    ...yaml('deploy/rbac'),
+    ...yaml('deploy/chart/files/crds'),
+    ...yaml('deploy/chart/files/rbac'),
     ...yaml('deploy/manifests'),
   ];
 }

@@ -105,7 +105,7 @@ function processOf(
     name,
     spec: () => ({ ...how, cwd: root, inputs: codeHash(root) + configInputs(configFile(profile, name)) }),
     healthy: async () => (await http(`${url}/health/ready`, { timeoutMs: 2_000 })).status === 200,
-    readyTimeoutMs: 30_000,
+    readyTimeoutMs: 60_000,
     stopTimeoutMs: 15_000,
   });
 }

@@ -34,7 +34,7 @@ export function temporalProcess(profile: Profile, tools: Tools, { inMemory }: Te
     name: 'temporal',
     spec: () => ({ command: tools.temporal, args, cwd: profile.paths.state }),
     healthy: async () => (await accepts('127.0.0.1', profile.ports.temporal)) && (await namespaceServed(profile)),
-    readyTimeoutMs: 30_000,
+    readyTimeoutMs: 60_000,
     stopTimeoutMs: 10_000,
   });
 }

@@ -8,8 +8,8 @@ until $kubectl get --raw /readyz > /dev/null 2>&1; do sleep 1; done
 apply() { $kubectl apply --server-side --force-conflicts "$@"; }
 apply -f "$TRAEFIK_CRDS"
 apply -f /lab/namespace.yaml
-apply -f /deploy/crds
-until apply -f /deploy/rbac -f /deploy/manifests -f /lab/traefik-role.yaml; do sleep 1; done
+apply -f /deploy/chart/files/crds
+until apply -f /deploy/chart/files/rbac -f /deploy/manifests -f /lab/traefik-role.yaml; do sleep 1; done
 
 # kubeconfig FILE ACCOUNT SERVER: the token of one service account
 kubeconfig() {

@@ -60,15 +60,15 @@ async function buildArchive(file: string): Promise<void> {
 function images({ pause, lxd }: { readonly pause: string; readonly lxd: string }): OciImage[] {
   const daemon = (name: string) => ({
     name,
-    root: lxd,
+    roots: [lxd],
     config: { Entrypoint: ['/usr/local/sbin/lxd.sh'], Env: [PATH, 'HOME=/root'], Labels: { 'ie.netsoc.lab.tag': name } },
   });
   const broken = { Entrypoint: ['/bin/sh', '-c', 'echo "this image is broken on purpose" >&2; exit 1'], Env: [PATH] };
   return [
-    { name: IMAGES.pause, root: pause, config: { Entrypoint: ['/bin/sh', '-c', PAUSE], Env: ['PATH=/bin'] } },
+    { name: IMAGES.pause, roots: [pause], config: { Entrypoint: ['/bin/sh', '-c', PAUSE], Env: ['PATH=/bin'] } },
     daemon(IMAGES.lxd),
     daemon(IMAGES.lxdNext),
-    { name: IMAGES.lxdBroken, root: lxd, config: broken },
+    { name: IMAGES.lxdBroken, roots: [lxd], config: broken },
   ];
 }
 

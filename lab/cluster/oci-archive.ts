@@ -8,7 +8,8 @@ import { run } from '../exec.js';
 export interface OciImage {
   /** With registry and tag, as containerd keeps it: `docker.io/lab/lxd:5.0.2-1`. */
   readonly name: string;
-  readonly root: string;
+  /** One layer each, from the lowest up. */
+  readonly roots: readonly string[];
   readonly config: Readonly<Record<string, unknown>>;
 }
 
@@ -20,8 +21,8 @@ interface Blob {
 const TYPE = 'application/vnd.oci.image';
 
 /**
- * Writes images as one OCI archive, without a registry and without a builder: one layer each, and images of the same root share it. Equal roots
- * give equal layers. Needs room for the layers beside the archive.
+ * Writes images as one OCI archive, without a registry and without a builder: one layer for each root, and images of the same root share it. Equal
+ * roots give equal layers. Needs room for the layers beside the archive.
  */
 export async function writeOciArchive(file: string, images: readonly OciImage[]): Promise<void> {
   const work = mkdtempSync(join(dirname(file), 'oci-'));
@@ -30,9 +31,9 @@ export async function writeOciArchive(file: string, images: readonly OciImage[])
     const manifests: unknown[] = [];
     mkdirSync(join(work, 'blobs', 'sha256'), { recursive: true });
     for (const image of images) {
-      const layer = layers.get(image.root) ?? (await packLayer(work, image.root));
-      layers.set(image.root, layer);
-      manifests.push(await manifestOf(work, image, layer));
+      for (const root of image.roots) if (!layers.has(root)) layers.set(root, await packLayer(work, root));
+      const own = image.roots.flatMap((root) => layers.get(root) ?? []);
+      manifests.push(await manifestOf(work, image, own));
     }
     writeFileSync(join(work, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
     writeFileSync(join(work, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }));
@@ -48,15 +49,15 @@ async function packLayer(work: string, root: string): Promise<Blob> {
   return keep(work, 'layer');
 }
 
-async function manifestOf(work: string, { name, config }: OciImage, layer: Blob): Promise<object> {
+async function manifestOf(work: string, { name, config }: OciImage, layers: readonly Blob[]): Promise<object> {
   const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
-  const rootfs = { type: 'layers', diff_ids: [layer.digest] };
+  const rootfs = { type: 'layers', diff_ids: layers.map(({ digest }) => digest) };
   const configBlob = await keepJson(work, { architecture, os: 'linux', config, rootfs });
   const manifest = await keepJson(work, {
     schemaVersion: 2,
     mediaType: `${TYPE}.manifest.v1+json`,
     config: { mediaType: `${TYPE}.config.v1+json`, ...configBlob },
-    layers: [{ mediaType: `${TYPE}.layer.v1.tar`, ...layer }],
+    layers: layers.map((layer) => ({ mediaType: `${TYPE}.layer.v1.tar`, ...layer })),
   });
   const annotations = { 'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': name.slice(name.lastIndexOf(':') + 1) };
   return { mediaType: `${TYPE}.manifest.v1+json`, ...manifest, annotations };

@@ -72,6 +72,22 @@ const certManager: GoBuild = {
   minutes: 'one to two minutes on two cores',
 };
 
+const HELM_VERSION = '3.19.2';
+
+const helm: GoBuild = {
+  kind: 'go',
+  module: join(projectRoot(), 'lab', 'tools', 'helm'),
+  binaries: { helm: 'helm.sh/helm/v3/cmd/helm' },
+  // Without its Kubernetes version it takes every cluster it does not ask for 1.20.
+  linkerFlags: [
+    '-s -w',
+    `-X helm.sh/helm/v3/internal/version.version=v${HELM_VERSION}`,
+    '-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1',
+    `-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=${KUBERNETES_VERSION.split('.')[1]}`,
+  ].join(' '),
+  minutes: 'two to three minutes on two cores',
+};
+
 export const CATALOGUE = {
   temporal: {
     name: 'temporal',
@@ -110,6 +126,7 @@ export const CATALOGUE = {
     source: certManager,
   },
   kubectl: kubernetesTool('kubectl', ['version', '--client'], /Client Version: v1\.36\./),
+  helm: { name: 'helm', version: HELM_VERSION, versionArguments: ['version', '--short'], fits: /^v3\.19\./, source: helm },
   kubelet: kubernetesTool('kubelet', ['--version'], /Kubernetes v1\.36\./, kubernetesNode),
   kubeProxy: kubernetesTool('kube-proxy', ['--version'], /Kubernetes v1\.36\./, kubernetesNode),
   kubeScheduler: kubernetesTool('kube-scheduler', ['--version'], /Kubernetes v1\.36\./, kubernetesNode),

@@ -22,7 +22,7 @@ export function errorOfAnswer(
   if (status === 422 && because?.causes?.some(({ field }) => field === 'metadata.uid'))
     return new PlatformError('STALE', said, { details });
   if (status === 401 || status === 403) {
-    return new PlatformError('DENIED_UPSTREAM', `${said}. Check the Role of this process (deploy/rbac).`, { details });
+    return new PlatformError('DENIED_UPSTREAM', `${said}. Check the Role of this process (deploy/chart/files/rbac).`, { details });
   }
   if (status === 429) {
     const seconds = Number(Array.isArray(context.retryAfter) ? context.retryAfter[0] : context.retryAfter);

@@ -36,7 +36,7 @@ afterAll(async () => {
 
 /** `group/resource verb` of all that the Role of the worker allows. */
 function allowed(): string[] {
-  const documents = parseAllDocuments(readFileSync(join(projectRoot(), 'deploy', 'rbac', 'worker.yaml'), 'utf8'));
+  const documents = parseAllDocuments(readFileSync(join(projectRoot(), 'deploy', 'chart', 'files', 'rbac', 'worker.yaml'), 'utf8'));
   const objects = documents.map((document) => document.toJS() as { kind: string; rules?: Rule[] });
   const rules = objects.filter(({ kind }) => kind === 'Role').flatMap((role) => role.rules ?? []);
   return rules

@@ -89,9 +89,9 @@ export class LanWorld {
     this.#slices.delete(`${namespace}/${name}`);
   }
 
-  /** A namespace of Kubernetes in which kubelan may read, as deploy/rbac/kubelan.yaml says for the first one. */
+  /** A namespace of Kubernetes in which kubelan may read, as deploy/chart/files/rbac/kubelan.yaml says for the first one. */
   async otherNamespace(name: string): Promise<void> {
-    const rules = readFileSync('deploy/rbac/kubelan.yaml', 'utf8').split('---\n').slice(1).join('---\n');
+    const rules = readFileSync('deploy/chart/files/rbac/kubelan.yaml', 'utf8').split('---\n').slice(1).join('---\n');
     const there = rules.replaceAll(
       'metadata: {name: webspaces-kubelan, namespace: webspaces}',
       `metadata: {name: webspaces-kubelan, namespace: ${name}}`,
@@ -168,7 +168,7 @@ export class LanWorld {
     return `${this.#prefix4}.254`;
   }
 
-  /** As the service account of deploy/rbac/kubelan.yaml; the certificate does not know the bridge's address. */
+  /** As the service account of deploy/chart/files/rbac/kubelan.yaml; the certificate does not know the bridge's address. */
   get #kubeconfig(): string {
     const { profile } = this.#lab;
     const file = join(this.#folder, 'kubeconfig');

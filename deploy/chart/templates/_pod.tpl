@@ -1,0 +1,86 @@
+{{/* Of the pod of every process: (list . "api"). */}}
+{{- define "webspaces.podSpec" -}}
+{{- $top := index . 0 -}}
+{{- $name := index . 1 -}}
+serviceAccountName: webspaces-{{ $name }}
+automountServiceAccountToken: true
+securityContext: {runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000, seccompProfile: {type: RuntimeDefault}}
+{{- with $top.Values.image.pullSecrets }}
+imagePullSecrets: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with $top.Values.nodeSelector }}
+nodeSelector: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with $top.Values.tolerations }}
+tolerations: {{ toYaml . | nindent 2 }}
+{{- end }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector: {matchLabels: {{ include "webspaces.selector" . | fromYaml | toJson }}}
+{{- end }}
+
+{{/* Of the container of every process: (list . "api" 8080), the port being that of health and metrics. */}}
+{{- define "webspaces.container" -}}
+{{- $top := index . 0 -}}
+{{- $name := index . 1 -}}
+name: {{ $name }}
+image: {{ include "webspaces.image" (list $top $name) }}
+imagePullPolicy: {{ $top.Values.image.pullPolicy }}
+args: [--config, /etc/webspaces/{{ $name }}.yaml]
+securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+resources: {{ toYaml (index $top.Values $name).resources | nindent 2 }}
+startupProbe: {httpGet: {path: /health/live, port: {{ index . 2 }}}, periodSeconds: 2, failureThreshold: 60}
+livenessProbe: {httpGet: {path: /health/live, port: {{ index . 2 }}}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6}
+readinessProbe: {httpGet: {path: /health/ready, port: {{ index . 2 }}}, periodSeconds: 5, timeoutSeconds: 3}
+{{- end }}
+
+{{/* A change of the configuration is a new pod. (list . "api.yaml") */}}
+{{- define "webspaces.checksum" -}}
+{{- $top := index . 0 -}}
+checksum/config: {{ include (print $top.Template.BasePath "/" (index . 1)) $top | sha256sum | trunc 16 }}
+{{- end }}
+
+{{/* Secrets of API and worker. */}}
+{{- define "webspaces.secretVolumes" -}}
+- {name: sealing, secret: {secretName: {{ .Values.secrets.sealing }}, defaultMode: 0440}}
+- {name: lxd, secret: {secretName: {{ .Values.secrets.lxd }}, defaultMode: 0440}}
+{{- with .Values.secrets.identity }}
+- {name: identity, secret: {secretName: {{ . }}, defaultMode: 0440}}
+{{- end }}
+- {name: staging, persistentVolumeClaim: {claimName: {{ .Values.staging.existingClaim | default "webspaces-staging" }}}}
+{{- end }}
+
+{{- define "webspaces.secretMounts" -}}
+- {name: sealing, mountPath: /run/webspaces/sealing, readOnly: true}
+- {name: lxd, mountPath: /run/webspaces/lxd, readOnly: true}
+{{- if .Values.secrets.identity }}
+- {name: identity, mountPath: /run/webspaces/identity, readOnly: true}
+{{- end }}
+- {name: staging, mountPath: /var/lib/webspaces/images}
+{{- end }}
+
+{{/* Node keeps little in /tmp; the root is read-only. (list . "api") */}}
+{{- define "webspaces.ownVolumes" -}}
+- {name: config, configMap: {name: webspaces-{{ index . 1 }}}}
+- {name: tmp, emptyDir: {}}
+{{- end }}
+
+{{- define "webspaces.ownMounts" -}}
+- {name: config, mountPath: /etc/webspaces, readOnly: true}
+- {name: tmp, mountPath: /tmp}
+{{- end }}
+
+{{/* One of several may always go: (list . "api"). */}}
+{{- define "webspaces.disruption" -}}
+{{- $top := index . 0 -}}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: webspaces-{{ index . 1 }}
+  labels: {{ include "webspaces.labels" . | nindent 4 }}
+spec:
+  maxUnavailable: 1
+  selector: {matchLabels: {{ include "webspaces.selector" . | fromYaml | toJson }}}
+{{- end }}

@@ -1,0 +1,152 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { parse, parseAllDocuments, stringify } from 'yaml';
+import { tryRun } from '#lab/exec.js';
+import { type Lab, startKubernetes } from '#lab/harness.js';
+import { projectRoot } from '#lab/project.js';
+import { CHART, EXAMPLES, Helm, valuesOf } from '../support/chart.js';
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+const NAMESPACE = 'chart-trial';
+/** What a pod says of itself by its environment. */
+const FROM_THE_POD: Readonly<Record<string, Record<string, string>>> = {
+  gateway: { WEBSPACES__PORTS__POD_NAME: 'router-0' },
+  kuberouter: { WEBSPACES__STANDBY__POD_NAME: 'router-0' },
+};
+// Each call of helm reads the whole schema of values, and each verdict is a process.
+jest.setTimeout(60_000);
+
+let lab: Lab;
+let helm: Helm;
+let folder: string;
+
+beforeAll(async () => {
+  lab = await startKubernetes();
+  folder = mkdtempSync(join(tmpdir(), 'webspaces-chart-'));
+  helm = new Helm(join(folder, 'helm'), lab.kubeconfigAdmin, NAMESPACE);
+  await lab.kubectl(['create', 'namespace', NAMESPACE]);
+  // The first one on a machine is built from source.
+  await helm.run(['version', '--short']);
+}, 600_000);
+afterAll(async () => {
+  await lab?.kubectl(['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--wait=false']);
+  if (folder) rmSync(folder, { recursive: true, force: true });
+}, 120_000);
+
+function manifestsOf(text: string): Manifest[] {
+  return parseAllDocuments(text).flatMap((document) => (document.toJS() as Manifest | null) ?? []);
+}
+
+async function refusal(...set: readonly string[]): Promise<string> {
+  return helm.template([valuesOf('one-node')], ...set).then(
+    () => 'accepted',
+    (error: Error) => error.message,
+  );
+}
+
+/** What the process says of a file of its configuration, whose secrets are other files here. */
+async function verdict(process_: string, text: string): Promise<string> {
+  const secrets = join(folder, 'secrets');
+  const file = join(folder, `${process_}.yaml`);
+  const config = text.replaceAll('/run/webspaces/', `${secrets}/`);
+  for (const [path] of config.matchAll(new RegExp(`${secrets}/[\\w./-]+`, 'g'))) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, '-');
+  }
+  writeFileSync(file, config);
+  const main = join(projectRoot(), 'dist', 'apps', process_, 'main.js');
+  const args = [main, '--config', file, '--print-config'];
+  const { exitCode, stdout, stderr } = await tryRun(process.execPath, args, { timeoutMs: 30_000, env: FROM_THE_POD[process_] ?? {} });
+  return exitCode === 0 && stdout !== '' ? 'accepted' : `${exitCode}: ${stderr}`;
+}
+
+describe.each(EXAMPLES)('the chart with the values for %s', (example) => {
+  let objects: Manifest[];
+  beforeAll(async () => {
+    objects = manifestsOf(await helm.template([valuesOf(example)]));
+  }, 60_000);
+
+  it('is accepted as a whole by the API server, in any namespace (row 44)', async () => {
+    expect(objects.length).toBeGreaterThan(25);
+    const file = join(folder, `${example}.yaml`);
+    writeFileSync(file, objects.map((object) => stringify(object)).join('---\n'));
+    const answer = await lab.kubectl([
+      '--namespace',
+      NAMESPACE,
+      'apply',
+      '--server-side',
+      '--dry-run=server',
+      '--force-conflicts',
+      '-f',
+      file,
+    ]);
+    expect(answer.trim().split('\n')).toHaveLength(objects.length);
+    const elsewhere = objects.filter(({ metadata }) => metadata.namespace !== undefined && metadata.namespace !== NAMESPACE);
+    expect(elsewhere.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toEqual([]);
+  });
+
+  it('gives every process a configuration that it accepts', async () => {
+    const files = objects.filter(({ kind }) => kind === 'ConfigMap').flatMap(({ data = {} }) => Object.entries(data));
+    expect(files.length).toBeGreaterThanOrEqual(3);
+    for (const [name, text] of files)
+      expect({ name, verdict: await verdict(name.replace('.yaml', ''), text) }).toEqual({ name, verdict: 'accepted' });
+  }, 60_000);
+});
+
+describe('wrong values are refused before anything is changed, by name', () => {
+  it.each([
+    ['a setting that no process knows', ['--set', 'worker.config.idelStop.enabled=true'], /\/worker\/config.*idelStop/s],
+    ['a value out of range', ['--set', 'lan.vni=99999999'], /\/lan\/vni/],
+    ['no base domain', ['--set', 'platform.baseDomain='], /platform.baseDomain|\/platform\/baseDomain/],
+    ['no Temporal', ['--set', 'temporal.devServer.enabled=false'], /temporal.address: say host:port/],
+    ['nobody who knows the accounts', ['--set', 'identity=null'], /identity.adapter: say who knows the accounts/],
+  ])('%s', async (_, set, said) => {
+    expect(await refusal(...set)).toMatch(said);
+  });
+});
+
+describe('a release', () => {
+  it('is installed, changed and removed by helm; definitions and claims of storage stay, and it is installed again', async () => {
+    const install = ['upgrade', '--install', 'webspaces', CHART, '--values', valuesOf('one-node'), '--take-ownership'];
+    expect(await helm.run(install)).toContain('Webspaces 0.1.0 is installed in namespace chart-trial.');
+    const inPlace = async (what: string) =>
+      (await lab.kubectl(['--namespace', NAMESPACE, 'get', what, '--output', 'name', '--ignore-not-found'])).trim();
+    const before = await inPlace('deployment/webspaces-api');
+    expect(before).toBe('deployment.apps/webspaces-api');
+    const checksum = async () =>
+      lab.kubectl([
+        '--namespace',
+        NAMESPACE,
+        'get',
+        'deployment/webspaces-worker',
+        '--output',
+        'jsonpath={.spec.template.metadata.annotations}',
+      ]);
+    const first = await checksum();
+    await helm.run([...install, '--set', 'worker.config.idleStop.enabled=true']);
+    expect(await checksum()).not.toBe(first);
+    const map = await lab.kubectl([
+      '--namespace',
+      NAMESPACE,
+      'get',
+      'configmap/webspaces-worker',
+      '--output',
+      'jsonpath={.data.worker\\.yaml}',
+    ]);
+    expect(parse(map)).toMatchObject({ idleStop: { enabled: true } });
+    await helm.run(['uninstall', 'webspaces']);
+    expect(await inPlace('deployment/webspaces-api')).toBe('');
+    expect(await inPlace('customresourcedefinition/webspaces.webspaces.netsoc.ie')).not.toBe('');
+    expect(await inPlace('persistentvolumeclaim/webspaces-staging')).not.toBe('');
+    await helm.run(install);
+    expect(await inPlace('deployment/webspaces-api')).toBe(before);
+    await helm.run(['uninstall', 'webspaces']);
+  }, 120_000);
+});
