@@ -11,6 +11,14 @@ afterEach(() => {
   for (const end of ends.splice(0)) end();
 });
 
+function end(group: number): void {
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch {
+    // It has ended already.
+  }
+}
+
 /** As a kubelet does it: what the connection says goes to a process of this machine. */
 async function shellOf(program = 'sh') {
   const processes: ChildProcess[] = [];
@@ -20,7 +28,7 @@ async function shellOf(program = 'sh') {
     server.close();
   });
   server.on('connection', (socket) => {
-    const child = spawn(program, { stdio: 'pipe' });
+    const child = spawn(program, { stdio: 'pipe', detached: true });
     processes.push(child);
     const say = (channel: number, data: Buffer) => socket.send(Buffer.concat([Buffer.from([channel]), data]));
     child.stdout.on('data', (data: Buffer) => say(1, data));
@@ -30,7 +38,8 @@ async function shellOf(program = 'sh') {
     // A program that is not there, or has ended, reads nothing.
     child.stdin.on('error', () => undefined);
     socket.on('message', (data: Buffer) => child.stdin.write(data.subarray(1)));
-    socket.on('close', () => child.kill());
+    // With what it runs, as the end of a container does.
+    socket.on('close', () => child.pid !== undefined && child.exitCode === null && end(child.pid));
   });
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as AddressInfo;
