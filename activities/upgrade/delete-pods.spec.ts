@@ -3,6 +3,9 @@ import { clustersSchema } from '#libs/config/clusters.js';
 import type { Acting } from '#libs/contracts/activities.js';
 import type { NewObject, StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import type { PodDeletion } from '#libs/contracts/upgrade-activities.js';
+import { failed, passed } from '#libs/domain/upgrade/gate-outcomes.js';
+import { PlatformError } from '#libs/errors/platform-error.js';
+import type { TemplateWay } from '#libs/gitops/types.js';
 import type { Call } from '../shared/guard.js';
 import { deletePodsSteps } from './delete-pods.js';
 import type { UpgradeDeps } from './deps.js';
@@ -24,21 +27,25 @@ const pod = (name: string): StoredObject => ({
   metadata: { name, uid: `${name}-1`, resourceVersion: '1', labels: { 'controller-revision-hash': 'old' } },
   spec: { nodeName: `node-of-${name}`, containers: [container(OLD)] },
 });
-const statefulSet: StoredObject = {
+const statefulSetOf = (build: { readonly image: string }): StoredObject => ({
   apiVersion: 'apps/v1',
   kind: 'StatefulSet',
   metadata: { name: 'lxd', uid: 's', resourceVersion: '1', generation: 2 },
-  spec: { replicas: 2, selector: { matchLabels: { app: 'lxd' } }, template: { spec: { containers: [container(NEW)] } } },
+  spec: { replicas: 2, selector: { matchLabels: { app: 'lxd' } }, template: { spec: { containers: [container(build)] } } },
   status: { observedGeneration: 2, updateRevision: 'new' },
-};
+});
 
 /** What was done to the pods of a cluster of that storage, in its order. */
-async function deleted(storage: object, changes: Partial<PodDeletion>): Promise<string[]> {
+async function deleted(
+  storage: object,
+  changes: Partial<PodDeletion>,
+  { template = NEW, way }: { readonly template?: typeof NEW; readonly way?: Pick<TemplateWay, 'read'> } = {},
+): Promise<string[]> {
   const [config] = clustersSchema.parse([{ name: 'c1', namespace: 'lxd8s', storage }]);
   const done: string[] = [];
   const pods = new Map(['lxd-0', 'lxd-1'].map((name) => [name, pod(name)]));
   const kube = {
-    get: async () => statefulSet,
+    get: async () => statefulSetOf(template),
     find: async (_kind: string, name: string) => pods.get(name),
     create: async (_kind: string, { metadata, spec }: NewObject & { spec?: { nodeName?: string } }) =>
       done.push(`${metadata.name.replace(/[0-9a-f]{10}$/, '…')} on ${spec?.nodeName}`),
@@ -48,7 +55,7 @@ async function deleted(storage: object, changes: Partial<PodDeletion>): Promise<
     },
   };
   const locks = { assertHeld: async () => undefined, read: async () => undefined };
-  const clusters = { get: () => ({ config, kube }) };
+  const clusters = { get: () => ({ config, kube, way }) };
   const steps = deletePodsSteps({ locks, clusters } as unknown as UpgradeDeps);
   const deletion: PodDeletion = { pods: ['lxd-0', 'lxd-1'], members: ['a', 'b'], build: NEW, quorum: 'lost-on-purpose', ...changes };
   await steps.deletePods(call as Call, acting, { cluster: 'c1', hash: 'h', kind: 'lockstep-parallel' }, deletion);
@@ -73,5 +80,29 @@ describe('pods that are deleted together', () => {
 
   test('none is kept where nobody watches the storage', async () => {
     expect(await deleted({ kind: 'unwatched' }, { nodes: { a: 'node-1', b: 'node-2' } })).toEqual(['lxd-0 deleted', 'lxd-1 deleted']);
+  });
+});
+
+describe('pods whose template was merged', () => {
+  const proposal = { number: 3, url: 'https://git.example/pull/3', branch: 'webspaces/x', values: [] };
+  const STORAGE = { kind: 'unwatched' };
+  const takenBack = { read: async () => failed('carol took them back, by commit c0ffee.', 'Ask carol why.') };
+
+  test.each([
+    ['which the cluster has not noticed', NEW, /^No pod is deleted\. carol took them back, by commit c0ffee/],
+    ['which the cluster has followed', OLD, /shows a\/lxd:1, not a\/lxd:2: no pod is deleted\. carol took them back, by commit c0ffee/],
+  ])('stay when somebody took it back, %s, and it is said who', async (_case, template, says) => {
+    const answer = deleted(STORAGE, { proposal }, { template, way: takenBack });
+    await expect(answer).rejects.toMatchObject({ code: 'CONFLICT', message: expect.stringMatching(says) });
+  });
+
+  test('are deleted while it stands, and by what the cluster shows when the repository does not answer', async () => {
+    const away = {
+      read: async () => {
+        throw new PlatformError('UNAVAILABLE', 'GitHub gave no answer.');
+      },
+    };
+    for (const way of [{ read: async () => passed('Merged.') }, away])
+      expect(await deleted(STORAGE, { proposal }, { way })).toEqual(['lxd-0 deleted', 'lxd-1 deleted']);
   });
 });
