@@ -156,6 +156,7 @@ describe('a new port', () => {
     const waits: number[] = [];
     for (let round = 0; round < 5; round++) {
       links.get('b')?.close();
+      links.delete('b');
       await network.add('b');
       const begun = performance.now();
       await waitFor('the port open', opened, { timeoutMs: 10_000, intervalMs: 5 });

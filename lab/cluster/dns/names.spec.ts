@@ -20,6 +20,12 @@ describe("names in a cluster's pods", () => {
     expect(clusterNames([headless], [slice])).toEqual({ 'lxd.lxd8s.svc.cluster.local': { a: [] } });
   });
 
+  test('a service that nobody is behind has none, and takes no other its own', () => {
+    expect(clusterNames([headless], [{ metadata: metadata('lxd-abc'), endpoints: null }])).toEqual({
+      'lxd.lxd8s.svc.cluster.local': { a: [] },
+    });
+  });
+
   test('a service with an address has that one only', () => {
     const slice = { metadata: metadata('lxd-abc'), endpoints: [{ addresses: ['10.61.1.2'] }] };
     expect(clusterNames([{ metadata: metadata('lxd'), spec: { clusterIP: '10.96.3.4' } }], [slice])).toEqual({

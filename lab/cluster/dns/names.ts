@@ -11,11 +11,14 @@ export interface Service extends Named {
 }
 
 export interface EndpointSlice extends Named {
-  readonly endpoints?: readonly {
-    readonly addresses: readonly string[];
-    readonly hostname?: string;
-    readonly conditions?: { readonly ready?: boolean };
-  }[];
+  /** Null in a slice of a service that nobody is behind. */
+  readonly endpoints?:
+    | readonly {
+        readonly addresses: readonly string[];
+        readonly hostname?: string;
+        readonly conditions?: { readonly ready?: boolean };
+      }[]
+    | null;
 }
 
 /**
@@ -33,9 +36,9 @@ export function clusterNames(services: readonly Service[], slices: readonly Endp
     if (address.length > 0) withAddress.add(name);
     add(name, address);
   }
-  for (const { metadata, endpoints = [] } of slices) {
+  for (const { metadata, endpoints } of slices) {
     const service = `${metadata.labels?.['kubernetes.io/service-name']}.${metadata.namespace}.${DOMAIN}`;
-    for (const endpoint of endpoints.filter(({ conditions }) => conditions?.ready !== false)) {
+    for (const endpoint of (endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false)) {
       if (!withAddress.has(service)) add(service, endpoint.addresses);
       if (endpoint.hostname) add(`${endpoint.hostname}.${service}`, endpoint.addresses);
     }
