@@ -13,7 +13,7 @@ const [command = 'start', ...args] = process.argv.slice(2);
 const PACKAGES = [
   ...['lxd', 'lxd-client', 'dnsmasq-base', 'nftables', 'squashfs-tools', 'xz-utils', 'busybox-static', 'btrfs-progs', 'uidmap'],
   ...['iproute2', 'procps', 'openssl', 'curl', 'conntrack', 'socat', 'nginx-light', 'jq', 'python3', 'python3-pip'],
-  ...['iputils-ping', 'iputils-arping'],
+  ...['iputils-ping', 'iputils-arping', 'wireguard-tools', 'wireguard-go'],
 ];
 /** For real nodes; an ordinary lab has none. */
 const NODE_PACKAGES = ['containerd', 'runc', 'containernetworking-plugins'];

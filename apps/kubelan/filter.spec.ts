@@ -4,6 +4,7 @@ import { type FilterWanted, filterScript, parseFilter } from './filter.js';
 const wanted = (peers: readonly string[], addresses: readonly string[] = []): FilterWanted => ({
   vni: 6969,
   port: 4789,
+  through: undefined,
   interfaces: ['lan', 'br'],
   peers: new Set(peers),
   addresses: new Set(addresses),
@@ -24,6 +25,14 @@ describe('the filter', () => {
     expect(lines).toContain(
       'add rule inet webspaces_lan input udp dport 4789 @th,96,24 6969 ip6 saddr != @peers6 counter name refused_senders drop',
     );
+  });
+
+  test('refuses packets beside the tunnels, where there are tunnels', () => {
+    const lines = filterScript({ ...wanted(['fd57::1']), through: 'webspaces-wg' }, undefined).split('\n');
+    const rule =
+      'add rule inet webspaces_lan input udp dport 4789 @th,96,24 6969 iifname != "webspaces-wg" counter name refused_senders drop';
+    expect(lines.indexOf(rule)).toBeGreaterThan(0);
+    expect(lines.indexOf(rule)).toBeLessThan(lines.findIndex((line) => line.includes('saddr')));
   });
 
   test('changes sets by what differs only', () => {

@@ -14,6 +14,8 @@ export type RefusedCounter = (typeof REFUSED)[number];
 export interface FilterWanted {
   readonly vni: number;
   readonly port: number;
+  /** The only interface by which VXLAN packets may come, where they run in tunnels. */
+  readonly through: string | undefined;
   /** The interfaces by which frames of the LAN reach this pod. */
   readonly interfaces: readonly string[];
   readonly peers: ReadonlySet<string>;
@@ -38,7 +40,7 @@ export function filterScript(wanted: FilterWanted, state: FilterState | undefine
  * At hook input a packet is whole again, so that fragments hide nothing. Packets of other networks at the same port are others' business.
  * Advertisements and redirects from the LAN must not lead a pod's own traffic elsewhere.
  */
-function tableLines({ vni, port, interfaces }: FilterWanted): string[] {
+function tableLines({ vni, port, interfaces, through }: FilterWanted): string[] {
   const ours = `udp dport ${port} @th,96,24 ${vni}`;
   const from = `iifname { ${interfaces.map((name) => `"${name}"`).join(', ')} }`;
   return [
@@ -50,6 +52,7 @@ function tableLines({ vni, port, interfaces }: FilterWanted): string[] {
     ...REFUSED.map((name) => `add counter ${TABLE} ${name} { }`),
     `add chain ${TABLE} input { type filter hook input priority -10; policy accept; }`,
     `flush chain ${TABLE} input`,
+    ...(through === undefined ? [] : [`add rule ${TABLE} input ${ours} iifname != "${through}" counter name refused_senders drop`]),
     `add rule ${TABLE} input ${ours} ip saddr != @${SETS.peers.ipv4} counter name refused_senders drop`,
     `add rule ${TABLE} input ${ours} ip6 saddr != @${SETS.peers.ipv6} counter name refused_senders drop`,
     `add rule ${TABLE} input ${from} icmpv6 type { nd-router-advert, nd-redirect } counter name refused_advertisements drop`,

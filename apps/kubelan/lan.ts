@@ -12,7 +12,8 @@ import { addressesOn, type LinkPlan, planLinks, type WantedLinks, written } from
 import { planPeers } from './plan-peers.js';
 import { peersAmong } from './services.js';
 import { BEFORE, type State } from './state.js';
-import { underlayOf } from './underlay.js';
+import type { Tunnel, Way } from './tunnel/tunnel.js';
+import { contentOf, type Underlay, underlayOf } from './underlay.js';
 
 /** What is known of the Services when the kernel is looked at. */
 export interface Known {
@@ -29,6 +30,8 @@ export interface LanParts {
   readonly config: KubelanConfig;
   readonly run: RunTool;
   readonly known: () => Known;
+  /** Where members reach each other through tunnels of their own. */
+  readonly tunnel?: Tunnel | undefined;
   readonly log: Logger;
   readonly told: Told;
 }
@@ -66,22 +69,24 @@ export class Lan {
     const links = await readLinks(run);
     const underlay = await underlayOf(config.underlay.address, links, run);
     const filter = await readFilter(run);
-    const wanted = this.#wantedLinks(underlay);
+    const way = await this.#way(links, underlay, known);
+    const wanted = this.#wantedLinks(way);
     const plan = planLinks(wanted, links, filter?.addresses ?? new Set());
-    const peers = new Set(peersAmong(known.addresses, underlay.address));
+    const peers = new Set(way.peers);
     // Who was a peer before this process stays one until every Service has been read.
     if (known.unread.length > 0) {
       const before = links.has(name) ? await readEntries(run, name) : [];
       const own = before.flatMap(({ kind, dst }) => (kind === 'own' ? [dst] : []));
-      for (const peer of peersAmong([...own, ...(filter?.peers ?? [])], underlay.address)) peers.add(peer);
+      for (const peer of peersAmong([...own, ...(filter?.peers ?? [])], way.local)) peers.add(peer);
     }
 
     // First: packets of a new peer must be let in before frames go to it, and those of one that left must not be learned from any more.
+    const through = this.#parts.tunnel && config.wireguard.interface;
     const interfaces = [name, ...(config.bridge === undefined ? [] : [config.bridge])];
     // Remembered until it is gone, should the next step fail.
     const present = [...links.values()].flatMap(addressesOn).filter(({ address }) => filter?.addresses.has(address));
     const addresses = new Set([...wanted.addresses, ...present].map(({ address }) => address));
-    await run('nft', ['-f', '-'], filterScript({ vni, port, interfaces, peers, addresses }, filter));
+    await run('nft', ['-f', '-'], filterScript({ vni, port, through, interfaces, peers, addresses }, filter));
     if (plan.lines.length > 0) {
       log.info({ changes: plan.lines }, 'the interface is put right');
       await run('ip', ['-batch', '-'], `${plan.lines.join('\n')}\n`);
@@ -117,10 +122,19 @@ export class Lan {
     );
     if (links.get(name)?.linkinfo?.info_kind === 'vxlan') lines.push(`link del dev ${name}`);
     await run('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
+    await this.#parts.tunnel?.remove(links);
     await removeFilter(run);
   }
 
-  #wantedLinks(underlay: { readonly address: string; readonly mtu: number }): WantedLinks {
+  /** Between which addresses VXLAN packets run: those of the underlay, or those inside the tunnels. */
+  async #way(links: ReadonlyMap<string, Link>, underlay: Underlay, { addresses, unread }: Known): Promise<Way> {
+    const peers = peersAmong(addresses, underlay.address);
+    const { tunnel } = this.#parts;
+    if (!tunnel) return { local: underlay.address, mtu: underlay.linkMtu, peers };
+    return tunnel.sync(links, underlay, { peers, others: unread.length > 0 ? 'stay' : 'go' });
+  }
+
+  #wantedLinks({ local, mtu }: Way): WantedLinks {
     const { lan, bridge, ageingSeconds } = this.#parts.config;
     const addresses = this.#parts.config.addresses.map(splitAddress);
     const first = addresses.find(({ address }) => familyOf(address) === 'ipv4');
@@ -128,8 +142,8 @@ export class Lan {
       name: lan.interface,
       vni: lan.vni,
       port: lan.port,
-      local: underlay.address,
-      mtu: lan.mtu ?? underlay.mtu,
+      local,
+      mtu: lan.mtu ?? contentOf(mtu, local),
       // By the address, so that a pod that comes back elsewhere is the same one for its neighbours.
       mac: first && macOf(first.address),
       ageingSeconds,

@@ -14,6 +14,8 @@ import { createMetrics } from './metrics.js';
 import { monitor } from './monitor.js';
 import { peersAmong, serviceOf } from './services.js';
 import { problemsOf } from './state.js';
+import { Exchange } from './tunnel/exchange.js';
+import { Tunnel } from './tunnel/tunnel.js';
 
 export interface KubelanParts {
   readonly config: KubelanConfig;
@@ -51,10 +53,18 @@ export async function startKubelan({ config, kube, run, env, log, warnings }: Ku
     log,
     onChange: () => keeper.changed(),
   });
+  const exchange = new Exchange({ kube, vni: section.vni, log, onChange: () => keeper.changed() });
+  const encrypted = section.encryption === 'wireguard';
+  const tunnel = encrypted ? new Tunnel({ settings: config.wireguard, run, exchange, log }) : undefined;
   const lan = new Lan({
     config,
     run,
-    known: () => ({ addresses: [...membership.addresses().values()].flatMap((some) => [...some]), unread: [...membership.unread] }),
+    tunnel,
+    known: () => ({
+      addresses: [...membership.addresses().values()].flatMap((some) => [...some]),
+      // The keys are in the own namespace.
+      unread: [...new Set([...membership.unread, ...(encrypted && !exchange.read ? [config.kubernetes.namespace] : [])])],
+    }),
     log,
     told: {
       peers: metrics.peers,
@@ -95,14 +105,16 @@ export async function startKubelan({ config, kube, run, env, log, warnings }: Ku
     warnings: () => ({ ...hookWarnings(), ...warnings() }),
   });
   membership.start();
+  if (encrypted) exchange.start();
   keeper.start();
-  const names = [section.interface, ...(bridge === undefined ? [] : [bridge])];
+  const names = [section.interface, ...(bridge === undefined ? [] : [bridge]), ...(encrypted ? [config.wireguard.interface] : [])];
   void monitor({ names, log, signal: ending.signal, onChange: () => keeper.changed() });
   log.info({ interface: section.interface, vni: section.vni, services: section.services }, 'kubelan runs');
   return {
     close: async (what) => {
       ending.abort();
       membership.stop();
+      exchange.stop();
       await keeper.stop();
       if (what === 'remove') await lan.remove();
       server.close();

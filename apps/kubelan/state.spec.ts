@@ -49,7 +49,7 @@ describe("row 65: the original's answers", () => {
 
 describe('the configuration', () => {
   test.each([
-    ['an encryption that is not there yet', { lan: { encryption: 'wireguard' } }, 'lan.encryption'],
+    ['tunnels with the name of the interface', { wireguard: { interface: 'webspaces-lan' } }, 'wireguard.interface'],
     ['a bridge with the name of the interface', { bridge: 'webspaces-lan' }, 'bridge'],
     ['an address without a length', { addresses: ['172.24.0.1'] }, 'addresses.0'],
     ['an underlay that is no address', { underlay: { address: 'eth0' } }, 'underlay.address'],

@@ -14,8 +14,13 @@ const routeSchema = z.array(z.object({ prefsrc: z.string().optional() }));
 export interface Underlay {
   readonly address: string;
   readonly device: string;
-  /** The largest frame's content that fits through it. */
-  readonly mtu: number;
+  /** Of its interface. */
+  readonly linkMtu: number;
+}
+
+/** The largest frame's content that VXLAN takes between addresses of this family over a link with this MTU. */
+export function contentOf(linkMtu: number, address: string): number {
+  return linkMtu - OVERHEAD[familyOf(address)];
 }
 
 /** The configured address, or the one from which this machine sends to elsewhere. @throws PlatformError UNAVAILABLE without one. */
@@ -23,7 +28,7 @@ export async function underlayOf(configured: string | undefined, links: Readonly
   const address = configured === undefined ? await sourceAddress(run) : (canonical(configured) ?? configured);
   for (const { ifname, mtu, addr_info } of links.values()) {
     if (!addr_info.some(({ local }) => local !== undefined && canonical(local) === address)) continue;
-    return { address, device: ifname, mtu: mtu - OVERHEAD[familyOf(address)] };
+    return { address, device: ifname, linkMtu: mtu };
   }
   throw new PlatformError('UNAVAILABLE', `No interface has the underlay's address ${address}.`);
 }

@@ -7,7 +7,7 @@ COPY . .
 RUN node tools/build.mjs && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM node:20-bookworm-slim
-RUN apt-get update && apt-get install -y --no-install-recommends iproute2 nftables procps && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends iproute2 nftables procps wireguard-tools wireguard-go && rm -rf /var/lib/apt/lists/*
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /src/package.json ./

@@ -14,6 +14,20 @@ const hooks = z
   })
   .prefault({});
 
+const wireguard = z
+  .strictObject({
+    interface: interfaceName.default('webspaces-wg').describe('Name of the interface of the tunnels'),
+    port: z.int().min(1).max(65535).default(51820).describe('UDP port of the tunnels in the underlay'),
+    rotateHours: z
+      .number()
+      .min(0.001)
+      .max(30 * 24)
+      .default(24)
+      .describe('A key that is so old is replaced; frames are lost until the others have read the new one'),
+  })
+  .prefault({})
+  .describe('With lan.encryption: wireguard');
+
 const settings = z
   .strictObject({
     listen: listenSchema.prefault('0.0.0.0:8181').describe('Address of health, metrics and /config'),
@@ -44,12 +58,13 @@ const settings = z
       .boolean()
       .default(true)
       .describe('The interface stays when the process ends, so that no packet is lost; false takes away all that was made'),
+    wireguard,
     hooks,
   })
-  .superRefine(({ lan, bridge }, context) => {
+  .superRefine(({ lan, bridge, wireguard: { interface: tunnel } }, context) => {
     const wrong = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
     if (bridge === lan.interface) wrong(['bridge'], 'must not be the name of the VXLAN interface');
-    if (lan.encryption !== 'none') wrong(['lan', 'encryption'], 'wireguard is not there yet; only none is');
+    if (tunnel === lan.interface || tunnel === bridge) wrong(['wireguard', 'interface'], 'must be a name of its own');
   });
 
 export const kubelanConfigSchema = settings;

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { PlatformError } from '#libs/errors/platform-error.js';
 
 /** The programs of Debian by which this project looks at the kernel's network and changes it. */
-export type Program = 'nft' | 'conntrack' | 'ip' | 'bridge' | 'sysctl' | 'arping' | 'dnsmasq' | 'wg' | 'ndisc6';
+export type Program = 'nft' | 'conntrack' | 'ip' | 'bridge' | 'sysctl' | 'arping' | 'dnsmasq' | 'wg' | 'wireguard-go' | 'ndisc6';
 
 /** Runs a program to its end and gives its output. @throws PlatformError UNAVAILABLE when it fails, is missing or exceeds the deadline. */
 export type RunTool = (program: Program, args: readonly string[], input?: string) => Promise<string>;

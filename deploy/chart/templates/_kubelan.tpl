@@ -42,12 +42,19 @@ The pod needs a service account that may list and watch EndpointSlices: "webspac
     {{- toYaml $top.Values.kubelan.resources | nindent 4 }}
   volumeMounts:
     - {name: kubelan, mountPath: /etc/webspaces, readOnly: true}
+    {{- if eq ($top.Values.lan.encryption | default "none") "wireguard" }}
+    - {name: wireguard, mountPath: /var/run/wireguard}
+    {{- end }}
 {{- end }}
 
 {{/* The volume that the sidecar reads its configuration from. Argument: the chart's root. */}}
 {{- define "webspaces.kubelan.volume" -}}
 - name: kubelan
   configMap: {name: {{ .Release.Name }}-kubelan}
+{{- if eq (.Values.lan.encryption | default "none") "wireguard" }}
+- name: wireguard
+  emptyDir: {medium: Memory}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -76,6 +83,22 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {name: {{ $account }}-kubelan, namespace: {{ . }}}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ $account }}-kubelan}
+subjects: [{kind: ServiceAccount, name: {{ $account }}, namespace: {{ $top.Release.Namespace }}}]
+{{- end }}
+{{- if eq ($top.Values.lan.encryption | default "none") "wireguard" }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: {{ $account }}-kubelan-keys, namespace: {{ $top.Release.Namespace }}}
+rules:
+  - apiGroups: [coordination.k8s.io]
+    resources: [leases]
+    verbs: [create, patch, list, watch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: {{ $account }}-kubelan-keys, namespace: {{ $top.Release.Namespace }}}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ $account }}-kubelan-keys}
 subjects: [{kind: ServiceAccount, name: {{ $account }}, namespace: {{ $top.Release.Namespace }}}]
 {{- end }}
 {{- end }}
