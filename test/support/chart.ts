@@ -29,7 +29,10 @@ export class Helm {
   /** @throws Error with what helm said. */
   async run(args: readonly string[]): Promise<string> {
     tool ??= resolveTool('helm');
-    return run(await tool, ['--kubeconfig', this.kubeconfig, '--namespace', this.namespace, ...args], { env: this.#env, timeoutMs: 120_000 });
+    return run(await tool, ['--kubeconfig', this.kubeconfig, '--namespace', this.namespace, ...args], {
+      env: this.#env,
+      timeoutMs: 120_000,
+    });
   }
 
   template(values: readonly string[], ...more: readonly string[]): Promise<string> {
