@@ -2,18 +2,20 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ClusterLab, startClusterLab } from '#lab/cluster/harness.js';
 import { IMAGES } from '#lab/cluster/images.js';
 import { FAILS_AS_MEMBER } from '#lab/cluster/manifests.js';
+import { addAdmin } from '../support/accounts.js';
 import { Upgrades } from '../support/cluster-upgrades.js';
 
 /** Asks for upgrades. */
 const ADMIN = 'admin';
-/** Another admin: bob. */
-const OTHER = { id: 2, isAdmin: true } as const;
+/** Another admin: carol. */
+const OTHER = { id: 990, isAdmin: true } as const;
 const STATEFULSET = { probes: 'lease', podManagementPolicy: 'Parallel', updateStrategy: 'OnDelete' } as const;
 
 let cluster: ClusterLab;
 let upgrades: Upgrades;
 beforeAll(async () => {
   cluster = await startClusterLab({ ...STATEFULSET, cluster: 'anew', settings: { approvalSeconds: 5 } });
+  addAdmin(cluster.lab, { id: OTHER.id, username: 'carol' });
   upgrades = new Upgrades(cluster);
 }, 900_000);
 afterAll(() => cluster?.configure({}), 120_000);
@@ -116,13 +118,13 @@ describe('with two persons', () => {
     const lines = audit.map(({ did, by, about }) => `${by.username} ${did} ${about}`);
     expect(lines).toEqual([
       expect.stringContaining('admin requested'),
-      expect.stringContaining(`bob approve rolling ${hash}`),
-      expect.stringContaining('bob approve rolling'),
+      expect.stringContaining(`carol approve rolling ${hash}`),
+      expect.stringContaining('carol approve rolling'),
       'admin pause lunch',
-      'bob resume ',
-      expect.stringMatching(/^bob retry .*pods-on-nodes/),
-      expect.stringMatching(/^bob skip pods-on-nodes of step .*: to see what comes$/),
-      'bob abort bad image',
+      'carol resume ',
+      expect.stringMatching(/^carol retry .*pods-on-nodes/),
+      expect.stringMatching(/^carol skip pods-on-nodes of step .*: to see what comes$/),
+      'carol abort bad image',
     ]);
     await cluster.agreed(60_000);
   }, 300_000);
