@@ -1,5 +1,7 @@
 import type { StepProgress } from '../../libs/contracts/operations.js';
 import type { MemberRow, UpgradeStepView, UpgradeView } from '../../libs/contracts/upgrades.js';
+import type { UpgradePlan } from '../../libs/domain/upgrade/plan.js';
+import { buildText } from '../../libs/domain/upgrade/wording.js';
 
 /** Temporal refuses details that are longer than what it takes for a memo. */
 const MAX_LENGTH = 20_000;
@@ -20,7 +22,7 @@ export function detailsOf(view: UpgradeView, others: readonly StepProgress[]): s
     ...view.differences.map((sentence) => `- changed: ${sentence}`),
     ...view.refusals.map(({ reason, remedy }) => `- refused: ${reason} ${remedy}`),
     ...planLines(view),
-    ...tableLines(view.table),
+    ...tableLines(view),
     '',
     ...others.map(
       ({ name, summary, state, error }) =>
@@ -38,6 +40,7 @@ function waitLines({ wait }: UpgradeView): string[] {
     '',
     `Waits for: ${wait.for}${progress}`,
     `since ${wait.since.slice(0, 19)}Z, at most until ${wait.deadline.slice(0, 19)}Z`,
+    '',
     ...wait.updates.map(({ name, argument, who }) => `- Update \`${name}\` with \`${argument}\` (${who})`),
   ];
 }
@@ -52,21 +55,35 @@ function planLines({ plans, approvedHash }: UpgradeView): string[] {
     plan.pointOfNoReturn
       ? `**Point of no return**: step ${plan.pointOfNoReturn.step}, since ${plan.pointOfNoReturn.reason}.`
       : 'No point of no return.',
+    '',
     ...plan.warnings.map(({ text }) => `- warning: ${text}`),
   ]);
 }
 
-function tableLines(table: readonly MemberRow[]): string[] {
+/** Narrow: Temporal UI gives it half a page, and cuts off what cannot be broken into lines. The whole of it is in the API and the report. */
+function tableLines({ table, plans }: UpgradeView): string[] {
   if (table.length === 0) return [];
+  const versions = [...new Set(table.map((row) => row.versions))];
   return [
     '',
-    '| member | state | pod | probes | volumes |',
-    '| --- | --- | --- | --- | --- |',
-    ...table.map(
-      ({ member, database, status, answers, versions, pod, node, image, probes, volumes }) =>
-        `| **${member}** (${database}) | ${status}, ${answers}; ${versions} | ${pod} on ${node}: ${image} | ${probes.join(' ') || '**none**'} | ${volumes} |`,
-    ),
+    versions.length === 1 ? `All members have ${versions.join()}.` : '**The versions of the members differ.**',
+    '',
+    `| member | state |${versions.length === 1 ? '' : ' versions |'} pod | runs | probes | volumes |`,
+    `| --- | --- |${versions.length === 1 ? '' : ' --- |'} --- | --- | --- | --- |`,
+    ...table.map((row) => {
+      const state = `${row.status.split(':')[0]}, ${row.answers}`;
+      const own = versions.length === 1 ? '' : ` ${row.versions} |`;
+      const probes = row.probes.map((probe) => PROBES[probe]).join(' ') || '**none**';
+      return `| **${row.member}** ${row.database} | ${state} |${own} ${row.pod} on ${row.node} | ${runs(row, plans[0])} | ${probes} | ${row.volumes || '–'} |`;
+    }),
   ];
+}
+
+const PROBES = { startup: 'start', liveness: 'live', readiness: 'ready' } as const;
+
+function runs({ image }: MemberRow, plan: UpgradePlan | undefined): string {
+  if (plan && image === buildText(plan.target.build)) return 'the **new** image';
+  return plan && image === buildText(plan.before.build) ? 'the old image' : image;
 }
 
 function stepLine({ step, text, state, way, outcome, error, result }: UpgradeStepView): string {

@@ -163,10 +163,10 @@ function steps(all: readonly UpgradeStepView[]): Markup | undefined {
   const rows = all.map((view) => {
     const { step, text, state, way, startedAt, endedAt, readings } = view;
     const took = startedAt === undefined || endedAt === undefined ? '' : between(startedAt, endedAt);
-    const looked = readings === undefined ? '' : `, looked ${counted(readings, 'time')}`;
+    const looked = readings === undefined ? '' : `looked ${counted(readings, 'time')}`;
     return html`<tr class="${state}"><td class="state">${state}</td><td><strong>${way === 'back' ? 'back: ' : ''}${step.id}</strong>
 <div>${text}</div><div class="dim">${step.reason}</div></td>
-<td class="time">${startedAt === undefined ? '' : at(startedAt)}<div class="dim">${took}${looked}</div></td><td>${evidence(view)}</td></tr>`;
+<td class="time">${startedAt === undefined ? '' : at(startedAt)}<div class="dim">${[took, looked].filter((part) => part !== '').join(', ')}</div></td><td>${evidence(view)}</td></tr>`;
   });
   return html`<table class="steps"><thead><tr><th>state</th><th>step</th><th>begun (UTC), took</th><th>evidence</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
