@@ -49,6 +49,8 @@ export class Router {
   #busy = false;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #link: Link | undefined;
+  /** For which state of affairs a whole round was done. */
+  #settledFor: string | undefined;
   #served: Reservations = { reservations: [], conflicts: [] };
 
   constructor(parts: RouterParts) {
@@ -61,6 +63,11 @@ export class Router {
 
   get active(): boolean {
     return this.#active;
+  }
+
+  /** Whether kernel and dnsmasq have been brought to what is known now at least once. */
+  get settled(): boolean {
+    return this.#settledFor === this.#affairs();
   }
 
   get link(): Link | undefined {
@@ -113,6 +120,7 @@ export class Router {
 
   async #round(): Promise<void> {
     this.#again = false;
+    const affairs = this.#affairs();
     const { config, webspaces } = this.#parts;
     const served = reservationsOf(webspaces.all(), config.lan);
     if (webspaces.synced) this.#served = served;
@@ -120,7 +128,12 @@ export class Router {
     await this.problems.during('forwarding', () => ensureForwarding(config.lan.ipv6 ? [4, 6] : [4]));
     await this.problems.during('interface', () => this.#bringLink());
     await this.problems.during('dnsmasq', () => this.#bringDnsmasq());
+    this.#settledFor = affairs;
     await this.#copyLeases();
+  }
+
+  #affairs(): string {
+    return `${this.#active ? 'active' : 'standby'} ${this.#parts.webspaces.synced}`;
   }
 
   async #bringRules(): Promise<void> {

@@ -88,6 +88,7 @@ export async function runKuberouter(config: KuberouterConfig, log: Logger): Prom
 function notReady(router: Router, webspaces: Webspaces): Record<string, string> {
   return {
     ...(webspaces.synced ? {} : { kubernetes: 'The webspaces have not been read yet.' }),
+    ...(router.settled ? {} : { router: 'Not everything has been brought in step yet.' }),
     ...router.problems.of('rules', 'forwarding', 'interface', 'dnsmasq'),
   };
 }

@@ -54,6 +54,7 @@ beforeAll(async () => {
   await world.router(1).start(STANDBY(1));
   await world.router(1).ready();
   await waitFor('the first router to be active', async () => (await world.router(1).status()).active, { timeoutMs: 20_000 });
+  await world.router(1).ready();
   gateway = await world.router(1).startGateway({ follows: 'webspaces-kuberouter' });
   await world.leadTo(1);
   for (const n of [1, 2, 3]) await world.lease(world.tenant(n));
