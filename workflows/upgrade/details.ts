@@ -1,7 +1,7 @@
 import type { StepProgress } from '../../libs/contracts/operations.js';
 import type { MemberRow, UpgradeStepView, UpgradeView } from '../../libs/contracts/upgrades.js';
+import type { Build } from '../../libs/domain/upgrade/observed.js';
 import type { UpgradePlan } from '../../libs/domain/upgrade/plan.js';
-import { buildText } from '../../libs/domain/upgrade/wording.js';
 
 /** Temporal refuses details that are longer than what it takes for a memo. */
 const MAX_LENGTH = 20_000;
@@ -82,8 +82,15 @@ function tableLines({ table, plans }: UpgradeView): string[] {
 const PROBES = { startup: 'start', liveness: 'live', readiness: 'ready' } as const;
 
 function runs({ image }: MemberRow, plan: UpgradePlan | undefined): string {
-  if (plan && image === buildText(plan.target.build)) return 'the **new** image';
-  return plan && image === buildText(plan.before.build) ? 'the old image' : image;
+  if (plan && names(image, plan.target.build)) return 'the **new** image';
+  return plan && names(image, plan.before.build) ? 'the old image' : image;
+}
+
+/** Whether a row of the table means that build: the image, and every variable that counts. */
+function names(text: string, { image, environment }: Build): boolean {
+  const variables = Object.entries(environment).map(([key, value]) => `${key}=${value}`);
+  if (variables.length === 0) return text === image;
+  return text.startsWith(`${image} with `) && variables.every((variable) => text.includes(variable));
 }
 
 function stepLine({ step, text, state, way, outcome, error, result }: UpgradeStepView): string {
