@@ -97,8 +97,9 @@ describe('a rolling upgrade by pull request, merged by people', () => {
 
   test('reverted before the cluster followed, it says by whom, and ends with nothing changed', async () => {
     const before = await uids();
+    const { image } = (await look()).statefulSet.template.build;
     cluster.flux.suspend();
-    const id = await upgrades.begin({ image: IMAGES.lxd });
+    const id = await upgrades.begin({ image: image === IMAGES.lxd ? IMAGES.lxdNext : IMAGES.lxd });
     await upgrades.approve(id);
     const { number } = await upgrades.proposed(id);
     await cluster.flux.act('merge', { number, by: 'bob' });
@@ -110,54 +111,57 @@ describe('a rolling upgrade by pull request, merged by people', () => {
     await upgrades.order(id, 'abort', { reason: 'carol took it back' });
     await upgrades.reaches(id, 'went-back');
     expect(await uids()).toEqual(before);
-    await allRun(IMAGES.lxdNext, 3);
+    await allRun(image, 3);
   }, 300_000);
 
   test('reverted in the middle, it stops before the next pod and says by whom; with the values back it goes on to the end', async () => {
+    const from = (await look()).statefulSet.template.build.image;
+    const to = from === IMAGES.lxd ? IMAGES.lxdNext : IMAGES.lxd;
     const observer = await cluster.observe();
-    const id = await upgrades.begin({ image: IMAGES.lxd });
+    const id = await upgrades.begin({ image: to });
     await upgrades.approve(id);
     const { number } = await upgrades.proposed(id);
     await cluster.flux.act('merge', { number, by: 'bob' });
     await upgrades.stepDone(id, 'delete-pods');
     expect((await upgrades.order(id, 'pause')).status).toBe(200);
     await upgrades.reaches(id, 'paused');
-    const replaced = async () => (await look()).pods.filter(({ build }) => build.image === IMAGES.lxd);
+    const replaced = async () => (await look()).pods.filter(({ build }) => build.image === to);
     await waitFor('the first pod', async () => (await replaced()).length > 0, { timeoutMs: 60_000, intervalMs: 250 });
     const there = (await replaced()).map(({ name }) => name);
     await cluster.flux.act('revert', { number, by: 'carol' });
-    await shows(IMAGES.lxdNext);
+    await shows(from);
     expect((await upgrades.order(id, 'resume')).status).toBe(200);
     const { wait } = await upgrades.reaches(id, 'failed-step');
     expect(wait?.for).toMatch(/carol took them back, by commit [0-9a-f]{12}/);
     expect((await replaced()).map(({ name }) => name)).toEqual(there);
-    await cluster.flux.act('push', { file: FLUX.file, from: IMAGES.lxdNext, to: IMAGES.lxd, by: 'carol' });
-    await shows(IMAGES.lxd);
+    await cluster.flux.act('push', { file: FLUX.file, from, to, by: 'carol' });
+    await shows(to);
     expect((await upgrades.order(id, 'retry')).status).toBe(200);
     await upgrades.reaches(id, 'finished');
     expect(await observer.stop()).toMatchObject({ maxDownAtOnce: 1, quorumLost: 0 });
-    await allRun(IMAGES.lxd, 3);
+    await allRun(to, 3);
   }, 480_000);
 
   test('aborted after a bad image, it goes back by a pull request that takes the change back', async () => {
     const { template } = (await look()).statefulSet;
+    const { image } = template.build;
     const observer = await cluster.observe();
-    const id = await upgrades.begin({ image: IMAGES.lxdNext, environment: { [FAILS_AS_MEMBER]: '1' } });
+    const id = await upgrades.begin({ image, environment: { [FAILS_AS_MEMBER]: '1' } });
     await upgrades.approve(id);
     const forth = await upgrades.proposed(id);
     await cluster.flux.act('merge', { number: forth.number, by: 'bob' });
     const { wait } = await upgrades.reaches(id, 'failed-step');
     expect(wait?.for).toMatch(/CrashLoopBackOff/);
     await upgrades.order(id, 'abort', { reason: 'bad image' });
-    const back = await upgrades.proposed(id);
-    expect(back).toMatchObject({ title: `Bring lab back to ${IMAGES.lxd}`, state: 'open' });
+    const back = await upgrades.proposed(id, { after: forth.number });
+    expect(back).toMatchObject({ title: `Bring lab back to ${image}`, state: 'open' });
     await cluster.flux.act('merge', { number: back.number, by: 'bob' });
     await upgrades.reaches(id, 'went-back');
     expect(await observer.stop()).toMatchObject({ maxDownAtOnce: 1, quorumLost: 0 });
     expect((await upgrades.report(id)).summary).toMatch(/The old state is back/);
     await cluster.agreed(30_000);
     expect((await look()).statefulSet.template).toEqual(template);
-    await allRun(IMAGES.lxd, 3);
+    await allRun(image, 3);
   }, 480_000);
 });
 
@@ -171,18 +175,15 @@ describe('an upgrade in lockstep by pull request, merged by us, with the probes 
   test('is merged when its check has passed, and a second pull request returns the probes to every running pod', async () => {
     const id = await upgrades.begin({ image: IMAGES.lxdNext, environment: { [BUMP]: '1' } });
     await upgrades.approve(id, 'lockstep-parallel');
-    const first = await upgrades.proposed(id, /checks .* are waited for: chart/);
+    const reason = /are waited for: chart/;
+    const first = await upgrades.proposed(id, { reason });
     expect(first.title).toMatch(/probes off meanwhile/);
     await cluster.flux.act('check', { number: first.number, name: 'chart', state: 'passed' });
-    const second = await upgrades.sees(id, 'the second pull request', ({ wait }) => {
-      const number = Number(/pull\/(\d+)/.exec(wait?.for ?? '')?.[1]);
-      return number > first.number;
-    });
+    const second = await upgrades.proposed(id, { reason, after: first.number });
+    expect(second).toMatchObject({ title: 'Probes of lab back on', state: 'open' });
     await allRun(IMAGES.lxdNext, 0);
     expect(await probesWrittenDown()).toBe(true);
-    const number = Number(/pull\/(\d+)/.exec(second.wait?.for ?? '')?.[1]);
-    expect(await cluster.flux.pull(number)).toMatchObject({ title: 'Probes of lab back on', state: 'open' });
-    await cluster.flux.act('check', { number, name: 'chart', state: 'passed' });
+    await cluster.flux.act('check', { number: second.number, name: 'chart', state: 'passed' });
     await upgrades.reaches(id, 'finished');
     await cluster.agreed(60_000);
     await allRun(IMAGES.lxdNext, 2);

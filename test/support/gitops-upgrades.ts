@@ -36,9 +36,13 @@ export class GitopsUpgrades extends Upgrades {
     await this.#lab.configure({});
   }
 
-  /** The pull request that the upgrade waits for, as soon as it is one that was not seen before. */
-  async proposed(id: string, reason = /waits for a person to merge it/): Promise<Pull & { readonly number: number }> {
-    const number = numberIn(await this.waits(id, new RegExp(`pull/\\d+.*${reason.source}|${reason.source}.*pull/\\d+`)));
+  /** The pull request that the upgrade waits for, later than the one given, when it says so of it. */
+  async proposed(
+    id: string,
+    { reason = /waits for a person to merge it/, after = 0 }: { readonly reason?: RegExp; readonly after?: number } = {},
+  ): Promise<Pull & { readonly number: number }> {
+    const isIt = (view: UpgradeView) => numberIn(view) > after && reason.test(view.wait?.for ?? '');
+    const number = numberIn(await this.sees(id, `a pull request after ${after}`, isIt));
     return { number, ...(await this.#lab.flux.pull(number)) };
   }
 
