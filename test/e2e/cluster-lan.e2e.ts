@@ -23,7 +23,7 @@ let from: string | undefined;
 let guest = '';
 
 beforeAll(async () => {
-  cluster = await startClusterLab({ profile: 'test', members: 3, apps: 'none', probes: 'lease', lan: 'members', cluster: 'anew' });
+  cluster = await startClusterLab({ profile: 'test', members: 3, apps: 'none', probes: 'none', lan: 'members', cluster: 'anew' });
   await cluster.lan.up();
   const server = createServer((request, response) => {
     from = request.socket.remoteAddress;
