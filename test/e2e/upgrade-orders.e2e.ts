@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ClusterLab, startClusterLab } from '#lab/cluster/harness.js';
 import { IMAGES } from '#lab/cluster/images.js';
 import { FAILS_AS_MEMBER } from '#lab/cluster/manifests.js';
+import { waitFor } from '#lab/wait.js';
 import { addAdmin } from '../support/accounts.js';
 import { Upgrades } from '../support/cluster-upgrades.js';
 
@@ -26,8 +27,8 @@ type Caller = Parameters<Upgrades['order']>[3];
 /** Status and words of a refusal; it is not among what was ordered. */
 async function refused(id: string, [order, body, who]: readonly [Order, object, Caller]): Promise<{ status: number; detail: string }> {
   const known = async () => {
-    const view = await upgrades.view(id);
-    return { audit: view?.audit, approvedHash: view?.approvedHash };
+    const view = await waitFor('a worker that answers', () => upgrades.view(id), { timeoutMs: 30_000, intervalMs: 200 });
+    return { audit: view.audit, approvedHash: view.approvedHash };
   };
   const before = await known();
   const { status, json } = await upgrades.order(id, order, body, who);

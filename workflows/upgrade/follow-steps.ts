@@ -110,7 +110,7 @@ export class FollowSteps {
     const of = this.#of;
     const { step } = current;
     const { action } = step;
-    const text = summaryOf(step);
+    const text = summaryOf(current);
     if (!HARMLESS.has(action.do)) this.#changed = true;
     switch (action.do) {
       case 'wait-for-gate':
@@ -194,7 +194,7 @@ export class FollowSteps {
       action.do === 'wait-for-gate' ? [{ call: { gate: action.gate, members: action.members }, aim: plan.aims[action.aim] }] : [],
     );
     return this.#watch(deadlineSeconds, async (watch) => {
-      const reading = await watching(deadlineSeconds * 1000)(summaryOf(step.step)).watchGate(acting, plan.cluster, {
+      const reading = await watching(deadlineSeconds * 1000)(summaryOf(step)).watchGate(acting, plan.cluster, {
         ...watch,
         call: { gate, members },
         aim: plan.aims[aim],
@@ -259,8 +259,8 @@ function gatesAt(steps: readonly StepRecord[]): StepRecord[] {
 }
 
 /** Of an activity, as Temporal UI shows it: the step of the plan, and what is done. */
-function summaryOf({ id, text }: PlannedStep): string {
-  return `${id}: ${text}`;
+function summaryOf({ step, text, way }: StepRecord): string {
+  return `${way === 'back' ? 'back ' : ''}${step.id}: ${text}`;
 }
 
 interface Look {
