@@ -156,7 +156,7 @@ describe('a new port', () => {
   const opened = async () =>
     (await network.run('one', ['nft', 'list', 'set', 'bridge', 'webspaces_ports', 'ports'])).includes(`"${HOSTS.b.port}"`);
 
-  it('is open within a second, and its container never waits longer for its first answer', async () => {
+  it('is open within a second, and its container gets an answer', async () => {
     const waits: number[] = [];
     for (let round = 0; round < 5; round++) {
       links.get('b')?.close();
@@ -165,7 +165,7 @@ describe('a new port', () => {
       const begun = performance.now();
       await waitFor('the port open', opened, { timeoutMs: 10_000, intervalMs: 5 });
       waits.push(performance.now() - begun);
-      expect(await network.reaches('b', HOSTS.router.address)).toBe(true);
+      await reached('b');
     }
     report('a new port waits for its rules', `${waits.map((ms) => ms.toFixed(0)).join(', ')} ms after its container is up`);
     expect(Math.max(...waits)).toBeLessThan(1_000);
