@@ -3,6 +3,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import fc from 'fast-check';
 import { Agent, request } from 'undici';
 import { http } from '#lab/http.js';
+import { waitFor } from '#lab/wait.js';
 import { type Answer, ApiDocument, type Document } from '../support/api-document.js';
 import { FULL, openSession, report, type Session } from '../support/lab-session.js';
 import { inTurns } from '../support/members.js';
@@ -27,6 +28,9 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(async () => {
   await agent?.destroy();
+  // The requests of an admin may have made one for the admin, who is not among the tests' members.
+  const away = async () => (await session.lab.api('admin', 'DELETE', '/v1/webspace/self')).status === 404;
+  if (session) await waitFor("the admin's webspace to be away", away, { timeoutMs: 60_000 });
   await session?.close();
 }, 120_000);
 

@@ -97,13 +97,15 @@ export class BoundaryKills {
       if (view.phase === 'awaiting-approval' && held.length === 0 && !approving) {
         approve(view.plans.find((plan) => plan.kind === kind)?.hash);
       }
-      for (const { activity } of held.slice(0, 1)) {
-        const boundary = boundaryOf(activity, view);
+      const [one] = held;
+      if (one) {
+        const boundary = boundaryOf(one.activity, view);
         if (boundary === undefined) return false;
         const arrived = seen.has(boundary) ? 'on' : await arrive(boundary);
         seen.add(boundary);
         if (arrived === 'stay') return true;
-        this.release();
+        // Only this one: during a kill the next may have arrived.
+        this.#held.release(one);
       }
       return false;
     };
