@@ -11,15 +11,15 @@ export const CLUSTER_NAME = 'lab';
 
 /** Times of a cluster whose nodes are processes of one machine of two processors, with little beside it: so that a plan foretells what happens. */
 const TIMINGS = {
-  stopSeconds: 1.5,
-  createSeconds: 0.5,
-  startSeconds: 1,
-  alignSeconds: 3,
+  stopSeconds: 1.1,
+  createSeconds: 0.6,
+  startSeconds: 0.6,
+  alignSeconds: 0.1,
   instancesSeconds: 2,
   electionSeconds: 2,
   evacuateSeconds: 10,
-  betweenSeconds: 0.5,
-  sharing: 0.6,
+  betweenSeconds: 0,
+  togetherSeconds: 7,
 };
 
 function usual(): ClusterSettings {

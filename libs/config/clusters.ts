@@ -33,12 +33,12 @@ const timings = z
     electionSeconds: seconds.default(5).describe('A new leader of the database'),
     evacuateSeconds: seconds.default(60).describe('To move the instances of a member away, or back'),
     betweenSeconds: z.number().min(0).max(3600).default(3).describe('From the record of a member to the deletion of the next pod: gates'),
-    sharing: z
+    togetherSeconds: z
       .number()
       .min(0)
-      .max(1)
-      .default(0)
-      .describe('How much of a restart each further one at the same time adds: 0 on machines of their own, 1 on one processor'),
+      .max(3600)
+      .default(5)
+      .describe("What a restart of all members at once takes longer than one member's: a majority forms anew"),
   })
   .prefault({})
   .describe('How long things take, for the outage that a plan foretells');

@@ -14,11 +14,13 @@ type Kind = (typeof KINDS)[number];
 const MORE = 1.2;
 const MISSED = 0.2;
 const LONGEST_MS = 300_000;
+/** Upgrades of each kind by which the times are configured. */
+const MEASURED = 3;
 const ANSWERS = 'curl -s -m 1 -o /dev/null --unix-socket /var/lib/lxd/unix.socket http://lxd/internal/ready';
 
 /**
- * How long not all members serve while their versions change: by an upgrade of ours, and by the same deletions by hand, in turns. First one upgrade of
- * each kind is measured only, and the cluster configured by its times, as an operator does: they are other ones on each machine.
+ * How long not all members serve while their versions change: by an upgrade of ours, and by the same deletions by hand, in turns. First a few upgrades of
+ * each kind are measured only, and the cluster configured by its times, as an operator does: they are other ones on each machine.
  */
 export async function benchUpgrade(options: Options, report: Report): Promise<void> {
   const policy = { probes: 'lease', podManagementPolicy: 'Parallel', updateStrategy: 'OnDelete' } as const;
@@ -60,21 +62,26 @@ async function bumped(cluster: ClusterLab): Promise<number | undefined> {
   return Number.isInteger(value) ? value : undefined;
 }
 
-/** From the steps of one upgrade of each kind: those of the last member are left out, since it does not wait for others. */
+/** From a few upgrades of each kind: the steps of the last member are left out, since it does not wait for others. */
 async function measured(cluster: ClusterLab, upgrades: Upgrades, next: () => Readonly<Record<string, string>>) {
-  let steps: UpgradeView['steps'] = [];
-  const sequential = await away(cluster, async () => {
-    ({ steps } = await ours(upgrades, 'lockstep-sequential', next()));
-  });
-  const parallel = await away(cluster, async () => void (await ours(upgrades, 'lockstep-parallel', next())));
   const members = cluster.memberNames.length;
-  const stop = mean(steps, 'delete-pods', members - 1);
-  const start = mean(steps, 'member-recorded', members - 1);
+  const seen = { sequential: [] as number[], parallel: [] as number[], stop: [] as number[], start: [] as number[] };
+  for (let round = 0; round < MEASURED; round++) {
+    const one = await away(cluster, async () => {
+      const { steps } = await ours(upgrades, 'lockstep-sequential', next());
+      seen.stop.push(mean(steps, 'delete-pods', members - 1));
+      seen.start.push(mean(steps, 'member-recorded', members - 1));
+    });
+    seen.sequential.push(one);
+    seen.parallel.push(await away(cluster, async () => void (await ours(upgrades, 'lockstep-parallel', next()))));
+  }
+  const [sequential, parallel] = [median(seen.sequential), median(seen.parallel)];
+  const [stop, start] = [median(seen.stop), median(seen.start)];
   const restart = stop + start;
   const align = Math.max(0.1, sequential / 1000 - members * restart);
-  const sharing = Math.min(1, Math.max(0, (parallel / 1000 - align - restart) / ((members - 1) * restart)));
+  const togetherSeconds = tenths(parallel / 1000 - align - restart);
   const [stopSeconds, createSeconds, startSeconds, alignSeconds] = [stop, start / 2, start / 2, align].map(tenths);
-  const timings = { stopSeconds, createSeconds, startSeconds, alignSeconds, betweenSeconds: 0, sharing };
+  const timings = { stopSeconds, createSeconds, startSeconds, alignSeconds, betweenSeconds: 0, togetherSeconds };
   console.log(dim(`          measured: sequential ${sequential} ms, parallel ${parallel} ms: ${JSON.stringify(timings)}`));
   return timings;
 }

@@ -4,6 +4,7 @@ import type { UpgradePhase, UpgradeReport, UpgradeUpdate, UpgradeView } from '#l
 import { isPlatformError } from '#libs/errors/platform-error.js';
 
 const LONGEST_MS = 420_000;
+const REPLANS = 4;
 const ENDED: readonly UpgradePhase[] = ['finished', 'went-back', 'planned', 'nothing-to-do', 'refused', 'ended'];
 
 type Caller = Parameters<ClusterLab['lab']['api']>[0];
@@ -82,13 +83,20 @@ export class Upgrades {
     return this.#cluster.lab.api(user, 'POST', `${this.#path}/${id}/${name}`, body);
   }
 
-  /** Approves the plan of that kind, or the only one. */
+  /**
+   * Approves the plan of that kind, or the only one. When the cluster has changed since, it reads the new plan, as a person does: a member that was
+   * started again a moment ago may seem away for a while.
+   */
   async approve(id: string, kind?: string): Promise<UpgradeView> {
-    const view = await this.reaches(id, 'awaiting-approval');
-    const plan = view.plans.find((one) => kind === undefined || one.kind === kind);
-    const answer = await this.order(id, 'approve', { hash: plan?.hash, acceptPointOfNoReturn: plan?.pointOfNoReturn !== undefined });
-    if (answer.status !== 200) throw new Error(`approve: ${answer.status} ${answer.body}`);
-    return view;
+    for (let again = REPLANS; ; again--) {
+      const view = await this.reaches(id, 'awaiting-approval');
+      const plan = view.plans.find((one) => kind === undefined || one.kind === kind);
+      const answer = await this.order(id, 'approve', { hash: plan?.hash, acceptPointOfNoReturn: plan?.pointOfNoReturn !== undefined });
+      if (answer.status === 200) return view;
+      const changed = answer.status === 409 && answer.body.includes('The cluster has changed since');
+      if (!changed || again === 0) throw new Error(`approve: ${answer.status} ${answer.body}`);
+      await this.#cluster.agreed(LONGEST_MS);
+    }
   }
 
   async report(id: string): Promise<UpgradeReport> {

@@ -19,11 +19,8 @@ export interface Timings {
   readonly evacuateSeconds: number;
   /** From one member's record to the deletion of the next one's pod: the gates between them. None when absent. */
   readonly betweenSeconds?: number;
-  /**
-   * How much of a restart each further one that runs at the same time adds, since members share processors: 0, or absent, where each has a machine of
-   * its own, 1 where all share one processor.
-   */
-  readonly sharing?: number;
+  /** What a restart of all members at once takes longer than one member's: a majority has to form anew, and members on one machine share it. None when absent. */
+  readonly togetherSeconds?: number;
 }
 
 export interface DesiredUpgrade {

@@ -102,7 +102,7 @@ function lockstepApi({ kind, replaced, creation, timings }: OutageInput, from: n
     ['stop', timings.stopSeconds],
     [pods === 1 ? 'create' : `${pods} x create ${timings.createSeconds}, one after another`, pods * timings.createSeconds],
     ['start', timings.startSeconds],
-    ...(creation === 'together' ? sharingTerms(timings, replaced.length - 1) : []),
+    ...(creation === 'together' ? togetherTerms(timings, replaced.length - 1) : []),
     aligned,
   ];
 }
@@ -111,9 +111,8 @@ function betweenTerms({ betweenSeconds = 0 }: Timings, times: number): Term[] {
   return betweenSeconds === 0 || times < 1 ? [] : [[`${times} x gates between ${betweenSeconds}`, times * betweenSeconds]];
 }
 
-function sharingTerms(timings: Timings, others: number): Term[] {
-  const { sharing = 0 } = timings;
-  return sharing === 0 || others < 1 ? [] : [[`${others} others on the same processors`, others * sharing * restart(timings)]];
+function togetherTerms({ togetherSeconds = 0 }: Timings, others: number): Term[] {
+  return togetherSeconds === 0 || others < 1 ? [] : [['all at once', togetherSeconds]];
 }
 
 function lockstepMember(input: OutageInput, member: string): Term[] {
