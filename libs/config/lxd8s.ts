@@ -29,6 +29,14 @@ const lease = z
   .prefault({})
   .describe('The Lease <statefulSet>-upgrade of the namespace, which makes start-up and liveness lenient');
 
+const member = z
+  .strictObject({
+    url: z.url({ protocol: /^http$/ }).default('http://127.0.0.1:9798').describe("Where the member's process is (apps/lxd8s/member)"),
+    everySeconds: seconds.default(1).describe('Pause between two questions'),
+    timeoutSeconds: seconds.default(2),
+  })
+  .describe('The process that LXD runs under: what it waits for is not held against the member; without it only LXD is asked');
+
 const ports = z
   .strictObject({
     bridge: z
@@ -49,6 +57,7 @@ export const lxd8sConfigSchema = z.strictObject({
   statefulSet: z.string().min(1).describe('StatefulSet of this pod'),
   lxd,
   lease,
+  member: member.optional(),
   ports: ports.optional(),
   lan: lanSchema.prefault({}),
 });
