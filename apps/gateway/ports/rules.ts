@@ -34,8 +34,9 @@ add rule ${TABLE} forwards dnat ip to udp dport map @udp_forwards
 add rule ${TABLE} prerouting ${here} jump forwards
 add rule ${TABLE} output ip daddr != 127.0.0.0/8 ${here} jump forwards
 ${snat ? `add rule ${TABLE} postrouting ct status dnat ip daddr @traffic masquerade` : ''}
+add rule ${TABLE} count ct direction reply meta l4proto tcp accept
 add rule ${TABLE} count ct status dnat ct direction original ip daddr @traffic
-add rule ${TABLE} count ct status dnat ct direction reply meta l4proto != tcp ip saddr @traffic
+add rule ${TABLE} count ct status dnat ct direction reply ip saddr @traffic
 `;
 }
 
