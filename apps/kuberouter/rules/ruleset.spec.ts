@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { kuberouterConfigSchema } from '#libs/config/kuberouter.js';
+import { golden } from '#libs/testing/golden.js';
 import { COUNTERS, parseCounters } from './counters.js';
 import { rulesetText } from './ruleset.js';
 import { NO_SETS, type RuleSets, setsChange } from './sets.js';
@@ -25,13 +25,12 @@ const CASES = {
   'nothing-closed-routed': { lan: { ipv6 }, outside: { ipv6: 'routed' }, egress: { closedTcpPorts: [] } },
 };
 const sets: RuleSets = { exempt: ['172.24.1.5'], served: [{ address: '172.24.1.5', protocol: 'tcp', port: 22 }], subnet6: ipv6.subnet };
-const golden = (name: string) => join('apps', 'kuberouter', 'rules', 'golden', `${name}.nft`);
+const fileOf = (name: string) => join('apps', 'kuberouter', 'rules', 'golden', `${name}.nft`);
 
 describe('rules', () => {
   test.each(Object.entries(CASES))('are as written down: %s', (name, settings) => {
     const text = rulesetText(kuberouterConfigSchema.parse(settings), sets);
-    if (process.env['GOLDEN'] === 'write') writeFileSync(golden(name), text);
-    expect(text).toBe(readFileSync(golden(name), 'utf8'));
+    expect(text).toBe(golden(fileOf(name), text));
   });
 
   // In a namespace of its own: `nft -c` asks the kernel, too.

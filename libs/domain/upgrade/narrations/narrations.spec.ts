@@ -1,13 +1,12 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { golden } from '#libs/testing/golden.js';
 import { quorumOf } from '../quorum.js';
 import { type Narration, narrate } from './narrate.js';
 import { rolloutOf, SCENARIOS } from './scenarios.js';
 
-/** `WEBSPACES_WRITE_GOLDEN=1 npm run jest -- narrations` writes them anew: read the difference before you commit it. */
-const WRITES = process.env['WEBSPACES_WRITE_GOLDEN'] === '1';
-const golden = (name: string) => new URL(`golden/${name}.txt`, import.meta.url);
+const fileOf = (name: string) => new URL(`golden/${name}.txt`, import.meta.url);
 const played = (name: string, seed = 0): Narration => {
   const scenario = SCENARIOS[name];
   if (!scenario) throw new Error(`There is no scenario ${name}.`);
@@ -20,8 +19,7 @@ const rolledBack = ABORTED.filter((name) => name !== 'abort-too-late');
 describe('a rollout reads as it is committed', () => {
   test.each(names)('%s', (name) => {
     const text = `${played(name).lines.join('\n')}\n`;
-    if (WRITES) writeFileSync(golden(name), text);
-    expect(text.split('\n')).toEqual(readFileSync(golden(name), 'utf8').split('\n'));
+    expect(text.split('\n')).toEqual(golden(fileOf(name), text).split('\n'));
   });
 
   test('and no golden file is left of a scenario that is gone', () => {
