@@ -9,6 +9,7 @@ import { answersOf, PROBES, type Probe, type ProbeAnswer } from './answers.js';
 import { type Clock, systemClock } from './clock.js';
 import { type LeaseView, LeaseWatch } from './lease-watch.js';
 import { type LxdView, LxdWatch } from './lxd-watch.js';
+import { type MemberView, MemberWatch } from './member-watch.js';
 import { createMetrics } from './metrics.js';
 import type { PortsView } from './ports/guard.js';
 import type { RunningPorts } from './ports/run-ports.js';
@@ -16,6 +17,8 @@ import type { RunningPorts } from './ports/run-ports.js';
 export interface State {
   readonly lxd: LxdView;
   readonly lease: LeaseView & { readonly name: string };
+  /** What the process that LXD runs under says, where there is one. */
+  readonly member?: MemberView;
   readonly probes: Readonly<Record<Probe, ProbeAnswer>>;
   readonly ports?: PortsView;
 }
@@ -40,15 +43,23 @@ export async function startProbes({ config, kube, log, clock = systemClock, port
   const name = probeLeaseOf(config.statefulSet);
   const lxd = new LxdWatch({ socket: config.lxd.socket, timeoutMs: config.lxd.timeoutSeconds * 1000, clock });
   const lease = new LeaseWatch({ kube, name, bounds: config.lease, clock });
+  const member = config.member && new MemberWatch({ url: config.member.url, timeoutMs: config.member.timeoutSeconds * 1000 });
   const state = (): State => {
-    const [lxdNow, leaseNow] = [lxd.view(), lease.view()];
-    const probes = answersOf(lxdNow, leaseNow, config.lxd.deadSeconds);
-    return { lxd: lxdNow, lease: { name, ...leaseNow }, probes, ...(ports ? { ports: ports.view() } : {}) };
+    const [lxdNow, leaseNow, memberNow] = [lxd.view(), lease.view(), member?.view()];
+    const probes = answersOf({ lxd: lxdNow, lease: leaseNow, member: memberNow, deadSeconds: config.lxd.deadSeconds });
+    return {
+      lxd: lxdNow,
+      lease: { name, ...leaseNow },
+      ...(memberNow ? { member: memberNow } : {}),
+      probes,
+      ...(ports ? { ports: ports.view() } : {}),
+    };
   };
   const tell = changesTo(log);
   const looking = [
     { seconds: config.lxd.everySeconds, at: lxd },
     { seconds: config.lease.everySeconds, at: lease },
+    ...(config.member && member ? [{ seconds: config.member.everySeconds, at: member }] : []),
   ].map(({ seconds, at }) => every(seconds, stop.signal, () => at.look(stop.signal).then(() => tell(state()))));
   const registry = createMetrics(state);
   const server = createServer(async (request, response) => {

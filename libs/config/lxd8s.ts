@@ -31,7 +31,10 @@ const lease = z
 
 const member = z
   .strictObject({
-    url: z.url({ protocol: /^http$/ }).default('http://127.0.0.1:9798').describe("Where the member's process is (apps/lxd8s/member)"),
+    url: z
+      .url({ protocol: /^http$/ })
+      .default('http://127.0.0.1:9798')
+      .describe("Where the member's process is (apps/lxd8s/member)"),
     everySeconds: seconds.default(1).describe('Pause between two questions'),
     timeoutSeconds: seconds.default(2),
   })

@@ -39,6 +39,8 @@ export const KINDS = {
   longhornReplica: longhorn('Replica', 'replicas'),
   longhornNode: longhorn('Node', 'nodes'),
   secret: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', metadataOnly: true },
+  /** Created to be answered; nothing is kept. */
+  tokenReview: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', plural: 'tokenreviews', clusterScoped: true },
 } as const satisfies Record<string, KindInfo>;
 
 export type KindName = keyof typeof KINDS;

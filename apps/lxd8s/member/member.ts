@@ -1,0 +1,144 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Lxd8sMemberConfig } from '#libs/config/lxd8s-member.js';
+import { messageOf } from '#libs/errors/platform-error.js';
+import type { Logger } from '#libs/logging/logger.js';
+import type { OwnMember } from '#libs/lxd/own-member.js';
+import type { LxdWatch } from '../lxd-watch.js';
+import { enter } from './cluster/enter.js';
+import type { KeepCluster } from './cluster/keep-cluster.js';
+import { isOwnName } from './cluster/peers.js';
+import type { ClusterRecord } from './cluster/record.js';
+import type { KeepPreseed } from './preseed/keep-preseed.js';
+import type { LxdKeeper } from './runtime/lxd-keeper.js';
+import type { Runtime } from './runtime/runtime.js';
+import type { MemberState, Phase } from './state.js';
+import { stopMember } from './stop.js';
+import type { Marker } from './volumes/marker.js';
+import { checkVolumes } from './volumes/volumes.js';
+
+export interface MemberParts {
+  readonly config: Lxd8sMemberConfig;
+  readonly runtime: Runtime;
+  readonly keeper: LxdKeeper;
+  readonly watch: LxdWatch;
+  readonly lxd: OwnMember;
+  readonly record: ClusterRecord;
+  readonly cluster: KeepCluster;
+  readonly preseed: KeepPreseed | undefined;
+  readonly log: Logger;
+}
+
+/** Rounds follow each other quickly while each brings the member on. */
+const STEP_SECONDS = 0.5;
+/** How long the member's name may lead elsewhere before LXD is started all the same. */
+const NAME_MS = 60_000;
+
+/** One member: looks again and again at what is, and does what is next. Nothing that goes wrong ends it. */
+export class Member {
+  readonly #parts: MemberParts;
+  readonly #stopping = new AbortController();
+  readonly #begun = Date.now();
+  #phase: Phase = 'volumes';
+  #why = 'the volumes have not been looked at yet';
+  #clustered: boolean | undefined;
+  #volume: Marker | undefined;
+  #ready = false;
+
+  constructor(parts: MemberParts) {
+    this.#parts = parts;
+  }
+
+  state(): MemberState {
+    const { config, watch, keeper, cluster, preseed } = this.#parts;
+    const lxd = { ...keeper.view(), ...watch.view() };
+    return {
+      member: config.member,
+      phase: this.#phase,
+      why: this.#why,
+      waits: this.#phase === 'volumes' || this.#phase === 'entering' || (this.#phase === 'starting' && lxd.is === 'waiting'),
+      ...(this.#clustered === undefined ? {} : { clustered: this.#clustered }),
+      ...(cluster.id === undefined ? {} : { cluster: cluster.id }),
+      lxd,
+      problems: cluster.problems(),
+      ...(preseed ? { preseed: preseed.view() } : {}),
+    };
+  }
+
+  /** Until {@link stop}. */
+  async run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const before = `${this.#phase} ${this.#why}`;
+      try {
+        await this.#round(signal);
+      } catch (error) {
+        if (!signal.aborted) this.#is(this.#phase, messageOf(error));
+      }
+      const moves = this.#phase === 'starting' || before !== `${this.#phase} ${this.#why}`;
+      const seconds = moves ? Math.min(STEP_SECONDS, this.#parts.config.everySeconds) : this.#parts.config.everySeconds;
+      // Rejects only when it ends.
+      await delay(seconds * 1000, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** Ends containers and LXD, in order and in time. */
+  async stop(): Promise<void> {
+    const { config, keeper, watch, runtime, lxd, cluster, log } = this.#parts;
+    this.#stopping.abort();
+    this.#is('stopping', 'it was asked to end');
+    await cluster.close();
+    await stopMember({ runtime, lxd, run: keeper.release(), serves: watch.view().is === 'serving', ...config.stop, log });
+    await lxd.close();
+  }
+
+  async #round(signal: AbortSignal): Promise<void> {
+    const { config, watch, lxd, cluster, preseed } = this.#parts;
+    if (!(await this.#prepared(signal))) return;
+    await watch.look(signal);
+    const seen = watch.view();
+    if (seen.is !== 'serving')
+      return this.#is('starting', `LXD ${seen.is === 'waiting' ? 'answers and does not serve' : 'is silent'} (${seen.said})`);
+    this.#clustered = (await lxd.cluster({ signal })).enabled;
+    const volume = this.#volume;
+    if (!volume) return;
+    const wanted = await preseed?.ready().catch((error: unknown) => void cluster.problem('preseed', messageOf(error)));
+    if (this.#clustered) {
+      this.#is('serving', 'LXD serves');
+      this.#volume = await cluster.keep(volume, signal);
+    } else {
+      this.#is('entering', this.#phase === 'entering' ? this.#why : 'its LXD is in no cluster yet');
+      const { record, log } = this.#parts;
+      this.#is('entering', await enter({ config, lxd, record, volume: volume.uid, preseed: wanted ?? undefined, log }, signal));
+    }
+  }
+
+  /** Volumes that can be used, a place for LXD, and its name; then LXD runs. */
+  async #prepared(signal: AbortSignal): Promise<boolean> {
+    const { config, runtime, keeper } = this.#parts;
+    if (this.#ready) return true;
+    if (!this.#volume) {
+      const checked = await checkVolumes(config);
+      if (!checked.usable) {
+        this.#is('volumes', checked.why);
+        return false;
+      }
+      await runtime.prepare();
+      this.#volume = checked.marker;
+    }
+    const name = `${config.member}.${config.domain}`;
+    if (Date.now() - this.#begun < NAME_MS && !(await isOwnName(name).catch(() => false))) {
+      this.#is('starting', `${name} does not lead to this pod yet`);
+      return false;
+    }
+    signal.throwIfAborted();
+    keeper.start();
+    this.#ready = true;
+    return true;
+  }
+
+  #is(phase: Phase, why: string): void {
+    if (phase !== this.#phase || why !== this.#why) this.#parts.log.info({ phase, why }, 'the member');
+    this.#phase = phase;
+    this.#why = why;
+  }
+}

@@ -1,0 +1,68 @@
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { Lxd8sMemberConfig } from '#libs/config/lxd8s-member.js';
+import { KubernetesClient } from '#libs/kubernetes/client.js';
+import type { Logger } from '#libs/logging/logger.js';
+import { OwnMember } from '#libs/lxd/own-member.js';
+import { systemClock } from '../clock.js';
+import { LxdWatch } from '../lxd-watch.js';
+import { admit } from './cluster/admit.js';
+import { identifyBy } from './cluster/identity.js';
+import { JoinServer } from './cluster/join-server.js';
+import { KeepCluster } from './cluster/keep-cluster.js';
+import { ClusterRecord } from './cluster/record.js';
+import { Member } from './member.js';
+import { createMemberMetrics } from './metrics.js';
+import { KeepPreseed } from './preseed/keep-preseed.js';
+import { containerRuntime } from './runtime/container.js';
+import { LxdKeeper } from './runtime/lxd-keeper.js';
+import { startStateServer } from './state-server.js';
+
+export interface Outside {
+  /** `LXD_*` of this process. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly log: Logger;
+}
+
+const KUBERNETES_TIMEOUT_MS = 5_000;
+/** Above LXD's own time-outs. */
+const LXD_TIMEOUT_MS = 40_000;
+const READY_TIMEOUT_MS = 2_000;
+
+/** Runs the member until SIGTERM or SIGINT, and ends it in order then. */
+export async function runMember(config: Lxd8sMemberConfig, { environment, log }: Outside): Promise<void> {
+  const stopping = new AbortController();
+  const stopped = once(stopping.signal, 'abort');
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+  const kube = new KubernetesClient({ ...config.kubernetes, timeoutMs: KUBERNETES_TIMEOUT_MS });
+  const { folder } = config.lxd;
+  const socket = join(folder, 'unix.socket');
+  const lxd = new OwnMember({ socket, timeoutMs: LXD_TIMEOUT_MS });
+  const record = new ClusterRecord(kube, config.statefulSet);
+  const runtime = containerRuntime({ folder, environment });
+  const keeper = new LxdKeeper({ runtime, log, pauseSeconds: config.lxd.restartSeconds });
+  const { listen, audience } = config.join;
+  const identify = identifyBy({ kube, namespace: config.kubernetes.namespace, statefulSet: config.statefulSet, audience });
+  const joins = new JoinServer({
+    listen,
+    folder,
+    identify,
+    log,
+    admit: (member, volume) => admit(member, volume, { lxd, record, folder, log }),
+  });
+  const preseed =
+    config.preseedFile === undefined ? undefined : new KeepPreseed({ file: config.preseedFile, storage: config.volumes.storage, lxd, log });
+  const cluster = new KeepCluster({ config, lxd, record, joins, preseed, log });
+  const watch = new LxdWatch({ socket, timeoutMs: READY_TIMEOUT_MS, clock: systemClock });
+  const member = new Member({ config, runtime, keeper, watch, lxd, record, cluster, preseed, log });
+  const state = () => member.state();
+  const server = await startStateServer(config.listen, state, createMemberMetrics(state));
+  log.info({ port: server.port, member: config.member, statefulSet: config.statefulSet }, 'lxd8s-member runs');
+  const running = member.run();
+  await stopped;
+  await member.stop();
+  await running;
+  await server.close();
+  await kube.close();
+  log.info('lxd8s-member ended');
+}

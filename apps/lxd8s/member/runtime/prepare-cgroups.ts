@@ -1,0 +1,39 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { messageOf, PlatformError } from '#libs/errors/platform-error.js';
+import { mountsHere } from '../volumes/mounts.js';
+import { CGROUP_ROOT, cgroupMounts } from './cgroups.js';
+
+const run = promisify(execFile);
+const TIMEOUT_MS = 10_000;
+
+/**
+ * Makes the control groups of this container ones that LXD can use. @throws PlatformError INVALID_INPUT when the pod lacks what that takes: a
+ * privileged container, and mount and control group namespaces of its own.
+ */
+export async function prepareCgroups(): Promise<void> {
+  try {
+    const commands = cgroupMounts(readFileSync('/proc/self/cgroup', 'utf8'), await mountsHere());
+    for (const [program = '', ...args] of commands) await run(program, args, { timeout: TIMEOUT_MS });
+    if (commands.some((command) => command.includes('cgroup2') && command.at(-1) === CGROUP_ROOT)) delegate();
+  } catch (cause) {
+    throw new PlatformError(
+      'INVALID_INPUT',
+      `The control groups of this container cannot be made ready for LXD: ${messageOf(cause)}. Is it privileged, and started by unshare --cgroup --mount?`,
+      { cause },
+    );
+  }
+}
+
+/** In version 2 only a group without processes has controllers for groups below it. liblxc leaves `init.scope` out of its own base. */
+function delegate(): void {
+  const leaf = join(CGROUP_ROOT, 'init.scope');
+  mkdirSync(leaf, { recursive: true });
+  for (const pid of readFileSync(join(CGROUP_ROOT, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean)) {
+    writeFileSync(join(leaf, 'cgroup.procs'), pid);
+  }
+  const controllers = readFileSync(join(CGROUP_ROOT, 'cgroup.controllers'), 'utf8').trim().split(' ').filter(Boolean);
+  writeFileSync(join(CGROUP_ROOT, 'cgroup.subtree_control'), controllers.map((name) => `+${name}`).join(' '));
+}

@@ -1,0 +1,74 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '#libs/errors/platform-error.js';
+import type { Logger } from '#libs/logging/logger.js';
+import type { OwnMember } from '#libs/lxd/own-member.js';
+import type { LxdRun, Runtime } from './runtime/runtime.js';
+
+export interface StopParts {
+  readonly runtime: Runtime;
+  readonly lxd: OwnMember;
+  /** Undefined when LXD does not run. */
+  readonly run: LxdRun | undefined;
+  /** Whether LXD serves: one that does not cannot be asked for anything. */
+  readonly serves: boolean;
+  readonly graceSeconds: number;
+  /** Of it, for LXD itself. */
+  readonly reserveSeconds: number;
+  readonly log: Logger;
+}
+
+const POLL_MS = 100;
+const LXD_ENDS_MS = 2_000;
+
+/**
+ * Ends the member within its grace period. LXD stops its containers, all at once by descending `boot.stop.priority`, each with its own
+ * `boot.host_shutdown_timeout`, hands its roles to other members, and ends; what ran will run again after the next start. Where LXD cannot do it, it is ended first, and
+ * the containers are asked to power off as LXD would ask them. Returns the names of those that did not end in time.
+ */
+export async function stopMember(parts: StopParts): Promise<string[]> {
+  const { runtime, log, run, graceSeconds, reserveSeconds } = parts;
+  const until = Date.now() + Math.max(graceSeconds - reserveSeconds, 1) * 1000;
+  log.info({ instances: (await runtime.instances()).map(({ name }) => name), graceSeconds }, 'stopping');
+  const stoppedByLxd = run !== undefined && parts.serves && (await shutDown(parts, run, until));
+  if (run && !stoppedByLxd) await end(run);
+  if (!stoppedByLxd) for (const instance of await runtime.instances()) runtime.powerOff(instance);
+  while (Date.now() < until && (await runtime.instances()).length > 0) await delay(POLL_MS);
+  const left = (await runtime.instances()).map(({ name }) => name);
+  if (left.length > 0) log.error({ left }, 'containers that have not ended in time are ended with the pod');
+  return left;
+}
+
+/** Whether LXD has ended by itself, its containers with it. */
+async function shutDown({ lxd, log }: StopParts, run: LxdRun, until: number): Promise<boolean> {
+  const timeoutMs = Math.max(until - Date.now(), 1);
+  const giveUp = new AbortController();
+  const asked = lxd.shutdown({ timeoutMs }).then(
+    () => 'answered' as const,
+    (error: unknown) => messageOf(error),
+  );
+  try {
+    const late = delay(timeoutMs, 'late' as const, { signal: giveUp.signal });
+    const first = await Promise.race([run.ended.then(() => 'ended' as const), asked, late]);
+    if (first === 'ended') return true;
+    // It answers when all is stopped, and ends then; or its connection breaks as it ends.
+    const then = await Promise.race([
+      run.ended.then(() => 'ended' as const),
+      delay(LXD_ENDS_MS, 'runs' as const, { signal: giveUp.signal }),
+    ]);
+    if (then === 'ended') return true;
+    log.warn({ said: first }, 'LXD has not shut down');
+    return false;
+  } finally {
+    giveUp.abort();
+  }
+}
+
+/** A member that waits for others ignores SIGTERM (LXD 5.0.2, tried). */
+async function end(run: LxdRun): Promise<void> {
+  run.kill('SIGTERM');
+  const giveUp = new AbortController();
+  const ended = await Promise.race([run.ended.then(() => true), delay(LXD_ENDS_MS, false, { signal: giveUp.signal })]);
+  giveUp.abort();
+  if (!ended) run.kill('SIGKILL');
+  await run.ended;
+}
