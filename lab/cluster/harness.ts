@@ -8,6 +8,7 @@ import { projectRoot } from '../project.js';
 import { waitFor } from '../wait.js';
 import { ClusterKube, type Pod } from './kube.js';
 import { LanLab } from './lan-lab.js';
+import { endUpgrades } from './left-upgrades.js';
 import { LxdCluster, type Member, type Web } from './lxd-cluster.js';
 import { CLUSTER, type StatefulSetOptions } from './manifests.js';
 import { setNodeLink } from './network.js';
@@ -19,7 +20,7 @@ export interface ClusterLabOptions extends StatefulSetOptions, Pick<LabOptions, 
   readonly nodes?: number;
   /** What the worker's configuration says of the cluster, where it is not the lab's usual. */
   readonly settings?: ClusterSettings;
-  /** `anew`: whatever is there is replaced by a cluster without instances, at its first versions. */
+  /** `anew`: whatever is there is replaced by a cluster without instances, at its first versions; upgrades of the old one end with it. */
   readonly cluster?: 'joined' | 'anew';
 }
 
@@ -32,6 +33,7 @@ export async function startClusterLab(options: ClusterLabOptions = {}): Promise<
   const members = statefulSet.members ?? 3;
   const lab = await startLab({ nodes: nodes ?? members, progress, ...given({ apps, temporalInMemory, profile }) });
   const cluster = new ClusterLab(lab);
+  if (from === 'anew' && apps !== 'none') await endUpgrades(lab);
   await progress.step(`LXD cluster of ${members} members in pods`, () => cluster.begin(from, { ...statefulSet, members }));
   if (apps !== 'none') await progress.step('worker of the cluster', () => cluster.configure(settings));
   return cluster;
