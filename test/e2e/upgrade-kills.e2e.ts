@@ -76,15 +76,19 @@ describe.each(ROUNDS)('$what is killed at boundary after boundary', ({ targets }
     await probesAreBack();
   }, 1_800_000);
 
-  inFullRun('of a sequential lockstep: it goes on, and quorum is kept', async () => {
-    bump += 1;
-    const observer = await cluster.observe();
-    const wanted = { image: await nextImage(), environment: { [BUMP]: String(bump) } };
-    await withKills(await upgrades.begin(wanted), 'lockstep-sequential', targets);
-    expect((await observer.stop()).quorumLost).toBe(0);
-    await cluster.agreed(60_000);
-    await probesAreBack();
-  }, 1_800_000);
+  inFullRun(
+    'of a sequential lockstep: it goes on, and quorum is kept',
+    async () => {
+      bump += 1;
+      const observer = await cluster.observe();
+      const wanted = { image: await nextImage(), environment: { [BUMP]: String(bump) } };
+      await withKills(await upgrades.begin(wanted), 'lockstep-sequential', targets);
+      expect((await observer.stop()).quorumLost).toBe(0);
+      await cluster.agreed(60_000);
+      await probesAreBack();
+    },
+    1_800_000,
+  );
 });
 
 test.each(EVERYTHING_AT)(
