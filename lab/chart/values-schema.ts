@@ -4,6 +4,8 @@ import { gatewayConfigSchema } from '#libs/config/gateway.js';
 import { kubelanConfigSchema } from '#libs/config/kubelan.js';
 import { kuberouterConfigSchema } from '#libs/config/kuberouter.js';
 import { lanSchema } from '#libs/config/lan.js';
+import { lxd8sConfigSchema } from '#libs/config/lxd8s.js';
+import { lxd8sMemberConfigSchema } from '#libs/config/lxd8s-member.js';
 import { octolxdConfigSchema } from '#libs/config/octolxd.js';
 import { workerConfigSchema } from '#libs/config/worker.js';
 
@@ -26,6 +28,11 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   'role',
   'listen',
   'cacheFolder',
+  'statefulSet',
+  'member',
+  'domain',
+  'preseedFile',
+  'certificate',
 ]);
 
 /**
@@ -49,7 +56,7 @@ export function valuesSchema(): Schema {
       definitions: object({ install: flag }),
       secrets: object({ sealing: text, lxd: text, identity: text }),
       platform: optional(platform),
-      lxd: object({ url: { type: 'string', pattern: '^https://' } }),
+      lxd: object({ url: { type: 'string', pattern: '^(https://.*)?$' } }),
       identity: { anyOf: [{ type: 'object', maxProperties: 0 }, identity] },
       images: optional(images),
       temporal: withProperties(optional(temporal), {
@@ -75,7 +82,27 @@ export function valuesSchema(): Schema {
       }),
       api: object({ ...processes(apiConfigSchema), ...site }),
       worker: object(processes(workerConfigSchema)),
-      gateway: object(processes(gatewayConfigSchema)),
+      gateway: object({ ...processes(gatewayConfigSchema), lanAddress: text }),
+      lxd8s: object({
+        enabled: flag,
+        replicas: count,
+        onePerNode: flag,
+        image: text,
+        environment: { type: 'object', propertyNames: { pattern: '^LXD_' }, additionalProperties: text },
+        data: volume(quantity),
+        // Empty: none.
+        storage: volume({ type: 'string', pattern: `^$|${quantity.pattern}` }),
+        graceSeconds: { type: 'integer', minimum: 5, maximum: 3600 },
+        certificate: text,
+        preseed: anything,
+        lan: flag,
+        config: ownOf(lxd8sMemberConfigSchema),
+        endpointConfig: ownOf(lxd8sConfigSchema),
+        resources: anything,
+        endpointResources: anything,
+        host: text,
+        entryPoint: text,
+      }),
       octolxd: object({
         enabled: flag,
         config: ownOf(octolxdConfigSchema),
@@ -93,6 +120,10 @@ export function valuesSchema(): Schema {
 
 function object(properties: Schema): Schema {
   return { type: 'object', additionalProperties: false, properties };
+}
+
+function volume(size: Schema): Schema {
+  return object({ size, storageClass: text });
 }
 
 /** Of a configuration, of which everything may be absent: the rest comes from elsewhere. */

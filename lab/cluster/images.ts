@@ -17,7 +17,8 @@ export const IMAGES = {
 
 const FORMAT = '1';
 const SUITE = 'bookworm';
-const PACKAGES = [
+/** LXD, and what it calls. */
+export const LXD_PACKAGES = [
   ...['lxd', 'lxd-client', 'nftables', 'dnsmasq-base', 'squashfs-tools', 'xz-utils', 'iproute2', 'uidmap', 'procps'],
   ...['btrfs-progs', 'ca-certificates', 'curl', 'busybox-static'],
 ];
@@ -38,7 +39,10 @@ export async function imageArchive(say: (text: string) => void): Promise<string>
 
 /** Changes with what the images are made of. */
 export function imagesKey(): string {
-  return sha256(FORMAT, SUITE, PACKAGES.join(' '), readFileSync(entryPoint()), readFileSync(BUSYBOX), JSON.stringify(IMAGES)).slice(0, 12);
+  return sha256(FORMAT, SUITE, LXD_PACKAGES.join(' '), readFileSync(entryPoint()), readFileSync(BUSYBOX), JSON.stringify(IMAGES)).slice(
+    0,
+    12,
+  );
 }
 
 function entryPoint(): string {
@@ -79,11 +83,16 @@ function pauseRoot(root: string): void {
 }
 
 async function lxdRoot(root: string): Promise<void> {
-  await debianTree(root, { variant: 'minbase', suite: SUITE, include: PACKAGES });
+  await lxdTree(root, LXD_PACKAGES);
+  copyFileSync(entryPoint(), join(root, 'usr', 'local', 'sbin', 'lxd.sh'));
+}
+
+/** Debian with LXD, without what only people read. */
+export async function lxdTree(root: string, packages: readonly string[]): Promise<void> {
+  await debianTree(root, { variant: 'minbase', suite: SUITE, include: packages });
   for (const folder of REMOVED) {
     rmSync(join(root, folder), { recursive: true, force: true });
     mkdirSync(join(root, folder), { recursive: true });
   }
-  copyFileSync(entryPoint(), join(root, 'usr', 'local', 'sbin', 'lxd.sh'));
   for (const file of ['subuid', 'subgid']) writeFileSync(join(root, 'etc', file), 'root:100000:10000001\n');
 }

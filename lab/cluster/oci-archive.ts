@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, createReadStream, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { run } from '../exec.js';
@@ -8,7 +8,7 @@ import { run } from '../exec.js';
 export interface OciImage {
   /** With registry and tag, as containerd keeps it: `docker.io/lab/lxd:5.0.2-1`. */
   readonly name: string;
-  /** One layer each, from the lowest up. */
+  /** One layer each, from the lowest up: a folder, or a file of {@link packLayer}. */
   readonly roots: readonly string[];
   readonly config: Readonly<Record<string, unknown>>;
 }
@@ -31,7 +31,7 @@ export async function writeOciArchive(file: string, images: readonly OciImage[])
     const manifests: unknown[] = [];
     mkdirSync(join(work, 'blobs', 'sha256'), { recursive: true });
     for (const image of images) {
-      for (const root of image.roots) if (!layers.has(root)) layers.set(root, await packLayer(work, root));
+      for (const root of image.roots) if (!layers.has(root)) layers.set(root, await layerOf(work, root));
       const own = image.roots.flatMap((root) => layers.get(root) ?? []);
       manifests.push(await manifestOf(work, image, own));
     }
@@ -43,10 +43,17 @@ export async function writeOciArchive(file: string, images: readonly OciImage[])
   }
 }
 
-async function packLayer(work: string, root: string): Promise<Blob> {
-  const owner = ['--numeric-owner', '--xattrs', '--sort=name', '--mtime=@1700000000'];
-  await run('tar', [...owner, '-C', root, '-cf', join(work, 'layer'), '.']);
+async function layerOf(work: string, root: string): Promise<Blob> {
+  const file = join(work, 'layer');
+  if (statSync(root).isDirectory()) await packLayer(root, file);
+  else copyFileSync(root, file);
   return keep(work, 'layer');
+}
+
+/** Packs a folder as a layer; equal folders give equal files. */
+export async function packLayer(root: string, file: string): Promise<void> {
+  const owner = ['--numeric-owner', '--xattrs', '--sort=name', '--mtime=@1700000000'];
+  await run('tar', [...owner, '-C', root, '-cf', file, '.'], { timeoutMs: 120_000 });
 }
 
 async function manifestOf(work: string, { name, config }: OciImage, layers: readonly Blob[]): Promise<object> {

@@ -10,6 +10,14 @@
 {{ toYaml $temporal }}
 {{- end }}
 
+{{/* Where LXD is. */}}
+{{- define "webspaces.lxdUrl" -}}
+{{- if .Values.lxd.url -}}{{ .Values.lxd.url }}
+{{- else if .Values.lxd8s.enabled -}}https://webspaces-lxd.{{ .Release.Namespace }}.svc:8443
+{{- else -}}{{- fail "lxd.url: say https://host:port of your LXD, or set lxd8s.enabled=true for members in pods" -}}
+{{- end -}}
+{{- end }}
+
 {{/* What API and worker have in common. */}}
 {{- define "webspaces.common" -}}
 {{- if not .Values.platform.baseDomain -}}{{- fail "platform.baseDomain: say the domain below which webspaces are, e.g. ws.example.org" -}}{{- end -}}
@@ -17,7 +25,7 @@
 {{- if not (.Values.identity).adapter -}}{{- fail "identity.adapter: say who knows the accounts: oidc, iam or local" -}}{{- end -}}
 platform: {{ toYaml .Values.platform | nindent 2 }}
 lxd:
-  url: {{ .Values.lxd.url }}
+  url: {{ include "webspaces.lxdUrl" . }}
   clientCertFile: /run/webspaces/lxd/client.crt
   clientKeyFile: /run/webspaces/lxd/client.key
   serverCertFile: /run/webspaces/lxd/server.crt

@@ -1,6 +1,6 @@
 {{/*
 The sidecar that puts a pod on the LAN. Arguments: the chart's root, and what concerns this pod:
-  addresses  list of address/length, e.g. (list "172.24.254.2/16"); optional
+  addresses  list of address/length, e.g. (list "172.24.254.2/16"), $(INDEX) being the number of a StatefulSet's pod; optional
   bridge     bridge that the interface becomes a port of; optional
 It stands in initContainers: it is started before the pod's own containers and ended after them, so that they never are without the LAN.
   initContainers:
@@ -16,10 +16,14 @@ The pod needs a service account that may list and watch EndpointSlices: "webspac
   image: {{ include "webspaces.image" (list $top "kubelan") }}
   imagePullPolicy: {{ $top.Values.image.pullPolicy }}
   restartPolicy: Always
+  args: [--config, /etc/webspaces/kubelan.yaml]
   env:
     - name: WEBSPACES__UNDERLAY__ADDRESS
       valueFrom: {fieldRef: {fieldPath: status.podIP}}
     {{- with $pod.addresses }}
+    {{- if contains "$(INDEX)" (join "," .) }}
+    - {name: INDEX, valueFrom: {fieldRef: {fieldPath: "metadata.labels['apps.kubernetes.io/pod-index']"}}}
+    {{- end }}
     - {name: WEBSPACES__ADDRESSES, value: {{ join "," . | quote }}}
     {{- end }}
     {{- with $pod.bridge }}
@@ -35,6 +39,7 @@ The pod needs a service account that may list and watch EndpointSlices: "webspac
     httpGet: {path: /health/live, port: kubelan}
   securityContext:
     runAsUser: 0
+    runAsNonRoot: false
     allowPrivilegeEscalation: false
     readOnlyRootFilesystem: true
     capabilities: {drop: [ALL], add: [NET_ADMIN]}

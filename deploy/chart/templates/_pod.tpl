@@ -8,17 +8,24 @@ securityContext: {runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, fsGroup
 {{- with $top.Values.image.pullSecrets }}
 imagePullSecrets: {{ toYaml . | nindent 2 }}
 {{- end }}
-{{- with $top.Values.nodeSelector }}
-nodeSelector: {{ toYaml . | nindent 2 }}
-{{- end }}
-{{- with $top.Values.tolerations }}
-tolerations: {{ toYaml . | nindent 2 }}
+{{- with include "webspaces.placement" $top }}
+{{ . }}
 {{- end }}
 topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: kubernetes.io/hostname
     whenUnsatisfiable: ScheduleAnyway
     labelSelector: {matchLabels: {{ include "webspaces.selector" . | fromYaml | toJson }}}
+{{- end }}
+
+{{/* Nodes that pods may be on. Argument: the chart's root. */}}
+{{- define "webspaces.placement" -}}
+{{- with .Values.nodeSelector -}}
+nodeSelector: {{ toYaml . | nindent 2 }}
+{{ end }}
+{{- with .Values.tolerations -}}
+tolerations: {{ toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{/* Of the container of every process: (list . "api" 8080), the port being that of health and metrics. */}}
@@ -31,7 +38,7 @@ imagePullPolicy: {{ $top.Values.image.pullPolicy }}
 args: [--config, /etc/webspaces/{{ $name }}.yaml]
 securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
 resources: {{ toYaml (index $top.Values $name).resources | nindent 2 }}
-startupProbe: {httpGet: {path: /health/live, port: {{ index . 2 }}}, periodSeconds: 2, failureThreshold: 60}
+startupProbe: {httpGet: {path: /health/live, port: {{ index . 2 }}}, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 60}
 livenessProbe: {httpGet: {path: /health/live, port: {{ index . 2 }}}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6}
 readinessProbe: {httpGet: {path: /health/ready, port: {{ index . 2 }}}, periodSeconds: 5, timeoutSeconds: 3}
 {{- end }}
