@@ -1,13 +1,18 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { lxd8sConfigSchema } from '#libs/config/lxd8s.js';
 import { KubernetesClient } from '#libs/kubernetes/client.js';
 import { createLogger } from '#libs/logging/logger.js';
 import { type KubernetesDouble, Refusal, startKubernetesDouble } from '#libs/testing/kubernetes-double/index.js';
+import { answersOf } from './answers.js';
+import type { LeaseView } from './lease-watch.js';
+import type { LxdView } from './lxd-watch.js';
+import { type MemberView, MemberWatch } from './member-watch.js';
 import { type Probes, type State, startProbes } from './start-probes.js';
 
 const LXD = { serving: 200, waiting: 503, hangs: 0 } as const;
@@ -195,6 +200,39 @@ test('a Lease that was never read because this account may not is said, and prob
   };
   const now = await state((seen) => seen.lease.error !== undefined);
   expect(now.lease).toMatchObject({ lenient: false, why: 'the Lease has not been read yet', error: expect.stringContaining('forbidden') });
+});
+
+describe('beside the process that LXD runs under', () => {
+  const say = { waits: true, phase: 'volumes', why: 'The volume at /var/lib/lxd is left as it is: it is not empty.' };
+  const silent: LxdView = { is: 'silent', said: 'no socket', seconds: 900 };
+  const strict: LeaseView = { lenient: false, why: 'there is no Lease' };
+  const passes = (lxd: LxdView, member: MemberView) =>
+    Object.fromEntries(
+      Object.entries(answersOf({ lxd, lease: strict, member, deadSeconds: 60 })).map(([probe, answer]) => [probe, answer.passes]),
+    );
+
+  test('a member that waits for something outside is not ended for it, and serves nobody', () => {
+    expect(passes(silent, say)).toEqual({ startup: true, live: true, ready: false });
+    const { live } = answersOf({ lxd: silent, lease: strict, member: say, deadSeconds: 60 });
+    expect(live).toMatchObject({ by: 'waits', why: expect.stringContaining('it is not empty') });
+  });
+
+  test('one that does not wait is dead when its LXD is', () => {
+    expect(passes(silent, { ...say, waits: false })).toEqual({ startup: false, live: false, ready: false });
+  });
+
+  test('a process that does not answer, or not as it should, waits for nothing', async () => {
+    const watch = new MemberWatch({ url: 'http://127.0.0.1:9', timeoutMs: 500 });
+    await watch.look(new AbortController().signal);
+    expect(watch.view()).toMatchObject({ waits: false, phase: 'unknown' });
+    const stranger = createServer((_request, response) => response.end('{"waits":"yes"}'));
+    await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve));
+    const other = new MemberWatch({ url: `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`, timeoutMs: 500 });
+    await other.look(new AbortController().signal);
+    stranger.closeAllConnections();
+    await new Promise((resolve) => stranger.close(resolve));
+    expect(other.view().waits).toBe(false);
+  });
 });
 
 test('only the one Lease is read', async () => {

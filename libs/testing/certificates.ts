@@ -12,11 +12,21 @@ export interface CertificateFiles {
   readonly key: string;
 }
 
-/** A self-signed certificate for 127.0.0.1, made by openssl (20 ms), as `<folder>/<name>.crt` and `.key`. */
-export async function makeCertificate(folder: string, name: string): Promise<CertificateFiles> {
+/** A self-signed certificate, for 127.0.0.1 unless told, made by openssl (20 ms), as `<folder>/<name>.crt` and `.key`. */
+export async function makeCertificate(folder: string, name: string, alternatives = 'IP:127.0.0.1'): Promise<CertificateFiles> {
   const certFile = join(folder, `${name}.crt`);
   const keyFile = join(folder, `${name}.key`);
   const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-  await run('openssl', [...args, '-keyout', keyFile, '-out', certFile, '-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1']);
+  await run('openssl', [
+    ...args,
+    '-keyout',
+    keyFile,
+    '-out',
+    certFile,
+    '-subj',
+    `/CN=${name}`,
+    '-addext',
+    `subjectAltName=${alternatives}`,
+  ]);
   return { certFile, keyFile, cert: await readFile(certFile, 'utf8'), key: await readFile(keyFile, 'utf8') };
 }

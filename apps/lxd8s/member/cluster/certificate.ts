@@ -9,7 +9,10 @@ export interface Pair {
   readonly key: string;
 }
 
-/** The pair of a mounted Secret. @throws PlatformError INVALID_INPUT for one that does not belong together or is not valid now. */
+/**
+ * The pair of a mounted Secret. @throws PlatformError INVALID_INPUT for one that does not belong together, is not valid now, or has no DNS name:
+ * by that its members know each other, whatever it is, and with none they never find together again (LXD 5.0.2, tried).
+ */
 export async function readPair(folder: string, now = Date.now()): Promise<Pair> {
   const [certificate, key] = (await Promise.all(['tls.crt', 'tls.key'].map((name) => readFile(join(folder, name), 'utf8')))) as [
     string,
@@ -28,6 +31,7 @@ export async function readPair(folder: string, now = Date.now()): Promise<Pair> 
   if (!belongs) throw refuse('its key is that of another one');
   if (Date.parse(x509.validTo) < now) throw refuse(`it has expired at ${x509.validTo}`);
   if (Date.parse(x509.validFrom) > now) throw refuse(`it is valid only from ${x509.validFrom}`);
+  if (!/\bDNS:/.test(x509.subjectAltName ?? '')) throw refuse('it has no DNS name among its alternative names');
   return { certificate, key };
 }
 
