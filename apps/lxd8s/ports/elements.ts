@@ -37,6 +37,7 @@ export function elementsOf({ uplinks, elsewhere, known }: Ports, subnet: string 
     ipv4s: pairs(({ address }) => (address === undefined ? [] : [address])),
     ipv6s: pairs(ipv6s),
     targets: pairs((port) => ipv6s(port).map(numberOf)),
+    clients: pairs(({ mac }) => [hex(Number.parseInt(mac.replaceAll(':', ''), 16))]),
   };
 }
 
@@ -63,7 +64,7 @@ export interface Listing {
 }
 
 const listing = z.object({ nftables: z.array(z.record(z.string(), z.unknown())) });
-const element = z.union([z.string(), z.object({ concat: z.tuple([z.string(), z.string()]) })]);
+const element = z.union([z.string(), z.object({ concat: z.tuple([z.string(), z.union([z.string(), z.int()])]) })]);
 const set = z.object({ elem: z.array(element).default([]) });
 const counter = z.object({ packets: z.int() });
 const offender = z.object({ elem: z.object({ val: z.string(), counter }) });
@@ -93,7 +94,14 @@ export function parseListing(text: string): Listing {
 }
 
 function textOf(value: z.output<typeof element>): string {
-  return typeof value === 'string' ? quoted(value) : `${quoted(value.concat[0])} . ${value.concat[1]}`;
+  if (typeof value === 'string') return quoted(value);
+  const [name, tied] = value.concat;
+  return `${quoted(name)} . ${typeof tied === 'number' ? hex(tied) : tied}`;
+}
+
+/** A number as it is written for nft, which lists those of up to 64 bits as numbers of JSON. */
+function hex(number: number): string {
+  return `0x${number.toString(16)}`;
 }
 
 function quoted(name: string): string {

@@ -83,6 +83,7 @@ describe('elements', () => {
         '"veth1" . 0xfe8000000000000002163efffe000001',
         '"veth1" . 0xfd0000240000000002163efffe000001',
       ],
+      clients: ['"wsac180102" . 0x257ac180102', '"veth1" . 0x163e000001'],
     });
   });
 
@@ -97,6 +98,7 @@ describe('elements', () => {
       'delete element bridge webspaces_ports macs { "veth1" . 00:16:3e:00:00:01 }',
       'delete element bridge webspaces_ports ipv6s { "veth1" . fe80::216:3eff:fe00:1, "veth1" . fd00:24::216:3eff:fe00:1 }',
       'delete element bridge webspaces_ports targets { "veth1" . 0xfe8000000000000002163efffe000001, "veth1" . 0xfd0000240000000002163efffe000001 }',
+      'delete element bridge webspaces_ports clients { "veth1" . 0x163e000001 }',
       'add element bridge webspaces_ports elsewhere { "veth3" }',
       '',
     ]);
@@ -106,7 +108,9 @@ describe('elements', () => {
     const elem = (set: ReadonlySet<string>) =>
       [...set].map((text) => {
         const [name = '', value] = text.split(' . ');
-        return value === undefined ? name.slice(1, -1) : { concat: [name.slice(1, -1), value] };
+        // Numbers of up to 64 bits are numbers in the listing, larger ones texts.
+        const tied = value?.startsWith('0x') && value.length < 18 ? Number(value) : value;
+        return tied === undefined ? name.slice(1, -1) : { concat: [name.slice(1, -1), tied] };
       });
     const sets = Object.entries(wanted).map(([name, set]) => ({ set: { name, elem: elem(set) } }));
     const counters = REASONS.map((name, packets) => ({ counter: { name: counterOf(name), packets } }));
@@ -139,6 +143,14 @@ describe('the table', () => {
       'ether type ip6 goto ipv6_from',
       'counter name refused_ethertype update @offenders { iifname } drop',
     ]);
+  });
+
+  test('takes messages of DHCP only of the port’s own client, whole up to its name', () => {
+    expect(rulesOf(strict, 'dhcp_own')).toEqual([
+      'udp sport 68 iifname . @th,288,48 @clients accept',
+      'counter name refused_dhcp_client update @offenders { iifname } drop',
+    ]);
+    for (const chain of ['ipv4_from', 'ipv4_own']) expect(rulesOf(strict, chain).join()).not.toMatch(/dport 67 accept/);
   });
 
   test('lets containers reach each other where the network is theirs, and still no one else speak for them', () => {

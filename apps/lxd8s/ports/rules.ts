@@ -15,6 +15,7 @@ export const REASONS = [
   'neighbour',
   'advertisement',
   'dhcp_server',
+  'dhcp_client',
   'fragment',
   'link_local',
   'overlay',
@@ -40,6 +41,8 @@ export const SETS = {
   ipv6s: 'type ifname . ipv6_addr;',
   /** The IPv6 addresses again, as numbers: the target of a neighbour discovery has no type of its own in nft 1.0.6. */
   targets: 'typeof iifname . @th,64,128;',
+  /** The MACs again, as numbers: the client of a message of DHCP has no type of its own either. */
+  clients: 'typeof iifname . @th,288,48;',
 } as const;
 export type SetName = keyof typeof SETS;
 
@@ -127,7 +130,7 @@ function ipv4From({ isolation, port, ipv4: { subnet, router, pool } }: RuleOptio
   ];
   return {
     ipv4_from: [
-      'ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept',
+      'ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 goto dhcp_own',
       'iifname . ip saddr @ipv4s goto ipv4_own',
       `iifname @strangers ip saddr ${pool.from}-${pool.to} goto ipv4_own`,
       refuse('ipv4'),
@@ -136,9 +139,12 @@ function ipv4From({ isolation, port, ipv4: { subnet, router, pool } }: RuleOptio
       `udp sport 67 ${refuse('dhcp_server')}`,
       `udp dport ${port} ${refuse('overlay')}`,
       `ip daddr 169.254.0.0/16 ${refuse('link_local')}`,
-      'udp sport 68 udp dport 67 accept',
+      'udp dport 67 goto dhcp_own',
       ...(isolation === 'strict' ? strict : []),
     ],
+    // By the client that the message is of (chaddr, RFC 2131): nobody gives another's lease back, or takes a pool's under many names. A fragment
+    // that ends before it says no client.
+    dhcp_own: ['udp sport 68 iifname . @th,288,48 @clients accept', refuse('dhcp_client')],
   };
 }
 

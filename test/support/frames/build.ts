@@ -88,6 +88,18 @@ export function dhcpOffer(server: string, offered: string, clientMac: string): B
   return Buffer.concat([head, hardware, options]);
 }
 
+/** What a client of DHCP sends: that it looks for a server, or that it gives its lease of this address back. */
+export function dhcpAsk(kind: 'discover' | 'release', clientMac: string, address = '0.0.0.0'): Buffer {
+  const head = Buffer.concat([Buffer.from([1, 1, 6, 0, 1, 2, 3, 4]), Buffer.alloc(4), ip(address), Buffer.alloc(12)]);
+  const hardware = Buffer.concat([mac(clientMac), Buffer.alloc(10 + 64 + 128)]);
+  return Buffer.concat([head, hardware, Buffer.from([99, 130, 83, 99, 53, 1, kind === 'discover' ? 1 : 7, 255])]);
+}
+
+/** A frame as the overlay carries it (RFC 7348). */
+export function vxlan(vni: number, frame: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([8, 0, 0, 0]), u16(vni >> 8), Buffer.from([vni & 0xff, 0]), frame]);
+}
+
 /** An IPv6 extension header: hop-by-hop with padding, or that of a fragment. */
 export function extension(kind: 'hop-by-hop', next: number): Buffer;
 export function extension(kind: 'fragment', next: number, more?: 'more' | 'last'): Buffer;

@@ -1,6 +1,7 @@
 import {
   arp,
   BROADCAST,
+  dhcpAsk,
   dhcpOffer,
   ETHERTYPE,
   ethernet,
@@ -14,8 +15,25 @@ import {
   tagged,
   tcpSyn,
   udp,
+  vxlan,
 } from '../frames/build.js';
 import { BRIDGE_MAC, HOSTS, type HostName } from './member-network.js';
+
+/** Something on the network, as frames name it. */
+export interface Host {
+  readonly mac: string;
+  readonly address: string;
+  readonly address6: string;
+  /** Its link-local address. */
+  readonly link: string;
+}
+
+/** Who is there to attack, and who attacks: `a`, a webspace, and `stranger`. */
+export interface Targets {
+  readonly hosts: Readonly<Record<HostName, Host>>;
+  /** The member that `a` runs on: the MAC of its bridge, its address of the underlay, and the network's number there. */
+  readonly member: { readonly mac: string; readonly address: string; readonly vni: number };
+}
 
 /** A frame that a container may not send. */
 export interface Attack {
@@ -34,22 +52,20 @@ const TCP = 6;
 const ICMPV6 = 58;
 const text = Buffer.from('a hostile container');
 
-const { a, b, c, router, service, stranger } = HOSTS;
+const NAMESPACES: Targets = { hosts: HOSTS, member: { mac: BRIDGE_MAC, address: '10.60.1.5', vni: 6969 } };
 const v4 = (mac: { from: string; to: string }, ends: { from: string; to: string }, payload = udp(4_000, 4_000, text)) =>
   ethernet(mac, ETHERTYPE.ipv4, ipv4(ends, { protocol: UDP }, payload));
 const v6 = (mac: { from: string; to: string }, ends: { from: string; to: string }, next: number, payload: Buffer) =>
   ethernet(mac, ETHERTYPE.ipv6, ipv6(ends, next, payload));
-const toRouter = { from: a.mac, to: router.mac };
-const toAll = { from: a.mac, to: BROADCAST };
-const toAllNodes = { from: a.mac, to: ALL_NODES.mac };
-const announces = (sender: { mac: string; ip: string }) =>
-  ethernet(toAll, ETHERTYPE.arp, arp('reply', sender, { mac: BROADCAST, ip: sender.ip }));
 
-function advertisement(from: string): Buffer {
-  return icmpv6({ from, to: ALL_NODES.ip }, 134, routerAdvert('fd00:bad::', a.mac));
-}
-
-export function attacks(): Attack[] {
+export function attacks({ hosts, member }: Targets = NAMESPACES): Attack[] {
+  const { a, b, c, router, service, stranger } = hosts;
+  const toRouter = { from: a.mac, to: router.mac };
+  const toAll = { from: a.mac, to: BROADCAST };
+  const toAllNodes = { from: a.mac, to: ALL_NODES.mac };
+  const announces = (sender: { mac: string; ip: string }) =>
+    ethernet(toAll, ETHERTYPE.arp, arp('reply', sender, { mac: BROADCAST, ip: sender.ip }));
+  const advertisement = (from: string) => icmpv6({ from, to: ALL_NODES.ip }, 134, routerAdvert('fd00:bad::', a.mac));
   const own = { from: a.address, to: '203.0.113.9' };
   const offer = udp(67, 68, dhcpOffer(a.address, '172.24.7.7', c.mac));
   const ns = { from: '::', to: 'ff02::1:ff00:1' };
@@ -82,6 +98,32 @@ export function attacks(): Attack[] {
     ),
     one('an answer of DHCP to all', 'dhcp_server', 'c', v4(toAll, { from: a.address, to: '255.255.255.255' }, offer)),
     one('an answer of DHCP to one', 'isolation', 'c', v4({ from: a.mac, to: c.mac }, { from: a.address, to: c.address }, offer)),
+    one(
+      "a release of another's lease",
+      'dhcp_client',
+      'router',
+      v4(toRouter, { from: a.address, to: router.address }, udp(68, 67, dhcpAsk('release', b.mac, b.address))),
+    ),
+    one(
+      "a search for a lease in another's name",
+      'dhcp_client',
+      'router',
+      v4(toAll, { from: '0.0.0.0', to: '255.255.255.255' }, udp(68, 67, dhcpAsk('discover', '02:99:00:00:00:01'))),
+    ),
+    one(
+      'the first fragment of one, without a name',
+      'dhcp_client',
+      'router',
+      ethernet(
+        toAll,
+        ETHERTYPE.ipv4,
+        ipv4(
+          { from: '0.0.0.0', to: '255.255.255.255' },
+          { protocol: UDP, more: 'more' },
+          udp(68, 67, dhcpAsk('discover', a.mac)).subarray(0, 24),
+        ),
+      ),
+    ),
     one('an answer of DHCPv6', 'dhcp_server', 'c', v6(toAllNodes, { from: a.link, to: ALL_NODES.ip }, UDP, udp(547, 546, text))),
     one('a router advertisement', 'advertisement', 'c', v6(toAllNodes, { from: a.link, to: ALL_NODES.ip }, ICMPV6, advertisement(a.link))),
     one(
@@ -156,16 +198,21 @@ export function attacks(): Attack[] {
       'service',
       v6({ from: a.mac, to: service.mac }, { from: a.address6, to: service.address6 }, UDP, udp(4_000, 53, text)),
     ),
-    one('the port of the overlay', 'overlay', 'router', v4(toRouter, { from: a.address, to: '10.60.1.5' }, udp(4_000, 4_789, text))),
+    one(
+      'a frame in the overlay, as from the router',
+      'overlay',
+      'router',
+      v4(toRouter, { from: a.address, to: member.address }, udp(4_000, 4_789, vxlan(member.vni, v4({ from: router.mac, to: c.mac }, own)))),
+    ),
     one('the metadata address', 'link_local', 'router', v4(toRouter, { from: a.address, to: '169.254.169.254' })),
     one(
       "the member's own port of LXD",
       'member',
       'member',
       ethernet(
-        { from: a.mac, to: BRIDGE_MAC },
+        { from: a.mac, to: member.mac },
         ETHERTYPE.ipv4,
-        ipv4({ from: a.address, to: '10.60.1.5' }, { protocol: TCP }, tcpSyn(4_000, 8_443)),
+        ipv4({ from: a.address, to: member.address }, { protocol: TCP }, tcpSyn(4_000, 8_443)),
       ),
     ),
     one('a frame to a neighbour on another member', 'isolation', 'c', v4({ from: a.mac, to: c.mac }, { from: a.address, to: c.address })),
