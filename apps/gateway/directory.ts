@@ -3,8 +3,8 @@ import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import type { PortForward, Protocol } from '#libs/contracts/operations.js';
 import { LABELS, type Phase } from '#libs/contracts/webspaces-api.js';
 import { portKey } from '#libs/domain/change.js';
-import type { KubernetesClient, WatchChange } from '#libs/kubernetes/client.js';
-import { follow } from '#libs/kubernetes/follow.js';
+import type { KubernetesClient } from '#libs/kubernetes/client.js';
+import { Mirror } from '#libs/kubernetes/mirror.js';
 
 /** What the gateway knows of a webspace: what its `Webspace` object publishes. Names and ports that are withheld from it are not in there. */
 export interface WebspaceView {
@@ -32,42 +32,36 @@ export interface DirectoryParts {
  * that was not read yet.
  */
 export class Directory {
-  readonly #parts: DirectoryParts;
-  readonly #stop = new AbortController();
-  readonly #views = new Map<string, WebspaceView>();
+  readonly #mirror: Mirror<WebspaceView>;
   readonly #byHost = new Map<string, string>();
   readonly #byPort = new Map<string, string>();
   readonly #listeners = new Set<(name: string) => void>();
-  #synced = false;
 
   constructor(parts: DirectoryParts) {
-    this.#parts = parts;
-  }
-
-  start(): void {
-    const { kube, log } = this.#parts;
-    const { signal } = this.#stop;
-    void follow(kube, {
+    this.#mirror = new Mirror({
+      ...parts,
       kind: 'webspace',
       labelSelector: LABELS.webspace,
-      signal,
-      log,
-      resync: async () => this.#replaceAll(await kube.list('webspace', { labelSelector: LABELS.webspace, signal })),
-      onChange: (change) => this.#change(change),
+      viewOf,
+      onView: (name, views) => this.#changed(name, views),
     });
   }
 
+  start(): void {
+    this.#mirror.start();
+  }
+
   stop(): void {
-    this.#stop.abort();
+    this.#mirror.stop();
   }
 
   /** Whether all webspaces have been read once. */
   get synced(): boolean {
-    return this.#synced;
+    return this.#mirror.synced;
   }
 
   get(name: string): WebspaceView | undefined {
-    return this.#views.get(name);
+    return this.#mirror.get(name);
   }
 
   /** The webspace of a host name in any case, with or without a trailing dot. */
@@ -80,7 +74,7 @@ export class Directory {
   }
 
   all(): Iterable<WebspaceView> {
-    return this.#views.values();
+    return this.#mirror.all();
   }
 
   /** Tells the name of a webspace whose view has changed, come or gone; returns what ends that. */
@@ -90,32 +84,14 @@ export class Directory {
   }
 
   #named(name: string | undefined): WebspaceView | undefined {
-    return name === undefined ? undefined : this.#views.get(name);
+    return name === undefined ? undefined : this.#mirror.get(name);
   }
 
-  #replaceAll(objects: readonly StoredObject[]): void {
-    const present = new Set(objects.map(({ metadata }) => metadata.name));
-    for (const name of [...this.#views.keys()]) if (!present.has(name)) this.#set(name, undefined);
-    for (const object of objects) this.#set(object.metadata.name, viewOf(object));
-    this.#synced = true;
-  }
-
-  #change({ type, object }: WatchChange): void {
-    this.#set(object.metadata.name, type === 'DELETED' ? undefined : viewOf(object));
-  }
-
-  #set(name: string, view: WebspaceView | undefined): void {
-    const before = this.#views.get(name);
-    for (const [index, keys] of [[this.#byHost, before?.hosts ?? []] as const, [this.#byPort, before?.ports.map(portKey) ?? []] as const]) {
-      for (const key of keys) if (index.get(key) === name) index.delete(key);
-    }
-    if (view) {
-      this.#views.set(name, view);
-      for (const host of view.hosts) this.#byHost.set(host, name);
-      for (const port of view.ports) this.#byPort.set(portKey(port), name);
-    } else {
-      this.#views.delete(name);
-    }
+  #changed(name: string, { before, after }: { readonly before: WebspaceView | undefined; readonly after: WebspaceView | undefined }): void {
+    const keysOf = (view: WebspaceView | undefined) =>
+      [[this.#byHost, view?.hosts ?? []] as const, [this.#byPort, view?.ports.map(portKey) ?? []] as const] as const;
+    for (const [index, keys] of keysOf(before)) for (const key of keys) if (index.get(key) === name) index.delete(key);
+    for (const [index, keys] of keysOf(after)) for (const key of keys) index.set(key, name);
     for (const listener of this.#listeners) listener(name);
   }
 }

@@ -16,7 +16,7 @@ import { Rules } from './rules/rules.js';
 import { identityOf } from './standby/identity.js';
 import { LeaseCopy } from './standby/lease-copy.js';
 import { statusAnswers } from './status.js';
-import { Webspaces } from './webspaces.js';
+import { followWebspaces } from './webspaces.js';
 
 /** A request to Kubernetes that takes longer counts as failed: a Lease must be renewed in time. */
 const KUBERNETES_TIMEOUT_MS = 2_000;
@@ -32,7 +32,7 @@ export async function runKuberouter(config: KuberouterConfig, log: Logger): Prom
   const run = localTools();
   const files = dnsmasqFiles(config.stateFolder);
   const identity = identityOf(files, config.standby.podName);
-  const webspaces = new Webspaces({ kube, log, onChange: () => router.wake() });
+  const webspaces = followWebspaces({ kube, log, onChange: () => router.wake() });
   const dnsmasq = new Dnsmasq({ files, run, log, onEnd: () => router.wake() });
   const rules = new Rules(run, config);
   const router = new Router({
@@ -85,7 +85,7 @@ export async function runKuberouter(config: KuberouterConfig, log: Logger): Prom
   log.info('kuberouter ended');
 }
 
-function notReady(router: Router, webspaces: Webspaces): Record<string, string> {
+function notReady(router: Router, webspaces: { readonly synced: boolean }): Record<string, string> {
   return {
     ...(webspaces.synced ? {} : { kubernetes: 'The webspaces have not been read yet.' }),
     ...(router.settled ? {} : { router: 'Not everything has been brought in step yet.' }),
