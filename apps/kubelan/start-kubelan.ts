@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import type { KubelanConfig } from '#libs/config/kubelan.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
+import { followLinks } from '#libs/linux/follow-links.js';
 import type { RunTool } from '#libs/linux/tools.js';
 import { startHealthServer } from '#libs/service/health-server.js';
 import { originalAnswers } from './answers.js';
@@ -11,7 +12,6 @@ import { Keeper } from './keeper.js';
 import { Lan } from './lan.js';
 import { Membership } from './membership.js';
 import { createMetrics } from './metrics.js';
-import { monitor } from './monitor.js';
 import { peersAmong, serviceOf } from './services.js';
 import { problemsOf } from './state.js';
 import { Exchange } from './tunnel/exchange.js';
@@ -108,7 +108,13 @@ export async function startKubelan({ config, kube, run, env, log, warnings }: Ku
   if (encrypted) exchange.start();
   keeper.start();
   const names = [section.interface, ...(bridge === undefined ? [] : [bridge]), ...(encrypted ? [config.wireguard.interface] : [])];
-  void monitor({ names, log, signal: ending.signal, onChange: () => keeper.changed() });
+  void followLinks({
+    signal: ending.signal,
+    onChange: (name) => {
+      if (name === undefined || names.includes(name)) keeper.changed();
+    },
+    onEnd: (why) => log.warn({ why }, 'ip monitor ended, trying again'),
+  });
   log.info({ interface: section.interface, vni: section.vni, services: section.services }, 'kubelan runs');
   return {
     close: async (what) => {

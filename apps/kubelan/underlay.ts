@@ -13,7 +13,6 @@ const routeSchema = z.array(z.object({ prefsrc: z.string().optional() }));
 
 export interface Underlay {
   readonly address: string;
-  readonly device: string;
   /** Of its interface. */
   readonly linkMtu: number;
 }
@@ -26,9 +25,9 @@ export function contentOf(linkMtu: number, address: string): number {
 /** The configured address, or the one from which this machine sends to elsewhere. @throws PlatformError UNAVAILABLE without one. */
 export async function underlayOf(configured: string | undefined, links: ReadonlyMap<string, Link>, run: RunTool): Promise<Underlay> {
   const address = configured === undefined ? await sourceAddress(run) : (canonical(configured) ?? configured);
-  for (const { ifname, mtu, addr_info } of links.values()) {
+  for (const { mtu, addr_info } of links.values()) {
     if (!addr_info.some(({ local }) => local !== undefined && canonical(local) === address)) continue;
-    return { address, device: ifname, linkMtu: mtu };
+    return { address, linkMtu: mtu };
   }
   throw new PlatformError('UNAVAILABLE', `No interface has the underlay's address ${address}.`);
 }

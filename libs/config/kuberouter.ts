@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import type { DeepReadonly } from './freeze.js';
-import { lanSchema } from './lan.js';
+import { interfaceName, lanSchema } from './lan.js';
 import { kubernetesSchema, listenSchema, logSchema, resolverAddress } from './schemas.js';
 
 const seconds = z.number().min(0.1).max(600);
@@ -30,11 +30,7 @@ const network = z.string().refine((text) => {
 
 const outside = z
   .strictObject({
-    interface: z
-      .string()
-      .regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,14}$/, 'must be a name of at most 15 letters, digits, _ . and -')
-      .default('eth0')
-      .describe('By which packets leave; nothing of the LAN leaves by another one'),
+    interface: interfaceName.default('eth0').describe('By which packets leave; nothing of the LAN leaves by another one'),
     forwards: portRange
       .prefault({ from: 49152, to: 65535 })
       .describe('Ports open from outside for the gateway beside it: platform.portRange'),

@@ -5,7 +5,7 @@ import { kuberouterConfigSchema } from '#libs/config/kuberouter.js';
 import { golden } from '#libs/testing/golden.js';
 import { COUNTERS, parseCounters } from './counters.js';
 import { rulesetText } from './ruleset.js';
-import { NO_SETS, type RuleSets, setsChange } from './sets.js';
+import { type RuleSets, setsChange } from './sets.js';
 
 const ipv6 = { subnet: 'fd57:1:2:3::/64', router: 'fd57:1:2:3::1' };
 const CASES = {
@@ -42,7 +42,11 @@ describe('rules', () => {
   });
 
   test('begin counting where the former ones were', () => {
-    const text = rulesetText(kuberouterConfigSchema.parse({}), NO_SETS, new Map([['refused_private', { packets: 7, bytes: 420 }]]));
+    const text = rulesetText(
+      kuberouterConfigSchema.parse({}),
+      { exempt: [], served: [] },
+      new Map([['refused_private', { packets: 7, bytes: 420 }]]),
+    );
     expect(text).toContain('counter refused_private { packets 7 bytes 420; }');
     expect(text).toContain('counter refused_router { packets 0 bytes 0; }');
   });

@@ -11,8 +11,6 @@ export interface RuleSets {
   readonly subnet6?: string | undefined;
 }
 
-export const NO_SETS: RuleSets = { exempt: [], served: [] };
-
 type Name = 'exempt4' | 'exempt6' | 'served4';
 
 export function setName(what: 'exempt' | 'served', family: 4 | 6 = 4): Name {

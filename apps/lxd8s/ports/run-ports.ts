@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import type { Lxd8sConfig } from '#libs/config/lxd8s.js';
+import { followLinks } from '#libs/linux/follow-links.js';
 import { localTools } from '#libs/linux/tools.js';
 import type { Logger } from '#libs/logging/logger.js';
 import { createLxdClient } from '#libs/lxd/create-client.js';
 import type { Port } from './elements.js';
 import { portsFromLxd } from './from-lxd.js';
 import { PortGuard, type PortsView } from './guard.js';
-import { followLinks } from './link-events.js';
 
 const AGAIN_MS = 100;
 const LXD_TIMEOUT_MS = 10_000;
@@ -45,10 +45,13 @@ export function startPorts({ ports, lan, lxd: { socket } }: Lxd8sConfig, log: Lo
 async function keepLooking(guard: PortGuard, everyMs: number, signal: AbortSignal): Promise<void> {
   const changes = new EventTarget();
   let changed = true;
-  const events = followLinks(() => {
-    changed = true;
-    changes.dispatchEvent(new Event('change'));
-  }, signal);
+  const events = followLinks({
+    signal,
+    onChange: () => {
+      changed = true;
+      changes.dispatchEvent(new Event('change'));
+    },
+  });
   let thoroughAt = 0;
   let pause = AGAIN_MS;
   while (!signal.aborted) {
