@@ -27,7 +27,8 @@ interface Strict {
 
 /**
  * Strict: a member has started when it serves, and lives as long as it answers anything; one that waits for the others answers. Start-up and
- * liveness pass while the Lease holds, and while the process that LXD runs under says that it waits; readiness is strict always.
+ * liveness pass while the Lease holds, and while the process that LXD runs under says that it waits; readiness is strict always, and a member that
+ * has yet to come into the cluster has none.
  */
 export function answersOf({ lxd, lease, member, deadSeconds }: Seen): Readonly<Record<Probe, ProbeAnswer>> {
   const seen = sentence(lxd);
@@ -37,7 +38,8 @@ export function answersOf({ lxd, lease, member, deadSeconds }: Seen): Readonly<R
       ? { passes: true, why: `${seen}; it counts as dead after ${deadSeconds} s` }
       : { passes: lxd.is !== 'silent', why: seen };
   const leniently = (strict: Strict) => answer(strict, lease, member);
-  return { startup: leniently(serves), live: leniently(lives), ready: { ...serves, by: 'strict' } };
+  const ready = member?.phase === 'entering' ? { passes: false, why: `it is not in the cluster yet: ${member.why}` } : serves;
+  return { startup: leniently(serves), live: leniently(lives), ready: { ...ready, by: 'strict' } };
 }
 
 function answer(strict: Strict, lease: LeaseView, member: MemberView | undefined): ProbeAnswer {

@@ -217,6 +217,12 @@ describe('beside the process that LXD runs under', () => {
     expect(live).toMatchObject({ by: 'waits', why: expect.stringContaining('it is not empty') });
   });
 
+  test('one that is not in the cluster yet serves nobody, although its LXD does', () => {
+    const serving: LxdView = { is: 'serving', said: 'HTTP 200', seconds: 1 };
+    expect(passes(serving, { ...say, phase: 'entering' })).toEqual({ startup: true, live: true, ready: false });
+    expect(passes(serving, { ...say, phase: 'serving' })).toEqual({ startup: true, live: true, ready: true });
+  });
+
   test('one that does not wait is dead when its LXD is', () => {
     expect(passes(silent, { ...say, waits: false })).toEqual({ startup: false, live: false, ready: false });
   });

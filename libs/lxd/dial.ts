@@ -1,8 +1,8 @@
-import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { PlatformError } from '#libs/errors/platform-error.js';
+import { fingerprintsOf } from './pins.js';
 
 /** Where an LXD is: its unix socket, or its HTTPS address with our client certificate and the server certificate that we pin. */
 export type LxdAddress =
@@ -11,7 +11,7 @@ export type LxdAddress =
       readonly url: string;
       readonly clientCertFile: string;
       readonly clientKeyFile: string;
-      /** The server's own certificate (in a cluster: cluster.crt, which every member presents). */
+      /** The server's own certificate (in a cluster: cluster.crt, which every member presents), or several of which it may present any. */
       readonly serverCertFile: string;
       /** When given, the server's certificate must also chain to this CA. */
       readonly caFile?: string;
@@ -39,7 +39,14 @@ function unixDialer(path: string): Dialer {
 
 function tlsDialer(address: Extract<LxdAddress, { url: string }>): Dialer {
   const url = new URL(address.url);
-  const pin = fingerprintOf(new X509Certificate(read(address.serverCertFile, 'server certificate')).raw);
+  let pins = pinsOf(address.serverCertFile);
+  const refusal = (socket: TLSSocket) => {
+    // Once: asked again, Node 20 has none (tried).
+    const seen = socket.getPeerX509Certificate()?.fingerprint256 ?? 'none';
+    // The file may have got the next certificate since.
+    if (!pins.includes(seen)) pins = pinsOf(address.serverCertFile);
+    return pins.includes(seen) ? null : wrongPin(seen, pins, url.origin);
+  };
   const options = {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: Number(url.port || 443),
@@ -57,22 +64,31 @@ function tlsDialer(address: Extract<LxdAddress, { url: string }>): Dialer {
     dial: (done) => {
       const socket = connectTls(options);
       settle(socket, 'secureConnect', (error) => {
-        const refusal = error ?? refusePin(socket, pin, url.origin);
-        if (!refusal) return done(null, socket);
+        const refused = error ?? refusal(socket);
+        if (!refused) return done(null, socket);
         socket.destroy();
-        done(refusal);
+        done(refused);
       });
     },
   };
 }
 
-function refusePin(socket: TLSSocket, pin: string, origin: string): Error | null {
-  const certificate = socket.getPeerX509Certificate();
-  const seen = certificate ? fingerprintOf(certificate.raw) : 'none';
-  if (seen === pin) return null;
+function pinsOf(file: string): string[] {
+  const pem = read(file, 'server certificate').toString();
+  try {
+    const pins = fingerprintsOf(pem);
+    if (pins.length > 0) return pins;
+  } catch (cause) {
+    throw new PlatformError('INVALID_INPUT', `The LXD server certificate ${file} cannot be read.`, { cause });
+  }
+  throw new PlatformError('INVALID_INPUT', `The LXD server certificate ${file} holds none.`);
+}
+
+function wrongPin(seen: string, pins: readonly string[], origin: string): PlatformError {
+  const short = (fingerprint = '') => fingerprint.replaceAll(':', '').toLowerCase().slice(0, 12);
   return new PlatformError(
     'DENIED_UPSTREAM',
-    `The server at ${origin} presents another certificate (${seen.slice(0, 12)}) than the pinned one (${pin.slice(0, 12)}): check the address, or pin the new certificate if it was replaced on purpose.`,
+    `The server at ${origin} presents another certificate (${short(seen)}) than the pinned one (${pins.map(short).join(', ')}): check the address, or pin the new certificate if it was replaced on purpose.`,
     { details: { reason: 'wrong-pin' } },
   );
 }
@@ -93,10 +109,6 @@ function settle(socket: Socket, ready: 'connect' | 'secureConnect', done: Dialed
     socket.setNoDelay(true);
     done(null, socket);
   });
-}
-
-function fingerprintOf(der: Buffer): string {
-  return createHash('sha256').update(der).digest('hex');
 }
 
 function read(file: string, what: string): Buffer {

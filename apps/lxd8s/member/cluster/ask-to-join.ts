@@ -1,10 +1,10 @@
-import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
 import type { TLSSocket } from 'node:tls';
 import { z } from 'zod';
 import { messageOf, PlatformError } from '#libs/errors/platform-error.js';
+import { fingerprintsOf } from '#libs/lxd/pins.js';
 import { type Admission, admission } from './admit.js';
 
 const TIMEOUT_MS = 30_000;
@@ -35,13 +35,6 @@ export async function askToJoin(question: JoinQuestion, signal: AbortSignal): Pr
   }
   const each = [...said].map(([what, by]) => `${by.join(', ')}: ${what}`).join('; ') || 'there is no other pod';
   throw new PlatformError('UNAVAILABLE', `no member has let this one in yet (${each})`);
-}
-
-/** The fingerprints of all certificates of a PEM text. */
-export function fingerprintsOf(pem: string): string[] {
-  return (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map(
-    (one) => new X509Certificate(one).fingerprint256,
-  );
 }
 
 async function askOne(host: string, token: string, { port, certificates, volume }: JoinQuestion, signal: AbortSignal): Promise<Admission> {

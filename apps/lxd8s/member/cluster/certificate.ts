@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, PlatformError } from '#libs/errors/platform-error.js';
-import { fingerprintsOf } from './ask-to-join.js';
+import { fingerprintsOf } from '#libs/lxd/pins.js';
 
 export interface Pair {
   readonly certificate: string;

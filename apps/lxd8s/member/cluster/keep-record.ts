@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { OwnMember } from '#libs/lxd/own-member.js';
 import { apiPath } from '#libs/lxd/paths.js';
-import { fingerprintsOf } from './ask-to-join.js';
+import { fingerprintsOf } from '#libs/lxd/pins.js';
 import { leafPem } from './certificate.js';
 import type { Cluster, ClusterRecord } from './record.js';
 
