@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type ClusterLab, startClusterLab } from '#lab/cluster/harness.js';
 import { IMAGES } from '#lab/cluster/images.js';
+import { endUpgrades } from '#lab/cluster/left-upgrades.js';
 import { BUMP, CLUSTER } from '#lab/cluster/manifests.js';
 import { PROBE_KINDS } from '#libs/domain/upgrade/observed.js';
 import { BoundaryKills, KUBELETS, TARGETS, type Target } from '../support/boundary-kills.js';
-import { Upgrades } from '../support/cluster-upgrades.js';
+import { storyOf, Upgrades } from '../support/cluster-upgrades.js';
 import { FULL, report } from '../support/lab-session.js';
 
 /** With full counts each process is killed at every boundary of an upgrade of each kind; in the short form they take turns over those of a rolling one. */
@@ -36,7 +37,15 @@ beforeAll(async () => {
   upgrades = new Upgrades(cluster);
   kills = new BoundaryKills(cluster, upgrades);
 }, 900_000);
-beforeEach(() => kills.start(), 120_000);
+let sound = true;
+beforeEach(async () => {
+  if (!sound) {
+    await endUpgrades(cluster.lab);
+    await cluster.recreate(OPTIONS);
+  }
+  sound = false;
+  await kills.start();
+}, 300_000);
 afterAll(async () => {
   kills?.release();
   await cluster?.lab.up();
@@ -48,9 +57,12 @@ async function nextImage(): Promise<string> {
   return pod?.spec.containers.some(({ name, image }) => name === CLUSTER.container && image === IMAGES.lxd) ? IMAGES.lxdNext : IMAGES.lxd;
 }
 
-async function probesAreBack(): Promise<void> {
+/** What every upgrade leaves behind. */
+async function endedWell(): Promise<void> {
+  await cluster.agreed(60_000);
   const view = (await cluster.lab.api('admin', 'GET', '/v2/clusters/lab')).json<{ pods: { probes: string[] }[] }>();
   expect(view.pods.map(({ probes }) => [...probes].sort())).toEqual(cluster.memberNames.map(() => [...PROBE_KINDS].sort()));
+  sound = true;
 }
 
 /** An upgrade that stands still at its boundaries until one of the targets, in turns, was killed there. */
@@ -62,7 +74,7 @@ async function withKills(id: string, kind: string, targets: readonly Target[]): 
     hits.push(boundary);
     return 'on';
   });
-  expect(view.phase).toBe('finished');
+  if (view.phase !== 'finished') throw new Error(`after kills at ${hits.join(', ')}: ${storyOf(view)}`);
   const all = BoundaryKills.boundariesOf(await upgrades.report(id));
   report(kind, `${hits.length} of ${all.length} boundaries, at each a kill of ${targets.join(' or ')}; finished`);
   expect(hits).toEqual(all);
@@ -73,7 +85,7 @@ describe.each(ROUNDS)('$what is killed at boundary after boundary', ({ targets }
     const observer = await cluster.observe();
     await withKills(await upgrades.begin({ image: await nextImage() }), 'rolling', targets);
     expect(await observer.stop()).toMatchObject({ maxDownAtOnce: 1, quorumLost: 0 });
-    await probesAreBack();
+    await endedWell();
   }, 1_800_000);
 
   inFullRun(
@@ -84,8 +96,7 @@ describe.each(ROUNDS)('$what is killed at boundary after boundary', ({ targets }
       const wanted = { image: await nextImage(), environment: { [BUMP]: String(bump) } };
       await withKills(await upgrades.begin(wanted), 'lockstep-sequential', targets);
       expect((await observer.stop()).quorumLost).toBe(0);
-      await cluster.agreed(60_000);
-      await probesAreBack();
+      await endedWell();
     },
     1_800_000,
   );
@@ -107,8 +118,7 @@ test.each(EVERYTHING_AT)(
     await cluster.lab.up();
     await upgrades.reaches(id, 'finished');
     expect(await observer.stop()).toMatchObject({ maxDownAtOnce: 1, quorumLost: 0 });
-    await cluster.agreed(60_000);
-    await probesAreBack();
+    await endedWell();
   },
   1_200_000,
 );

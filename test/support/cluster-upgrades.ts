@@ -107,7 +107,7 @@ export class Upgrades {
 }
 
 /** Where an upgrade is, for the message of a test that fails. */
-function storyOf({ phase, steps, wait, refusals }: UpgradeView): string {
+export function storyOf({ phase, steps, wait, refusals }: UpgradeView): string {
   const last = steps.filter(({ state }) => state !== 'planned').slice(-3);
   return JSON.stringify({
     phase,
