@@ -10,6 +10,7 @@ import { createSteps } from './webspace/create.js';
 import { domainSteps } from './webspace/domains.js';
 import { extraSteps } from './webspace/extras.js';
 import { idleSteps } from './webspace/idle.js';
+import { memorySteps } from './webspace/memory.js';
 import { reconcileSteps } from './webspace/reconcile.js';
 import { removeSteps } from './webspace/remove.js';
 import { restoreSteps } from './webspace/restore.js';
@@ -58,6 +59,7 @@ export function createWebspaceActivities(deps: Deps): WebspaceActivities {
     stillUnproved: guarded(domains.stillUnproved),
     checkDomains: guarded(domains.checkDomains),
     findIdle: guarded(idleSteps(deps).findIdle),
+    findShortOfMemory: guarded(memorySteps(deps).findShortOfMemory),
     openClaims: guarded(compareSteps(deps).openClaims),
   };
 }

@@ -21,6 +21,7 @@ export {
 export { createWebspace } from './webspace/create-webspace.js';
 export { deleteWebspace } from './webspace/delete-webspace.js';
 export { idleStop } from './webspace/idle-stop.js';
+export { memoryStop } from './webspace/memory-stop.js';
 export { reconcileWebspace } from './webspace/reconcile-webspace.js';
 export { restoreWebspace } from './webspace/restore-webspace.js';
 export { rebootWebspace, shutdownWebspace } from './webspace/stop-webspace.js';

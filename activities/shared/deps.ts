@@ -52,6 +52,8 @@ export interface Deps {
   readonly domainGraceSeconds: number;
   readonly accounts: AccountDeps;
   readonly idleStop: IdleStopDeps;
+  /** Whether webspaces are shut down when the memory of their member is short. */
+  readonly memoryStop: { readonly enabled: boolean };
   readonly log: Logger;
   readonly metrics: SweepMetrics;
 }

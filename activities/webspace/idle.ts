@@ -12,19 +12,17 @@ import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
 import { inLanes } from '../shared/in-lanes.js';
 import { readInstance } from './observe.js';
+import { rememberedUses, USE_MEMORY } from './use-memory.js';
 
 /** Instances whose state is read at once. */
 const LANES = 8;
-/** Name of the ConfigMap that holds what is remembered from look to look. Without it every webspace counts as used now. */
-const MEMORY = 'webspaces-use';
-
 interface Running {
   readonly instance: LxdInstance;
   readonly record: WebspaceRecord;
 }
 
 /** The look for webspaces that nobody uses. */
-export function idleSteps({ lxd, kube, projection, platform, idleStop, log }: Deps) {
+export function idleSteps({ lxd, kube, projection, platform, idleStop, memoryStop, log }: Deps) {
   /** Those that run, whole and by nobody's exception; and how many cannot be told. */
   async function runningOnes(signal: AbortSignal): Promise<{ readonly running: readonly Running[]; readonly unread: number }> {
     const running: Running[] = [];
@@ -40,15 +38,10 @@ export function idleSteps({ lxd, kube, projection, platform, idleStop, log }: De
     return { running, unread };
   }
 
-  async function remembered(signal: AbortSignal): Promise<ReadonlyMap<string, Use>> {
-    const object = await kube.find('configMap', MEMORY, { signal });
-    return parseMemory((object?.['data'] as { readonly use?: string } | undefined)?.use);
-  }
-
   async function remember(uses: ReadonlyMap<string, Use>, signal: AbortSignal): Promise<void> {
     const use = JSON.stringify(Object.fromEntries([...uses].map(([name, { sentBytes, usedAt }]) => [name, [sentBytes, usedAt]])));
     const labels = { [LABELS.managedBy]: MANAGED_BY };
-    await kube.apply('configMap', { metadata: { name: MEMORY, labels }, data: { use } }, { signal });
+    await kube.apply('configMap', { metadata: { name: USE_MEMORY, labels }, data: { use } }, { signal });
   }
 
   /** What it has sent since its start; undefined when LXD does not tell. */
@@ -82,10 +75,10 @@ export function idleSteps({ lxd, kube, projection, platform, idleStop, log }: De
 
   return {
     async findIdle({ signal }: Call): Promise<IdleLook> {
-      if (!idleStop.enabled) throw new PlatformError('INVALID_INPUT', 'The idle stop is off (idleStop.enabled).');
+      if (!idleStop.enabled && !memoryStop.enabled) throw new PlatformError('INVALID_INPUT', 'The idle stop is off (idleStop.enabled).');
       const [{ running, unread }, before, operations, webspaces] = await Promise.all([
         runningOnes(signal),
-        remembered(signal),
+        rememberedUses(kube, signal),
         lxd.operations.running({}, { signal }),
         kube.list('webspace', { labelSelector: LABELS.webspace, signal }),
       ]);
@@ -112,20 +105,11 @@ export function idleSteps({ lxd, kube, projection, platform, idleStop, log }: De
           await show(one, now, shown.get(name), signal);
         }
         const idleSeconds = Math.floor((now - use.usedAt) / 1000);
-        if (idleSeconds >= idleStop.afterSeconds) idle.push({ name, owner: one.record.owner.id, idleSeconds });
+        // The memory stop looks in the same way, to know which one is used the least.
+        if (idleStop.enabled && idleSeconds >= idleStop.afterSeconds) idle.push({ name, owner: one.record.owner.id, idleSeconds });
       });
       await remember(uses, signal);
       return { ...count, idle: idle.sort((a, b) => (a.name < b.name ? -1 : 1)) };
     },
   };
-}
-
-/** What cannot be read is forgotten. */
-function parseMemory(text: string | undefined): Map<string, Use> {
-  try {
-    const entries = Object.entries(JSON.parse(text ?? '{}') as Record<string, readonly [number, number]>);
-    return new Map(entries.map(([name, [sentBytes, usedAt]]) => [name, { sentBytes, usedAt }]));
-  } catch {
-    return new Map();
-  }
 }

@@ -72,6 +72,7 @@ export function assemble(
     domainGraceSeconds: config.domains.graceSeconds,
     accounts: { ...config.accounts, identity },
     idleStop: config.idleStop,
+    memoryStop: config.memoryStop,
     log,
     metrics,
   };

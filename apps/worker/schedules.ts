@@ -3,6 +3,7 @@ import {
   ACCOUNTS_SCHEDULE_ID,
   IDLE_STOP_SCHEDULE_ID,
   IMAGE_SOURCES_SCHEDULE_ID,
+  MEMORY_STOP_SCHEDULE_ID,
   SWEEP_CLUSTERS_SCHEDULE_ID,
   SWEEP_SCHEDULE_ID,
   VERIFY_DOMAINS_SCHEDULE_ID,
@@ -18,7 +19,7 @@ export interface Scheduled {
   readonly summary: string;
 }
 
-export function schedulesOf({ sweep, domains, accounts, idleStop, images, clusters }: WorkerConfig): Scheduled[] {
+export function schedulesOf({ sweep, domains, accounts, idleStop, memoryStop, images, clusters }: WorkerConfig): Scheduled[] {
   return [
     {
       id: SWEEP_SCHEDULE_ID,
@@ -41,8 +42,14 @@ export function schedulesOf({ sweep, domains, accounts, idleStop, images, cluste
     {
       id: IDLE_STOP_SCHEDULE_ID,
       workflowType: WORKFLOW_TYPES.idleStop,
-      everySeconds: idleStop.enabled ? idleStop.everySeconds : undefined,
+      everySeconds: idleStop.enabled || memoryStop.enabled ? idleStop.everySeconds : undefined,
       summary: 'webspaces that nobody uses',
+    },
+    {
+      id: MEMORY_STOP_SCHEDULE_ID,
+      workflowType: WORKFLOW_TYPES.memoryStop,
+      everySeconds: memoryStop.enabled ? memoryStop.everySeconds : undefined,
+      summary: 'members whose memory is short',
     },
     {
       id: IMAGE_SOURCES_SCHEDULE_ID,

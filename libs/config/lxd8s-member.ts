@@ -63,6 +63,12 @@ const certificate = z
   })
   .describe("The cluster's certificate; without it LXD makes its own");
 
+const memory = z
+  .strictObject({
+    minFreeMiB: z.int().min(1).describe("Memory is short when less is free of the pod's limit, or of the machine's where it has none"),
+  })
+  .describe('Says so in LXD, for the worker (memoryStop); without it memory is not looked at');
+
 /** Of `apps/lxd8s/member`, the process that LXD runs under. */
 export const lxd8sMemberConfigSchema = z.strictObject({
   listen: listenSchema.prefault('0.0.0.0:9798').describe('Address of /state and /metrics'),
@@ -80,6 +86,7 @@ export const lxd8sMemberConfigSchema = z.strictObject({
   stop,
   join,
   certificate: certificate.optional(),
+  memory: memory.optional(),
   preseedFile: file.optional().describe('YAML as `lxd init --preseed` takes it: config, projects, storage_pools, networks, profiles'),
   everySeconds: seconds.default(5).describe('Longest pause between two looks at what should be so'),
 });

@@ -42,6 +42,18 @@ const idleStop = z
   })
   .prefault({});
 
+const memoryStop = z
+  .strictObject({
+    enabled: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Shut down the webspace that was not used for the longest time on a member that says that its memory is short (apps/lxd8s/member)',
+      ),
+    everySeconds: z.int().min(1).default(15).describe('How often it is looked whether one is'),
+  })
+  .prefault({});
+
 const settings = z.strictObject({
   listen: listenSchema.prefault('127.0.0.1:8081').describe('Address of health and metrics'),
   log: logSchema,
@@ -62,6 +74,7 @@ const settings = z.strictObject({
     .prefault({}),
   gateway,
   idleStop,
+  memoryStop,
   accounts: accountsSchema,
   images: imagesSchema,
   clusters: clustersSchema.describe('Clusters of LXD members in Kubernetes that may be upgraded'),

@@ -1,6 +1,7 @@
 import type { AccountFindings, AccountsRefused, AccountsRound } from './accounts.js';
 import type { AdoptionPlan } from './adoption.js';
 import type { IdleLook } from './idle-stop.js';
+import type { ShortMember } from './memory-stop.js';
 import type {
   Account,
   ArchiveWebspaceResult,
@@ -128,6 +129,8 @@ export interface WebspaceActivities {
   judgeAccounts(round: AccountsRound): Promise<readonly string[]>;
   /** Which webspaces nobody has used for long; remembers what was seen for the next look. */
   findIdle(): Promise<IdleLook>;
+  /** Which members say that their memory is short, and which webspace of each may be stopped for it. */
+  findShortOfMemory(): Promise<readonly ShortMember[]>;
   /** New claims may be made: every claim of every readable record is restored. */
   openClaims(): Promise<void>;
 }

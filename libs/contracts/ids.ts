@@ -15,6 +15,9 @@ export const ACCOUNTS_SCHEDULE_ID = 'account-policy';
 /** Id of the Schedule that starts `idleStop`. */
 export const IDLE_STOP_SCHEDULE_ID = 'idle-stop';
 
+/** Id of the Schedule that starts `memoryStop`. */
+export const MEMORY_STOP_SCHEDULE_ID = 'memory-stop';
+
 /** Id of the Schedule that starts `watchImageSources`. */
 export const IMAGE_SOURCES_SCHEDULE_ID = 'image-sources';
 

@@ -48,7 +48,7 @@ export function isAdminKind(kind: OperationKind): boolean {
 
 /** The workflow function behind each kind, as registered in the worker. */
 export const WORKFLOW_TYPES: Record<
-  OperationKind | 'sweep' | 'verifyDomains' | 'accountPolicy' | 'idleStop' | 'watchImageSources' | 'sweepClusters',
+  OperationKind | 'sweep' | 'verifyDomains' | 'accountPolicy' | 'idleStop' | 'memoryStop' | 'watchImageSources' | 'sweepClusters',
   string
 > = {
   create: 'createWebspace',
@@ -74,6 +74,7 @@ export const WORKFLOW_TYPES: Record<
   verifyDomains: 'verifyDomains',
   accountPolicy: 'accountPolicy',
   idleStop: 'idleStop',
+  memoryStop: 'memoryStop',
   watchImageSources: 'watchImageSources',
   sweepClusters: 'sweepClusters',
 };

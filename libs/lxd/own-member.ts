@@ -116,6 +116,11 @@ export class OwnMember {
     );
   }
 
+  /** Sets keys of the server's configuration, for the whole cluster; an empty value takes one away. */
+  async configure(config: Readonly<Record<string, string>>, options: CallOptions = {}): Promise<void> {
+    await this.connection.change({ method: 'PATCH', path: apiPath([]), body: { config }, what: 'configure the server' }, options);
+  }
+
   /** Stops the instances of this member, each as long as its own setting allows, hands its roles over, and ends LXD. They run again after its next start. */
   async shutdown(options: CallOptions = {}): Promise<void> {
     await this.connection.change({ method: 'PUT', path: '/internal/shutdown', what: 'shut LXD down' }, options);

@@ -78,6 +78,7 @@ export const imageAlias = z.looseObject({ name: z.string(), target: z.string().r
 export const server: z.ZodType<LxdServer> = z.looseObject({
   auth: z.string(),
   api_extensions: z.array(z.string()),
+  config: orEmpty(z.record(z.string(), z.unknown()), {}),
   environment: z.looseObject({
     certificate_fingerprint: z.string(),
     server_name: z.string(),

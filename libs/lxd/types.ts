@@ -75,6 +75,8 @@ export interface LxdPoolSpace {
 export interface LxdServer {
   readonly auth: string;
   readonly api_extensions: readonly string[];
+  /** Of the whole cluster and of the member that answers; a secret is only told to be set. */
+  readonly config: Readonly<Record<string, unknown>>;
   readonly environment: {
     readonly certificate_fingerprint: string;
     readonly server_name: string;

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, defineSearchAttributeKey } from '@temporalio/common';
@@ -48,7 +49,9 @@ export class WorkflowRig {
 
   static async start(serverPath: string): Promise<WorkflowRig> {
     Runtime.install({ logger: new DefaultLogger('ERROR') });
-    const workflowsPath = join(import.meta.dirname, '../../workflows/index.ts');
+    const entry = join(import.meta.dirname, '../../workflows/index');
+    // Compiled, where it is.
+    const workflowsPath = existsSync(`${entry}.ts`) ? `${entry}.ts` : `${entry}.js`;
     const [environment, bundle] = await Promise.all([
       TestWorkflowEnvironment.createLocal({
         server: {
@@ -161,6 +164,7 @@ const HARMLESS: WebspaceActivities & ImageActivities = {
     fingerprint: 'f'.repeat(64),
   }),
   findIdle: async () => ({ running: 0, used: 0, unread: 0, idle: [] }),
+  findShortOfMemory: async () => [],
   checkAccounts: async () => ({ checked: 0, missing: 0, actions: [], problems: [] }),
   judgeAccounts: async () => [],
   readForRestore: async () => exampleFacts,

@@ -8,6 +8,7 @@ import { enter } from './cluster/enter.js';
 import type { KeepCluster } from './cluster/keep-cluster.js';
 import { isOwnName } from './cluster/peers.js';
 import type { ClusterRecord } from './cluster/record.js';
+import type { TellMemory } from './memory/tell-memory.js';
 import type { KeepPreseed } from './preseed/keep-preseed.js';
 import type { LxdKeeper } from './runtime/lxd-keeper.js';
 import type { Runtime } from './runtime/runtime.js';
@@ -25,6 +26,7 @@ export interface MemberParts {
   readonly record: ClusterRecord;
   readonly cluster: KeepCluster;
   readonly preseed: KeepPreseed | undefined;
+  readonly memory: TellMemory | undefined;
   readonly log: Logger;
 }
 
@@ -49,7 +51,8 @@ export class Member {
   }
 
   state(): MemberState {
-    const { config, watch, keeper, cluster, preseed } = this.#parts;
+    const { config, watch, keeper, cluster, preseed, memory } = this.#parts;
+    const free = memory?.view();
     const lxd = { ...keeper.view(), ...watch.view() };
     return {
       member: config.member,
@@ -61,6 +64,7 @@ export class Member {
       lxd,
       problems: cluster.problems(),
       ...(preseed ? { preseed: preseed.view() } : {}),
+      ...(free ? { memory: free } : {}),
     };
   }
 

@@ -19,7 +19,7 @@ export function createMemberMetrics(state: () => MemberState): Registry {
     gauge.set(now.waits ? 1 : 0),
   );
   gauge('lxd_starts', 'How often LXD was started since the container was', [], (gauge, { lxd }) => gauge.set(lxd.starts));
-  gauge('problem', 'Parts that are not as they should be: record, joins, certificate, preseed', ['part'], (gauge, { problems }) => {
+  gauge('problem', 'Parts that are not as they should be: record, joins, memory, certificate, preseed', ['part'], (gauge, { problems }) => {
     for (const part of Object.keys(problems)) gauge.set({ part }, 1);
   });
   gauge('preseed_changes', 'Changes made so that LXD is as the preseed says, since the container was started', [], (gauge, { preseed }) => {
@@ -27,6 +27,14 @@ export function createMemberMetrics(state: () => MemberState): Registry {
   });
   gauge('preseed_leftovers', 'Objects that the preseed once had and that are still there', [], (gauge, { preseed }) => {
     if (preseed) gauge.set(preseed.leftovers.length);
+  });
+  gauge('memory_bytes', "Of the pod: its limit (or the machine's), and what is free of it", ['what'], (gauge, { memory }) => {
+    if (!memory) return;
+    gauge.set({ what: 'limit' }, memory.limitBytes);
+    gauge.set({ what: 'free' }, memory.freeBytes);
+  });
+  gauge('memory_short', 'Whether less is free than should be', [], (gauge, { memory }) => {
+    if (memory) gauge.set(memory.short ? 1 : 0);
   });
   return registry;
 }

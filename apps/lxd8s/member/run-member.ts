@@ -12,6 +12,7 @@ import { JoinServer } from './cluster/join-server.js';
 import { KeepCluster } from './cluster/keep-cluster.js';
 import { ClusterRecord } from './cluster/record.js';
 import { Member } from './member.js';
+import { TellMemory } from './memory/tell-memory.js';
 import { createMemberMetrics } from './metrics.js';
 import { KeepPreseed } from './preseed/keep-preseed.js';
 import { containerRuntime } from './runtime/container.js';
@@ -52,9 +53,10 @@ export async function runMember(config: Lxd8sMemberConfig, { environment, log }:
   });
   const preseed =
     config.preseedFile === undefined ? undefined : new KeepPreseed({ file: config.preseedFile, storage: config.volumes.storage, lxd, log });
-  const cluster = new KeepCluster({ config, lxd, record, joins, preseed, log });
+  const memory = config.memory && new TellMemory({ member: config.member, minFreeBytes: config.memory.minFreeMiB * 1024 * 1024, lxd, log });
+  const cluster = new KeepCluster({ config, lxd, record, joins, preseed, memory, log });
   const watch = new LxdWatch({ socket, timeoutMs: READY_TIMEOUT_MS, clock: systemClock });
-  const member = new Member({ config, runtime, keeper, watch, lxd, record, cluster, preseed, log });
+  const member = new Member({ config, runtime, keeper, watch, lxd, record, cluster, preseed, memory, log });
   const state = () => member.state();
   const server = await startStateServer(config.listen, state, createMemberMetrics(state));
   log.info({ port: server.port, member: config.member, statefulSet: config.statefulSet }, 'lxd8s-member runs');

@@ -1,4 +1,5 @@
 import type { LxdView } from '../lxd-watch.js';
+import type { MemoryView } from './memory/tell-memory.js';
 import type { PreseedView } from './preseed/keep-preseed.js';
 import type { LxdProcessView } from './runtime/lxd-keeper.js';
 
@@ -24,4 +25,6 @@ export interface MemberState {
   /** What is not as it should be although it serves, by part. */
   readonly problems: Readonly<Record<string, string>>;
   readonly preseed?: PreseedView;
+  /** Where it is looked at. */
+  readonly memory?: MemoryView;
 }

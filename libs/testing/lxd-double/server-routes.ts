@@ -25,7 +25,7 @@ export function server({ options, faults }: World, trusted: boolean): Reply {
     architectures: ['x86_64', 'i686'],
     server_pid: process.pid,
   };
-  return sync({ ...known, auth_methods: ['tls'], config: {}, environment });
+  return sync({ ...known, auth_methods: ['tls'], config: options.config ?? {}, environment });
 }
 
 export function members({ options }: World): Reply {

@@ -19,6 +19,8 @@ export interface WorldOptions {
   readonly serverName?: string;
   readonly certificateFingerprint?: string;
   readonly certificate?: string;
+  /** Of the server. */
+  readonly config?: Readonly<Record<string, string>>;
   /** Makes it a cluster. */
   readonly members?: readonly LxdClusterMember[];
   /** Bytes of its storage pool; default 100 GB, 1 GB used. */

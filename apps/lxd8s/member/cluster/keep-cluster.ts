@@ -4,6 +4,7 @@ import type { Lxd8sMemberConfig } from '#libs/config/lxd8s-member.js';
 import { messageOf } from '#libs/errors/platform-error.js';
 import type { Logger } from '#libs/logging/logger.js';
 import type { OwnMember } from '#libs/lxd/own-member.js';
+import type { TellMemory } from '../memory/tell-memory.js';
 import type { KeepPreseed } from '../preseed/keep-preseed.js';
 import type { Marker } from '../volumes/marker.js';
 import { noteCluster } from '../volumes/volumes.js';
@@ -18,6 +19,7 @@ export interface KeepClusterParts {
   readonly record: ClusterRecord;
   readonly joins: JoinServer;
   readonly preseed: KeepPreseed | undefined;
+  readonly memory: TellMemory | undefined;
   readonly log: Logger;
 }
 
@@ -53,7 +55,7 @@ export class KeepCluster {
 
   /** One look at all of it. What cannot be done now hinders nothing else; the mark of the volume is given back, with the cluster in it. */
   async keep(volume: Marker, signal: AbortSignal): Promise<Marker> {
-    const { config, lxd, record, joins, preseed } = this.#parts;
+    const { config, lxd, record, joins, preseed, memory } = this.#parts;
     const online = (await lxd.members({ signal })).filter(({ status }) => status === 'Online').map(({ server_name }) => server_name);
     const role = lowest(online) === config.member ? 'keeper' : 'other';
     const before = await this.#try('record', async () => {
@@ -64,6 +66,7 @@ export class KeepCluster {
     });
     this.#id = before?.id ?? this.#id;
     await this.#try('joins', () => joins.ensure());
+    if (memory) await this.#try('memory', () => memory.look(signal));
     if (role === 'keeper') {
       if (before) await this.#try('certificate', () => this.#certificate(before, signal));
       await preseed?.apply(online, signal);

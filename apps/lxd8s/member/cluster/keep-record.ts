@@ -53,10 +53,7 @@ async function clusterId(lxd: OwnMember, otherwise: string, signal: AbortSignal)
   const { value } = await lxd.connection.read({ path: apiPath([]), what: 'read the server' }, server, { signal });
   const known = value.config?.[ID];
   if (typeof known === 'string' && known !== '') return known;
-  await lxd.connection.change(
-    { method: 'PATCH', path: apiPath([]), body: { config: { [ID]: otherwise } }, what: 'name the cluster' },
-    { signal },
-  );
+  await lxd.configure({ [ID]: otherwise }, { signal });
   return otherwise;
 }
 
