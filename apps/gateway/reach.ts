@@ -13,8 +13,8 @@ export interface Visit {
   readonly signal: AbortSignal;
 }
 
-/** Of a port that accepts: many who come at once may have to wait for their turn. */
-const QUEUE_MS = 2_000;
+/** Of a port that accepts: many who come at once may have to wait for their turn, as they would without us. */
+const QUEUE_MS = 15_000;
 /** Between two boots for one visitor. */
 const AGAIN_MS = 100;
 const OFF: ReadonlySet<Phase> = new Set<Phase>(['stopping', 'stopped', 'paused']);

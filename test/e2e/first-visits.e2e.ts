@@ -163,7 +163,15 @@ describe('a webspace that was stopped behind our back', () => {
       await waitFor('it to be known', async () => (await session.cluster.target(member.webspace)) === 'webspaces-gateway', {
         timeoutMs: 10_000,
       });
-      expect(right(member)(await visit(member))).toBe(true);
+      // Until Traefik has read the route anew it leads to what is gone: the window of stops that nobody announced.
+      const next = async () => {
+        const answer = await visit(member);
+        return answer.status === 502 ? undefined : answer;
+      };
+      expect(await waitFor('the next visit', next, { timeoutMs: 2_000 })).toMatchObject({
+        status: 200,
+        body: expect.stringContaining(member.webspace),
+      });
     },
     60_000,
   );
