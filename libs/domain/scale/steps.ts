@@ -1,0 +1,125 @@
+import { counted, listed, secondsText } from '../upgrade/wording.js';
+import { type DesiredScale, type ObservedScale, SCALE_DEADLINES_SECONDS, type ScaleGateName } from './observed.js';
+
+/** What is done, each so that doing it again changes nothing more. */
+export type ScaleAction =
+  | {
+      readonly do: 'wait-for-gate';
+      readonly gate: ScaleGateName;
+      readonly members: readonly string[];
+      readonly deadlineSeconds: number;
+      /** It has to pass for so long without a break. */
+      readonly settleSeconds: number;
+    }
+  | { readonly do: 'set-replicas'; readonly replicas: number }
+  | { readonly do: 'evacuate-member'; readonly member: string }
+  /** By force, since its pod is gone; nothing was on it by then. */
+  | { readonly do: 'remove-member'; readonly member: string }
+  | { readonly do: 'delete-claims'; readonly member: string; readonly claims: readonly string[] };
+
+export interface ScaleStep {
+  /** Stable within the plan: `07-remove-member`. */
+  readonly id: string;
+  readonly action: ScaleAction;
+  /** The action as a sentence without its end. */
+  readonly text: string;
+  readonly reason: string;
+}
+
+export interface ScaleDraft {
+  readonly observed: ObservedScale;
+  readonly desired: DesiredScale;
+  /** All members there are, by their numbers. */
+  readonly present: readonly string[];
+  /** In the order in which they come or go. */
+  readonly coming: readonly string[];
+  readonly going: readonly string[];
+}
+
+type StepDraft = Pick<ScaleStep, 'action' | 'reason'>;
+
+export function scaleSteps(draft: ScaleDraft): ScaleStep[] {
+  const { present, coming, going } = draft;
+  const stays = present.filter((member) => !going.includes(member));
+  const steps: StepDraft[] = [
+    ...preflight(draft).map(({ gate, members }) => wait(draft, gate, members, 'before anything is changed')),
+    ...coming.flatMap((member, at) => joining(draft, member, present.length + at + 1)),
+    ...going.flatMap((member, at) => leaving(draft, member, present.length - at - 1)),
+    wait(draft, 'members-online', [...stays, ...coming], 'the cluster as it was asked for'),
+    wait(draft, 'quorum-margin', [], 'dqlite has given the roles to those there are'),
+  ];
+  const width = String(steps.length).length;
+  return steps.map(({ action, reason }, index) => ({
+    id: `${String(index + 1).padStart(width, '0')}-${action.do === 'wait-for-gate' ? action.gate : action.do}`,
+    action,
+    text: scaleActionText(action),
+    reason,
+  }));
+}
+
+/** The gates that have to pass before anything is changed. */
+export function preflight({ observed, present }: ScaleDraft) {
+  const settled = observed.cluster.storage === 'longhorn' ? [{ gate: 'volumes-settled' as const, members: present }] : [];
+  return [
+    { gate: 'no-other-operation' as const, members: [] },
+    { gate: 'members-online' as const, members: present },
+    { gate: 'quorum-margin' as const, members: [] },
+    ...settled,
+  ];
+}
+
+/** One after the other: each joins a cluster that is whole. */
+function joining(draft: ScaleDraft, member: string, replicas: number): StepDraft[] {
+  return [
+    { action: { do: 'set-replicas', replicas }, reason: `${member} is made, and asks the others to be let in` },
+    wait(draft, 'member-joined', [member], 'before the next one'),
+    ...(draft.observed.cluster.storage === 'longhorn' ? [wait(draft, 'volumes-settled', [member], 'its volume is new')] : []),
+  ];
+}
+
+/**
+ * One after the other, the highest number first, as the StatefulSet takes them. The pod goes before the member is taken out: one that is no
+ * member and still runs would ask to be let in again.
+ */
+function leaving(draft: ScaleDraft, member: string, replicas: number): StepDraft[] {
+  const { observed, desired } = draft;
+  const claims = observed.claims.filter((claim) => claim.member === member).map(({ name }) => name);
+  return [
+    wait(draft, 'quorum-margin', [member], `before ${member} goes`),
+    { action: { do: 'evacuate-member', member }, reason: 'its instances move to the others' },
+    wait(draft, 'member-empty', [member], 'what is on it when it goes is lost'),
+    { action: { do: 'set-replicas', replicas }, reason: `the pod of ${member} ends in order, and hands its roles over` },
+    wait(draft, 'pod-gone', [member], 'a member that runs would ask to be let in again'),
+    wait(draft, 'member-empty', [member], 'once more: nothing has come to it meanwhile'),
+    { action: { do: 'remove-member', member }, reason: 'the others need not wait for it any more' },
+    wait(draft, 'member-removed', [member], 'its volume must not be needed'),
+    ...(desired.volumes === 'delete' && claims.length > 0
+      ? [{ action: { do: 'delete-claims', member, claims } as const, reason: 'as asked for; its data is on the other members' }]
+      : []),
+  ];
+}
+
+function wait({ desired }: ScaleDraft, gate: ScaleGateName, members: readonly string[], reason: string): StepDraft {
+  const deadlineSeconds = desired.deadlinesSeconds[gate] ?? SCALE_DEADLINES_SECONDS[gate];
+  const settleSeconds = gate === 'volumes-settled' ? desired.settleSeconds : 0;
+  return { action: { do: 'wait-for-gate', gate, members, deadlineSeconds, settleSeconds }, reason };
+}
+
+/** The action as a sentence without its end. */
+export function scaleActionText(action: ScaleAction): string {
+  switch (action.do) {
+    case 'wait-for-gate': {
+      const settle = action.settleSeconds > 0 ? `, for ${secondsText(action.settleSeconds)} without a break` : '';
+      const members = action.members.length === 0 ? '' : ` (${listed(action.members)})`;
+      return `wait for ${action.gate}${members}${settle}, at most ${secondsText(action.deadlineSeconds)}`;
+    }
+    case 'set-replicas':
+      return `ask for ${counted(action.replicas, 'replica')}`;
+    case 'evacuate-member':
+      return `evacuate ${action.member}`;
+    case 'remove-member':
+      return `take ${action.member} out of the cluster`;
+    case 'delete-claims':
+      return `delete ${action.claims.length === 1 ? 'the claim' : 'the claims'} ${listed(action.claims)}`;
+  }
+}
