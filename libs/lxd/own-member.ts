@@ -19,6 +19,9 @@ const token = z.looseObject({
   expiresAt: z.string(),
 });
 
+/** To make a cluster or to join one takes seconds. */
+const OPERATION_MS = 120_000;
+
 /** What a new member must say of its own for what the cluster has, e.g. the source of a storage pool. */
 export type MemberSetting = z.output<typeof memberSetting>;
 export type LxdCluster = z.output<typeof cluster>;
@@ -132,6 +135,6 @@ export class OwnMember {
 
   async #operation(what: string, body: object, options: CallOptions): Promise<void> {
     const { id } = await this.connection.start({ method: 'PUT', path: apiPath(['cluster']), body, what }, options);
-    await new Operation(this.connection, { id, what, sliceSeconds: DEFAULT_SLICE_SECONDS }).wait(options);
+    await new Operation(this.connection, { id, what, sliceSeconds: DEFAULT_SLICE_SECONDS }).wait({ timeoutMs: OPERATION_MS, ...options });
   }
 }

@@ -3,7 +3,7 @@ import type { Lxd8sMemberConfig } from '#libs/config/lxd8s-member.js';
 import { messageOf } from '#libs/errors/platform-error.js';
 import type { Logger } from '#libs/logging/logger.js';
 import type { OwnMember } from '#libs/lxd/own-member.js';
-import type { LxdWatch } from '../lxd-watch.js';
+import type { LxdView, LxdWatch } from '../lxd-watch.js';
 import { enter } from './cluster/enter.js';
 import type { KeepCluster } from './cluster/keep-cluster.js';
 import { isOwnName } from './cluster/peers.js';
@@ -32,6 +32,8 @@ export interface MemberParts {
 
 /** Rounds follow each other quickly while each brings the member on. */
 const STEP_SECONDS = 0.5;
+/** So long an LXD may wait for others before it is asked whether they know it. */
+const STRANGER_SECONDS = 20;
 /** How long the member's name may lead elsewhere before LXD is started all the same. */
 const NAME_MS = 60_000;
 
@@ -39,7 +41,10 @@ const NAME_MS = 60_000;
 export class Member {
   readonly #parts: MemberParts;
   readonly #stopping = new AbortController();
-  readonly #begun = Date.now();
+  #usableSince = 0;
+  /** Whether the record knows another volume of this member, or none, and when that was asked. */
+  #stranger = false;
+  #asked = 0;
   #phase: Phase = 'volumes';
   #why = 'the volumes have not been looked at yet';
   #clustered: boolean | undefined;
@@ -100,20 +105,32 @@ export class Member {
     if (!(await this.#prepared(signal))) return;
     await watch.look(signal);
     const seen = watch.view();
-    if (seen.is !== 'serving')
-      return this.#is('starting', `LXD ${seen.is === 'waiting' ? 'answers and does not serve' : 'is silent'} (${seen.said})`);
+    if (seen.is !== 'serving') return this.#is('starting', await this.#whyNot(seen, signal));
     this.#clustered = (await lxd.cluster({ signal })).enabled;
     const volume = this.#volume;
     if (!volume) return;
-    const wanted = await preseed?.ready().catch((error: unknown) => void cluster.problem('preseed', messageOf(error)));
+    const wanted = preseed && (await cluster.attempt('preseed file', () => preseed.ready()));
     if (this.#clustered) {
       this.#is('serving', 'LXD serves');
       this.#volume = await cluster.keep(volume, signal);
     } else {
       this.#is('entering', this.#phase === 'entering' ? this.#why : 'its LXD is in no cluster yet');
       const { record, log } = this.#parts;
-      this.#is('entering', await enter({ config, lxd, record, volume: volume.uid, preseed: wanted ?? undefined, log }, signal));
+      this.#is('entering', await enter({ config, lxd, record, volume: volume.uid, preseed: wanted, log }, signal));
     }
+  }
+
+  /** An LXD that the cluster does not know any more waits for ever, and does not say so itself. */
+  async #whyNot({ is, said, seconds }: LxdView, signal: AbortSignal): Promise<string> {
+    const why = `LXD ${is === 'waiting' ? 'answers and does not serve' : 'is silent'} (${said})`;
+    const { config, record } = this.#parts;
+    if (this.#volume?.cluster === undefined || seconds < STRANGER_SECONDS) return why;
+    if (Date.now() - this.#asked > config.everySeconds * 1000) {
+      this.#asked = Date.now();
+      const known = await record.read(signal).catch(() => undefined);
+      this.#stranger = known?.phase === 'formed' && known.volumes[config.member] !== this.#volume.uid;
+    }
+    return this.#stranger ? `${why}; the cluster does not know its volume (any more): it was taken out, or has joined on another one` : why;
   }
 
   /** Volumes that can be used, a place for LXD, and its name; then LXD runs. */
@@ -126,11 +143,15 @@ export class Member {
         this.#is('volumes', checked.why);
         return false;
       }
-      await runtime.prepare();
+      await runtime.prepare().catch((error: unknown) => {
+        this.#is('starting', messageOf(error));
+        throw error;
+      });
       this.#volume = checked.marker;
+      this.#usableSince = Date.now();
     }
     const name = `${config.member}.${config.domain}`;
-    if (Date.now() - this.#begun < NAME_MS && !(await isOwnName(name).catch(() => false))) {
+    if (Date.now() - this.#usableSince < NAME_MS && !(await isOwnName(name).catch(() => false))) {
       this.#is('starting', `${name} does not lead to this pod yet`);
       return false;
     }

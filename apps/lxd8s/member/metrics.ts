@@ -19,9 +19,14 @@ export function createMemberMetrics(state: () => MemberState): Registry {
     gauge.set(now.waits ? 1 : 0),
   );
   gauge('lxd_starts', 'How often LXD was started since the container was', [], (gauge, { lxd }) => gauge.set(lxd.starts));
-  gauge('problem', 'Parts that are not as they should be: record, joins, memory, certificate, preseed', ['part'], (gauge, { problems }) => {
-    for (const part of Object.keys(problems)) gauge.set({ part }, 1);
-  });
+  gauge(
+    'problem',
+    'Parts that are not as they should be: record, joins, memory, certificate, preseed, preseed file',
+    ['part'],
+    (gauge, { problems }) => {
+      for (const part of Object.keys(problems)) gauge.set({ part }, 1);
+    },
+  );
   gauge('preseed_changes', 'Changes made so that LXD is as the preseed says, since the container was started', [], (gauge, { preseed }) => {
     if (preseed) gauge.set(preseed.changes);
   });

@@ -86,14 +86,24 @@ describe('78: the end of a member', () => {
     const shutdown = async () => {
       throw new Error('no quorum');
     };
-    await stop({ shutdown, graceSeconds: 8 });
-    expect(events).toEqual(['SIGTERM', 'LXD ends', 'power off a', 'power off b']);
+    expect(await stop({ shutdown, graceSeconds: 8 })).toEqual(['b']);
+    expect(events).toEqual(['power off a', 'power off b', 'SIGTERM', 'LXD ends']);
   });
 
-  test('is over in time, whatever LXD does', async () => {
+  test('nor does one that says nothing, and all is over in time', async () => {
     const begun = Date.now();
-    expect(await stop({ shutdown: () => delay(60_000, undefined, { ref: false }) })).toEqual(['b']);
+    expect(await stop({ shutdown: () => delay(60_000, undefined, { ref: false }), graceSeconds: 8 })).toEqual(['b']);
+    expect(events).toEqual(['power off a', 'power off b', 'SIGTERM', 'LXD ends']);
     expect(Date.now() - begun).toBeLessThan(6_000);
+  });
+
+  test('containers that LXD has stopped are not asked again', async () => {
+    const shutdown = async () => {
+      running = running.filter(({ name }) => name === 'b');
+      await delay(60_000, undefined, { ref: false });
+    };
+    await stop({ shutdown });
+    expect(events[0]).toBe('power off b');
   });
 
   test('without LXD the containers are asked all the same', async () => {

@@ -32,7 +32,7 @@ export async function admit(member: string, volume: string, { lxd, record, folde
   const signal = AbortSignal.timeout(20_000);
   const members = await lxd.members({ signal });
   if (members.some(({ server_name }) => server_name === member)) await mayComeBack();
-  await record.change(
+  await record.changeInTurn(
     (now) => ({ ...now, volumes: { ...now.volumes, [member]: volume }, rejoin: now.rejoin === member ? undefined : now.rejoin }),
     signal,
   );

@@ -58,17 +58,16 @@ export class KeepCluster {
     const { config, lxd, record, joins, preseed, memory } = this.#parts;
     const online = (await lxd.members({ signal })).filter(({ status }) => status === 'Online').map(({ server_name }) => server_name);
     const role = lowest(online) === config.member ? 'keeper' : 'other';
-    const before = await this.#try('record', async () => {
-      const now = await record.read(signal);
-      // Before anybody can have pinned the one that LXD made.
-      if (now?.phase === 'claimed') await this.#certificate(now, signal);
-      return keepRecord({ lxd, record, folder: config.lxd.folder, member: config.member, volume: volume.uid, role }, signal);
-    });
+    const claimed = await record.read(signal).catch(() => undefined);
+    // Before anybody can have pinned the one that LXD made; without it the cluster is made all the same.
+    if (claimed?.phase === 'claimed') await this.attempt('certificate', () => this.#certificate(claimed, signal));
+    const kept = { lxd, record, folder: config.lxd.folder, member: config.member, volume: volume.uid, role } as const;
+    const before = await this.attempt('record', () => keepRecord(kept, signal));
     this.#id = before?.id ?? this.#id;
-    await this.#try('joins', () => joins.ensure());
-    if (memory) await this.#try('memory', () => memory.look(signal));
+    await this.attempt('joins', () => joins.ensure());
+    if (memory) await this.attempt('memory', () => memory.look(signal));
     if (role === 'keeper') {
-      if (before) await this.#try('certificate', () => this.#certificate(before, signal));
+      if (before) await this.attempt('certificate', () => this.#certificate(before, signal));
       await preseed?.apply(online, signal);
       if (preseed) this.problem('preseed', preseed.view().problems.join('; ') || undefined);
     }
@@ -92,7 +91,7 @@ export class KeepCluster {
     });
     if (rotation.step === 'announce') {
       const certificates = `${present.trim()}\n${leafPem(pair.certificate).trim()}\n`;
-      await record.change((now) => ({ ...now, certificates, announcedAt: new Date().toISOString() }), signal);
+      await record.changeInTurn((now) => ({ ...now, certificates, announcedAt: new Date().toISOString() }), signal);
       log.info({ inSeconds: wanted.announceSeconds }, 'a new certificate is announced');
     }
     if (rotation.step === 'switch') {
@@ -101,7 +100,8 @@ export class KeepCluster {
     }
   }
 
-  async #try<T>(part: string, work: () => Promise<T>): Promise<T | undefined> {
+  /** What goes wrong is a problem of that part, until it succeeds. */
+  async attempt<T>(part: string, work: () => Promise<T>): Promise<T | undefined> {
     try {
       const result = await work();
       this.problem(part, undefined);

@@ -38,7 +38,7 @@ export async function keepRecord({ lxd, record, folder, member, volume, role }: 
   } else if (read.id !== id) {
     throw new PlatformError('CONFLICT', `The ConfigMap ${record.name} is of the cluster ${read.id}, and this member is in ${id}.`);
   }
-  return record.change((now) => {
+  return record.changeInTurn((now) => {
     const inUse = role === 'other' || fingerprintsOf(now.certificates)[0] === fingerprintsOf(present)[0];
     return {
       ...now,

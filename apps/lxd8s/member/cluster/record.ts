@@ -22,6 +22,8 @@ export interface Cluster {
   readonly rejoin?: string | undefined;
 }
 
+const TRIES = 5;
+
 type Kube = Pick<KubernetesClient, 'find' | 'create' | 'replace'>;
 
 export const KEYS = {
@@ -86,6 +88,17 @@ export class ClusterRecord {
     const others = Object.entries((object['data'] ?? {}) as Record<string, string>).filter(([key]) => !OURS.has(key));
     await this.#kube.replace('configMap', { ...object, data: { ...Object.fromEntries(others), ...dataOf(next) } });
     return next;
+  }
+
+  /** As {@link change}, and again when somebody else was quicker. */
+  async changeInTurn(by: (now: Cluster) => Cluster, signal: AbortSignal): Promise<Cluster> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.change(by, signal);
+      } catch (error) {
+        if (!isPlatformError(error, 'STALE') || tries >= TRIES) throw error;
+      }
+    }
   }
 
   #parse(object: StoredObject): Cluster {
