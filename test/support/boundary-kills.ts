@@ -18,6 +18,8 @@ const AFTER = 'finishUpgrade';
 const NO_STEPS: readonly string[] = [...BEFORE, AFTER];
 const OVER: readonly UpgradePhase[] = ['finished', 'went-back', 'refused', 'ended', 'failed-step'];
 const LONGEST_MS = 1_500_000;
+/** They end by themselves when what they watch comes back otherwise than they knew it; on a real control plane kubelet starts them again. */
+const CONTROL_PLANE = ['kube-scheduler', 'kube-controller-manager'] as const;
 
 /** Whether the upgrade goes on by itself from there, or is left standing for the test. */
 type Arrived = 'on' | 'stay';
@@ -76,6 +78,13 @@ export class BoundaryKills {
     for (const one of this.#held.held()) this.#held.release(one);
   }
 
+  async #controlPlaneRuns(): Promise<void> {
+    for (const name of CONTROL_PLANE) {
+      const process = this.cluster.lab.process(name);
+      if (process.pid() === undefined) await process.start();
+    }
+  }
+
   /** Until its end, or until `arrive` leaves it standing at a boundary; each boundary is arrived at once. Approves the plan of that kind. */
   async follow(id: string, kind: string, arrive: (boundary: string) => Promise<Arrived>): Promise<UpgradeView> {
     const seen = new Set<string>();
@@ -89,6 +98,7 @@ export class BoundaryKills {
       });
     };
     const over = async () => {
+      await this.#controlPlaneRuns();
       const held = this.#held.held();
       const view = await this.upgrades.view(id);
       last = view ?? last;
