@@ -126,7 +126,7 @@ function serviceRules({ lan, dns }: RulesetOptions): string[] {
 /** What answers from outside: forwarded ports, the underlay of the LAN, and what is configured. */
 function entryRules({ lan, outside: { forwards } }: RulesetOptions, open: readonly string[]): string[] {
   return [
-    'meta l4proto { icmp, ipv6-icmp } accept',
+    'meta l4proto { icmp, icmpv6 } accept',
     `meta l4proto { tcp, udp } th dport ${forwards.from}-${forwards.to} accept`,
     `udp dport ${lan.port} accept`,
     ...open.map((port) => `${port.slice(0, 3)} dport ${port.slice(4)} accept`),
