@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf, PlatformError } from '#libs/errors/platform-error.js';
 import { mountsHere } from '../volumes/mounts.js';
-import { CGROUP_ROOT, cgroupMounts } from './cgroups.js';
+import { CGROUP_ROOT, type Command, cgroupMounts } from './cgroups.js';
 
 const run = promisify(execFile);
 const TIMEOUT_MS = 10_000;
@@ -15,7 +15,7 @@ const TIMEOUT_MS = 10_000;
  */
 export async function prepareCgroups(): Promise<void> {
   try {
-    const commands = cgroupMounts(readFileSync('/proc/self/cgroup', 'utf8'), await mountsHere());
+    const commands = [...writableSys(), ...cgroupMounts(readFileSync('/proc/self/cgroup', 'utf8'), await mountsHere())];
     for (const [program = '', ...args] of commands) await run(program, args, { timeout: TIMEOUT_MS });
     if (commands.some((command) => command.includes('cgroup2') && command.at(-1) === CGROUP_ROOT)) delegate();
   } catch (cause) {
@@ -24,6 +24,17 @@ export async function prepareCgroups(): Promise<void> {
       `The control groups of this container cannot be made ready for LXD: ${messageOf(cause)}. Is it privileged, and started by unshare --cgroup --mount?`,
       { cause },
     );
+  }
+}
+
+/** LXD sets up its bridges by /sys, which container runtimes may mount read-only even for privileged containers (containerd 1.6, tried). */
+function writableSys(): Command[] {
+  try {
+    accessSync('/sys', constants.W_OK);
+    return [];
+  } catch {
+    // Not writable: that is the question.
+    return [['mount', '-o', 'remount,rw', '/sys']];
   }
 }
 
