@@ -44,6 +44,7 @@ beforeEach(async () => {
     await cluster.recreate(OPTIONS);
   }
   sound = false;
+  await cluster.agreed(120_000);
   await kills.start();
 }, 300_000);
 afterAll(async () => {

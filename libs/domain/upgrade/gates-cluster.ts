@@ -49,9 +49,9 @@ export function quorumMargin(observed: ObservedCluster, names: readonly string[]
         `Quorum cannot be seen: ${quorumText(now)}; ${listed(unheard)} answers, and LXD has had no heartbeat of it for a while.`,
       );
     }
-    return failed(
-      `Quorum is lost: ${quorumText(now)}.`,
-      'Start the missing members again; if they are gone for good: lxd cluster recover-from-quorum-loss.',
+    // One look may have missed members, as while kubelet starts again: whether it lasts is for the deadline to say.
+    return waiting(
+      `Quorum is lost: ${quorumText(now)}. Start the missing members again; if they are gone for good: lxd cluster recover-from-quorum-loss.`,
     );
   }
   const taken = observed.members.filter(({ name }) => names.includes(name));
