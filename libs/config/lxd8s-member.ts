@@ -65,7 +65,7 @@ const certificate = z
 
 const memory = z
   .strictObject({
-    minFreeMiB: z.int().min(1).describe("Memory is short when less is free of the pod's limit, or of the machine's where it has none"),
+    minFreeBytes: z.int().min(1).describe("Memory is short when less is free of the pod's limit, or of the machine's where it has none"),
   })
   .describe('Says so in LXD, for the worker (memoryStop); without it memory is not looked at');
 

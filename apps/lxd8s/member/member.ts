@@ -14,6 +14,7 @@ import type { LxdKeeper } from './runtime/lxd-keeper.js';
 import type { Runtime } from './runtime/runtime.js';
 import type { MemberState, Phase } from './state.js';
 import { stopMember } from './stop.js';
+import { holdVolume, type Release } from './volumes/hold.js';
 import type { Marker } from './volumes/marker.js';
 import { checkVolumes } from './volumes/volumes.js';
 
@@ -41,6 +42,7 @@ const NAME_MS = 60_000;
 export class Member {
   readonly #parts: MemberParts;
   readonly #stopping = new AbortController();
+  #release: Release | undefined;
   #usableSince = 0;
   /** Whether the record knows another volume of this member, or none, and when that was asked. */
   #stranger = false;
@@ -98,6 +100,7 @@ export class Member {
     await cluster.close();
     await stopMember({ runtime, lxd, run: keeper.release(), serves: watch.view().is === 'serving', ...config.stop, log });
     await lxd.close();
+    this.#release?.();
   }
 
   async #round(signal: AbortSignal): Promise<void> {
@@ -141,6 +144,12 @@ export class Member {
       const checked = await checkVolumes(config);
       if (!checked.usable) {
         this.#is('volumes', checked.why);
+        return false;
+      }
+      try {
+        this.#release ??= await holdVolume(config.lxd.folder);
+      } catch (error) {
+        this.#is('volumes', messageOf(error));
         return false;
       }
       await runtime.prepare().catch((error: unknown) => {

@@ -53,7 +53,7 @@ export async function runMember(config: Lxd8sMemberConfig, { environment, log }:
   });
   const preseed =
     config.preseedFile === undefined ? undefined : new KeepPreseed({ file: config.preseedFile, storage: config.volumes.storage, lxd, log });
-  const memory = config.memory && new TellMemory({ member: config.member, minFreeBytes: config.memory.minFreeMiB * 1024 * 1024, lxd, log });
+  const memory = config.memory && new TellMemory({ member: config.member, minFreeBytes: config.memory.minFreeBytes, lxd, log });
   const cluster = new KeepCluster({ config, lxd, record, joins, preseed, memory, log });
   const watch = new LxdWatch({ socket, timeoutMs: READY_TIMEOUT_MS, clock: systemClock });
   const member = new Member({ config, runtime, keeper, watch, lxd, record, cluster, preseed, memory, log });

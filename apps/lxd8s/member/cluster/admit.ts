@@ -59,7 +59,7 @@ function needsWord(member: string, record: string, had: readonly string[]): Plat
   const loss =
     had.length === 0
       ? 'no instance is on it'
-      : `${had.length} instances are on it: ${had.slice(0, 10).join(', ')}${had.length > 10 ? ', …' : ''}`;
+      : `${had.length === 1 ? '1 instance is' : `${had.length} instances are`} on it: ${had.slice(0, 10).join(', ')}${had.length > 10 ? ', …' : ''}`;
   const patch = JSON.stringify({ data: { rejoin: member } });
   return new PlatformError(
     'CONFLICT',
