@@ -45,6 +45,16 @@ describe('a throw-away instance', () => {
   const modules = { name: 'modules', hostPath: { path: '/lib/modules' } };
   const probe = (object: StoredObject) => probePod(cluster, object, { operationId: 'op', build, node: 'n1' });
 
+  test('is started by the command for that, where the image starts something else', () => {
+    const config = { ...cluster.config, aloneCommand: ['lxd'] };
+    const asked = template({ containers: [{ name: 'lxd', image: 'a/lxd:1', env: [], volumeMounts: [], args: ['--config', 'x'] }] }, claims);
+    const { spec } = probePod({ ...cluster, config } as unknown as Cluster, asked, { operationId: 'op', build, node: 'n1' }) as unknown as {
+      spec: { containers: object[] };
+    };
+    expect(spec.containers[0]).toMatchObject({ command: ['lxd'] });
+    expect(spec.containers[0]).not.toHaveProperty('args');
+  });
+
   test('runs the build on a node of the members, alone', () => {
     const spec = { hostNetwork: true, serviceAccountName: 'lxd', affinity: {}, volumes: [modules], imagePullSecrets: [{ name: 'pull' }] };
     expect(probe(template(spec, claims))['spec']).toEqual({

@@ -130,14 +130,21 @@ export function probePod(
       automountServiceAccountToken: false,
       ...kept(spec, ['imagePullSecrets', 'securityContext', 'runtimeClassName', 'dnsPolicy', 'hostAliases']),
       tolerations: [{ operator: 'Exists' }],
-      containers: [{ ...alone(found), image: build.image, env: environmentOf(found, build, config.environment), volumeMounts: mounts }],
+      containers: [
+        {
+          ...alone(found, config.aloneCommand),
+          image: build.image,
+          env: environmentOf(found, build, config.environment),
+          volumeMounts: mounts,
+        },
+      ],
       volumes: [...volumes, ...missing, ...(ofData.length > 0 ? [] : [{ name: 'lxd', emptyDir: {} }])],
     },
   };
 }
 
 /** Without what would make it a member, or end it: hooks, probes, ports, and the room that a member asks for. */
-function alone(found: Container): Record<string, unknown> {
+function alone(found: Container, command: readonly string[] | undefined): Record<string, unknown> {
   const {
     lifecycle: _hooks,
     livenessProbe: _liveness,
@@ -147,7 +154,9 @@ function alone(found: Container): Record<string, unknown> {
     resources: _resources,
     ...rest
   } = found as Record<string, unknown>;
-  return rest;
+  if (!command) return rest;
+  const { args: _args, ...others } = rest;
+  return { ...others, command };
 }
 
 function environmentOf(found: Container, build: Build, counting: readonly string[]): Container['env'] {

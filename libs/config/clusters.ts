@@ -80,6 +80,13 @@ const cluster = z
       .describe('Whether the webspaces live in it: they are then neither started nor made on a member that is being replaced'),
     statefulSet: label.default('lxd'),
     container: label.default('lxd').describe("LXD's container in the pods; it has curl and tar"),
+    aloneCommand: z
+      .array(z.string().min(1))
+      .min(1)
+      .optional()
+      .describe(
+        "What starts LXD alone in a throw-away pod of a new image, whose versions are read; the image's own entry point when absent",
+      ),
     lxdDir: z.string().startsWith('/').default('/var/lib/lxd').describe("LXD's folder in that container"),
     environment: z
       .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/))
