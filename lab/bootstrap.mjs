@@ -17,7 +17,7 @@ const PACKAGES = [
 ];
 /** For real nodes; an ordinary lab has none. */
 const NODE_PACKAGES = ['containerd', 'runc', 'containernetworking-plugins'];
-const WITH_NODES = ['cluster', 'test', 'test-full', 'bench', 'crash-matrix'];
+const WITH_NODES = ['cluster', 'chart', 'test', 'test-full', 'bench', 'crash-matrix'];
 /** These can be had without Debian's package. */
 const PROVIDED = {
   'nginx-light': ['nginx', '-v'],

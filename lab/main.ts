@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { UsageError } from './arguments.js';
+import { chart } from './commands/chart.js';
 import { cluster } from './commands/cluster.js';
 import { down } from './commands/down.js';
 import { logs } from './commands/logs.js';
@@ -13,6 +14,7 @@ type Command = (args: readonly string[], startedAt: number) => Promise<number>;
 const COMMANDS: Readonly<Record<string, Command>> = {
   start,
   cluster,
+  chart,
   down,
   status,
   logs,

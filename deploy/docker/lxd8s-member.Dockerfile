@@ -9,7 +9,7 @@ RUN node tools/build.mjs && npm prune --omit=dev --ignore-scripts --no-audit --n
 
 FROM node:20-bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends lxd lxd-client tini nftables dnsmasq-base squashfs-tools xz-utils iproute2 uidmap \
-  procps btrfs-progs ca-certificates && rm -rf /var/lib/apt/lists/* \
+  procps btrfs-progs ca-certificates curl && rm -rf /var/lib/apt/lists/* \
   && printf 'root:100000:10000001\n' > /etc/subuid && printf 'root:100000:10000001\n' > /etc/subgid
 ENV NODE_ENV=production
 WORKDIR /app

@@ -1,82 +1,85 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
-import { configFile, type SampleUser, writeAppFiles } from '../apps.js';
-import type { ClusterLab } from '../cluster/harness.js';
-import { CLUSTER } from '../cluster/names.js';
-import { nodeAddress } from '../cluster/network.js';
-import { givePlatformImages } from '../cluster/platform-images.js';
+import { configFile, writeAppFiles } from '../apps.js';
+import { isReady, type Pod } from '../cluster/kube.js';
+import { givePlatformImages, type PlatformImages } from '../cluster/platform-images.js';
+import { type RunOptions, run } from '../exec.js';
+import type { Lab } from '../harness.js';
 import { type HttpAnswer, http } from '../http.js';
 import { buildImage, importImage } from '../image.js';
-import { CertificateAuthority } from '../pki.js';
+import { LxdClient } from '../lxd-client.js';
+import { type Certificate, CertificateAuthority } from '../pki.js';
 import { type Progress, silent } from '../progress.js';
 import { waitFor } from '../wait.js';
 import { CHART, Helm } from './helm.js';
-import { BASE_DOMAIN, NAMESPACE, NODE, namespaces, TRAEFIK, traefik, VOLUMES, values, volume } from './surroundings.js';
+import { BASE_DOMAIN, NAMESPACE, NODE, namespaces, TRAEFIK, VOLUMES, volume, volumeFolder } from './surroundings.js';
+import { traefik } from './traefik.js';
+import { values } from './values.js';
 
 const RELEASE = 'webspaces';
-const LXD = { network: 'lxdbr0', subnet: '10.88.0.0/24', addressRange: { from: '10.88.0.100', to: '10.88.0.200' } } as const;
+export const MEMBER = 'lxd-0';
 const READY_MS = 180_000;
 
-/** The platform in pods, installed by its chart with a real `helm` on the lab's nodes, beside a Traefik in a pod. */
+/** The platform and its LXD in pods, installed by the chart with a real `helm` on the lab's nodes, beside a Traefik in a pod. */
 export class ChartLab {
   readonly helm: Helm;
   private readonly folder: string;
 
-  constructor(readonly cluster: ClusterLab) {
-    this.folder = join(cluster.lab.profile.paths.cluster, 'chart');
-    this.helm = new Helm(join(this.folder, 'helm'), cluster.lab.kubeconfigAdmin, NAMESPACE);
+  constructor(readonly lab: Lab) {
+    this.folder = join(lab.profile.paths.cluster, 'chart');
+    this.helm = new Helm(join(this.folder, 'helm'), lab.kubeconfigAdmin, NAMESPACE);
+  }
+
+  /** The cluster's certificate, as the Secret of it has it. */
+  get lxdCertificate(): string {
+    return join(this.folder, 'lxd.crt');
   }
 
   /** From the images to pods that are Ready and may make webspaces. Safe to call again. */
   async install(progress: Progress = silent): Promise<void> {
-    const { profile } = this.cluster.lab;
-    const images = await progress.step('images of the platform', () => givePlatformImages(profile, [NODE], progress.note));
-    await progress.step('Secrets, volumes, Traefik, trust in LXD', () => this.surroundings(images.traefik));
-    const lxdUrl = `https://${CLUSTER.service}.${CLUSTER.namespace}.svc:8443`;
+    const images = await progress.step('images of the platform', () => givePlatformImages(this.lab.profile, [NODE], progress.note));
+    await progress.step('Secrets, volumes, Traefik', () => this.surroundings(images));
     const file = join(this.folder, 'values.yaml');
-    writeFileSync(file, stringify(values({ images, lxdUrl, network: LXD.network, addressRange: LXD.addressRange })));
-    await progress.step('helm upgrade --install', () => this.helm.run(['upgrade', '--install', RELEASE, CHART, '--values', file]));
+    writeFileSync(file, stringify(values(this.lab.profile, images)));
+    await progress.step('helm upgrade --install', async () => {
+      await this.helm.run(['upgrade', '--install', RELEASE, CHART, '--values', file]);
+    });
+    await progress.step('LXD: trust, an image', () => this.openLxd());
     await progress.step('pods Ready', () => this.ready());
     const allowed = async () => (await this.kubectl(['get', 'configmap', 'claims-epoch', '--ignore-not-found', '--output', 'name'])) !== '';
     await progress.step('the first sweep', () => waitFor('new claims to be allowed', allowed, { timeoutMs: 60_000, intervalMs: 200 }));
   }
 
-  /** Pods, objects, volumes and ways of it; the images stay on their node. */
-  async remove(): Promise<void> {
-    const { lab } = this.cluster;
-    await this.helm.run(['uninstall', RELEASE, '--ignore-not-found']);
-    const gone = ['--ignore-not-found', '--timeout=60s'];
-    await lab.kubectl(['delete', 'namespace', NAMESPACE, TRAEFIK.namespace, ...gone], { timeoutMs: 90_000 });
-    await lab.kubectl(['delete', 'persistentvolume', '--selector', VOLUMES, ...gone], { timeoutMs: 90_000 });
-    for (const { sandbox } of lab.stack.nodes?.nodes ?? []) await sandbox.exec(['ip', 'route', 'flush', LXD.subnet]);
-    rmSync(this.folder, { recursive: true, force: true });
+  kubectl(args: readonly string[], options: RunOptions = {}): Promise<string> {
+    return this.lab.kubectl(['--namespace', NAMESPACE, ...args], { timeoutMs: 90_000, ...options });
   }
 
-  kubectl(args: readonly string[]): Promise<string> {
-    return this.cluster.lab.kubectl(['--namespace', NAMESPACE, ...args], { timeoutMs: 90_000 });
+  /** Runs a command in the container of the member's process and LXD. */
+  exec(command: readonly string[], input?: string): Promise<string> {
+    const stdin = input === undefined ? {} : { input };
+    return this.kubectl(['exec', ...(input === undefined ? [] : ['--stdin']), MEMBER, '--container', 'member', '--', ...command], stdin);
   }
 
-  /** `name` of each pod of the release, with whether it is Ready. */
-  async pods(): Promise<ReadonlyMap<string, boolean>> {
-    const ready = '{.status.conditions[?(@.type=="Ready")].status}';
-    const text = await this.kubectl(['get', 'pods', '--output', `jsonpath={range .items[*]}{.metadata.name} ${ready}{"\\n"}{end}`]);
-    const lines = text.split('\n').filter(Boolean);
-    return new Map(lines.map((line) => [line.split(' ')[0] ?? '', line.endsWith(' True')]));
+  /** Those of the release, by name. */
+  async pods(): Promise<ReadonlyMap<string, Pod>> {
+    const { items } = JSON.parse(await this.kubectl(['get', 'pods', '--output', 'json'])) as { readonly items: readonly Pod[] };
+    return new Map(items.map((pod) => [pod.metadata.name, pod]));
   }
 
   async ready(): Promise<void> {
     const ready = async () => {
-      const pods = await this.pods();
-      return pods.size > 0 && [...pods.values()].every(Boolean);
+      const pods = [...(await this.pods()).values()];
+      return pods.length > 0 && pods.every(isReady);
     };
     await waitFor('pods of the chart Ready', ready, { timeoutMs: READY_MS, intervalMs: 500 });
-    await this.traefikAddress();
+    const routed = async () => (await this.request('api', '/v1/images', { timeoutMs: 10_000 })).status === 200;
+    await waitFor('the API by its host name', routed, { timeoutMs: 30_000, intervalMs: 100 });
   }
 
   /** A request to the API as that user, the way of its callers: through Traefik, by its host name. */
-  async api(user: SampleUser, method: string, path: string, body?: object): Promise<HttpAnswer> {
-    const headers = { authorization: `Bearer ${this.cluster.lab.tokenFor(user)}` };
+  api(user: Parameters<Lab['api']>[0], method: string, path: string, body?: object): Promise<HttpAnswer> {
+    const headers = { authorization: `Bearer ${this.lab.tokenFor(user)}` };
     return this.request('api', path, { method, headers, timeoutMs: 90_000, ...(body === undefined ? {} : { body }) });
   }
 
@@ -85,13 +88,17 @@ export class ChartLab {
     return this.request(username, path, { timeoutMs: 30_000 });
   }
 
-  private async request(host: string, path: string, options: Parameters<typeof http>[1]): Promise<HttpAnswer> {
-    const ca = readFileSync(this.cluster.lab.caFile, 'utf8');
-    const url = `https://${host}.${BASE_DOMAIN}:${TRAEFIK.websecure}${path}`;
-    return http(url, { ...options, ca, address: await this.traefikAddress() });
+  /** The site's page. A route that is not there yet is waited for. */
+  page(username: string): Promise<string> {
+    const visited = async () => {
+      const { status, body } = await this.visit(username);
+      return status === 200 && body;
+    };
+    return waitFor(`the page of ${username}`, visited, { timeoutMs: 60_000, intervalMs: 100 });
   }
 
-  private traefikAddress(): Promise<string> {
+  /** Of its pod. */
+  traefikAddress(): Promise<string> {
     const query = [
       '--namespace',
       TRAEFIK.namespace,
@@ -101,62 +108,95 @@ export class ChartLab {
       '--output',
       'jsonpath={.subsets[0].addresses[0].ip}',
     ];
-    const ask = async () => (await this.cluster.lab.kubectl(query)) || undefined;
+    const ask = async () => (await this.lab.kubectl(query)) || undefined;
     return waitFor('Traefik in its pod', ask, { timeoutMs: 60_000, intervalMs: 200 });
   }
 
-  /** What an admin makes before the chart: namespaces, Secrets, volumes, Traefik; trust, an image and a way in LXD. */
-  private async surroundings(traefikImage: string): Promise<void> {
-    const { lab } = this.cluster;
-    const { profile } = lab;
+  /** The real `lxc` of this machine, as a client that LXD trusts: its remote `chart:` is LXD's API by Traefik, under its host name. */
+  async lxc(args: readonly string[]): Promise<string> {
+    const { pki } = this.lab.profile.paths;
+    const folder = join(this.folder, 'lxc');
+    mkdirSync(folder, { recursive: true });
+    for (const kind of ['crt', 'key']) copyFileSync(join(pki, `chart.${kind}`), join(folder, `client.${kind}`));
+    const hosts = join(folder, 'hosts');
+    const name = `lxd.${BASE_DOMAIN}`;
+    writeFileSync(hosts, `127.0.0.1 localhost\n${await this.traefikAddress()} ${name}\n`);
+    const script = `mount --bind ${hosts} /etc/hosts
+lxc remote list --format csv | grep -q ^chart, || lxc remote add chart https://${name}:${TRAEFIK.lxd} --accept-certificate
+exec lxc "$@"`;
+    const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: folder, LXD_CONF: folder };
+    return run('unshare', ['--mount', 'sh', '-ec', script, 'lxc', ...args], { env, timeoutMs: 30_000 });
+  }
+
+  /** Pods, objects and volumes of it; the images stay on their node. */
+  async remove(): Promise<void> {
+    await this.helm.run(['uninstall', RELEASE, '--ignore-not-found']);
+    const gone = ['--ignore-not-found', '--timeout=120s'];
+    await this.lab.kubectl(['delete', 'namespace', NAMESPACE, TRAEFIK.namespace, ...gone], { timeoutMs: 150_000 });
+    await this.lab.kubectl(['delete', 'persistentvolume', '--selector', VOLUMES, ...gone], { timeoutMs: 150_000 });
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  private async request(host: string, path: string, options: Parameters<typeof http>[1]): Promise<HttpAnswer> {
+    const ca = readFileSync(this.lab.caFile, 'utf8');
+    const url = `https://${host}.${BASE_DOMAIN}:${TRAEFIK.websecure}${path}`;
+    return http(url, { ...options, ca, address: await this.traefikAddress() });
+  }
+
+  /** What an admin makes before the chart: namespaces, Secrets, volumes, Traefik. */
+  private async surroundings(images: PlatformImages): Promise<void> {
+    const { profile, stack } = this.lab;
     mkdirSync(this.folder, { recursive: true });
-    writeAppFiles(profile, lab.stack.targets());
-    const [member = ''] = this.cluster.memberNames;
+    writeAppFiles(profile, stack.targets());
     const ca = new CertificateAuthority(profile);
-    const client = await ca.client('chart', '/CN=webspaces');
-    const sites = await ca.server('chart-sites', [`DNS:${BASE_DOMAIN}`, `DNS:*.${BASE_DOMAIN}`]);
+    const client = read(await ca.client('chart', '/CN=webspaces'));
+    const server = read(await ca.server('chart-lxd', [`DNS:lxd.${BASE_DOMAIN}`]));
+    writeFileSync(this.lxdCertificate, server.cert);
+    const sites = read(await ca.server('chart-sites', [`DNS:${BASE_DOMAIN}`, `DNS:*.${BASE_DOMAIN}`]));
     const own = (name: string) => readFileSync(join(dirname(configFile(profile, 'api')), name), 'utf8');
-    const text = (file: string) => readFileSync(file, 'utf8');
-    const pinned = await this.cluster.exec(member, ['cat', '/var/lib/lxd/cluster.crt']);
     await this.apply([
       ...namespaces(),
-      secret('webspaces-lxd', { 'client.crt': text(client.certFile), 'client.key': text(client.keyFile), 'server.crt': pinned }),
+      secret('webspaces-lxd', { 'client.crt': client.cert, 'client.key': client.key }),
       secret('webspaces-sealing', { 'sealing.json': own('sealing.json') }),
       secret('webspaces-identity', { 'identity.key': own('identity.key'), 'users.json': own('users.json') }),
-      { ...secret('tls-sites', { 'tls.crt': text(sites.certFile), 'tls.key': text(sites.keyFile) }), type: 'kubernetes.io/tls' },
+      tls('webspaces-lxd-cluster', server),
+      tls('tls-sites', sites),
       volume(profile, 'webspaces-staging', '8Gi'),
+      volume(profile, 'webspaces-clusters', '4Gi'),
       volume(profile, 'data-webspaces-temporal-0', '1Gi'),
-      ...traefik(traefikImage),
+      volume(profile, `lxd-${MEMBER}`, '16Gi'),
+      ...traefik(images),
     ]);
-    await this.trust(member, text(client.certFile));
-    await importImage(this.cluster.lxd.client(member), await buildImage(), 'hello');
-    await this.leadToContainers(member);
   }
 
   private async apply(objects: readonly object[]): Promise<void> {
     const file = join(this.folder, 'objects.yaml');
     writeFileSync(file, objects.map((object) => stringify(object)).join('---\n'), { mode: 0o600 });
-    await this.cluster.lab.kubectl(['apply', '--server-side', '--force-conflicts', '-f', file], { timeoutMs: 60_000 });
+    await this.lab.kubectl(['apply', '--server-side', '--force-conflicts', '-f', file], { timeoutMs: 60_000 });
   }
 
-  private async trust(member: string, pem: string): Promise<void> {
-    const lxd = this.cluster.lxd.client(member);
-    const certificate = pem.replace(/-----[A-Z ]+-----|\n/g, '');
-    const known = await lxd.request<{ name: string }[]>('GET', '/1.0/certificates?recursion=1');
-    if (known.some(({ name }) => name === RELEASE)) return;
-    await lxd.request('POST', '/1.0/certificates', { body: { type: 'client', name: RELEASE, certificate } });
+  /** What an admin does once LXD is there, as deploy/README.md says. */
+  private async openLxd(): Promise<void> {
+    const client = await new CertificateAuthority(this.lab.profile).client('chart', '/CN=webspaces');
+    await this.kubectl(['wait', 'statefulset/lxd', '--for=jsonpath={.status.readyReplicas}=1', '--timeout=180s'], { timeoutMs: 190_000 });
+    if (!(await this.exec(['lxc', 'config', 'trust', 'list', '--format', 'csv'])).includes(RELEASE))
+      await this.exec(['lxc', 'config', 'trust', 'add', '/dev/stdin', '--name', RELEASE], readFileSync(client.certFile, 'utf8'));
+    const socket = join(volumeFolder(this.lab.profile, `lxd-${MEMBER}`), 'unix.socket');
+    await importImage(new LxdClient(socket), await buildImage(), 'hello');
   }
+}
 
-  /** Pods reach the containers on the member's own bridge by way of the member's pod, as the nodes of a cluster would be told to lead them. */
-  private async leadToContainers(member: string): Promise<void> {
-    const { profile, stack } = this.cluster.lab;
-    const { status, spec } = await this.cluster.pod(member);
-    if (status.podIP === undefined || spec.nodeName === undefined) throw new Error(`pod ${member} has no place`);
-    const host = nodeAddress(profile, Number(spec.nodeName.replace('node-', '')));
-    for (const { name, sandbox } of stack.nodes?.nodes ?? []) {
-      await sandbox.exec(['ip', 'route', 'replace', LXD.subnet, 'via', name === spec.nodeName ? status.podIP : host]);
-    }
-  }
+interface Pair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+function read({ certFile, keyFile }: Certificate): Pair {
+  return { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
+}
+
+function tls(name: string, { cert, key }: Pair): object {
+  return { ...secret(name, { 'tls.crt': cert, 'tls.key': key }), type: 'kubernetes.io/tls' };
 }
 
 function secret(name: string, files: Readonly<Record<string, string>>): object {

@@ -15,6 +15,7 @@ const text = { type: 'string' };
 const flag = { type: 'boolean' };
 const count = { type: 'integer', minimum: 1 };
 const quantity = { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti)?$' };
+const ACCESS_MODE = { enum: ['ReadWriteOnce', 'ReadWriteMany', 'ReadWriteOncePod'] };
 const anything = { type: 'object' };
 const ELSEWHERE: ReadonlySet<string> = new Set([
   'platform',
@@ -78,7 +79,7 @@ export function valuesSchema(): Schema {
         existingClaim: text,
         size: quantity,
         storageClass: text,
-        accessMode: { enum: ['ReadWriteOnce', 'ReadWriteMany', 'ReadWriteOncePod'] },
+        accessMode: ACCESS_MODE,
       }),
       api: object({ ...processes(apiConfigSchema), ...site }),
       worker: object(processes(workerConfigSchema)),
@@ -92,6 +93,7 @@ export function valuesSchema(): Schema {
         data: volume(quantity),
         // Empty: none.
         storage: volume({ type: 'string', pattern: `^$|${quantity.pattern}` }),
+        copies: object({ size: quantity, storageClass: text, accessMode: ACCESS_MODE }),
         graceSeconds: { type: 'integer', minimum: 5, maximum: 3600 },
         certificate: text,
         preseed: anything,

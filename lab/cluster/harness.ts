@@ -63,7 +63,10 @@ export class ClusterLab {
 
   /** The worker may change the cluster, and has it in its configuration. */
   async configure(settings: ClusterSettings): Promise<void> {
-    const roles = ['worker.yaml', 'longhorn.yaml'].flatMap((name) => ['-f', join(projectRoot(), 'deploy', 'clusters', name)]);
+    const roles = ['worker.yaml', 'longhorn.yaml'].flatMap((name) => [
+      '-f',
+      join(projectRoot(), 'deploy', 'chart', 'files', 'clusters', name),
+    ]);
     await this.lab.kubectl(['apply', '--server-side', '--force-conflicts', ...roles]);
     writeClusterSettings(this.lab.profile, settings);
     await this.lab.up();

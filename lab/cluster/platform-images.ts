@@ -14,6 +14,8 @@ const PROCESSES = ['api', 'worker', 'gateway', 'octolxd', 'kubelan', 'kuberouter
 const CODE = ['apps', 'workflows', 'activities', 'libs'] as const;
 const REGISTRY = 'docker.io/lab';
 const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** As deploy/docker/lxd8s-member.Dockerfile has it. */
+const AROUND_LXD = ['tini', '--', 'unshare', '--cgroup', '--mount', '--propagation', 'private'];
 const IMPORT_MS = 180_000;
 
 /** Where the chart finds the images of this tree. */
@@ -34,6 +36,10 @@ export async function givePlatformImages(profile: Profile, nodes: readonly numbe
   const root = projectRoot();
   const tag = codeHash(root).slice(0, 12);
   const given = { repository: REGISTRY, tag, temporal: `${REGISTRY}/temporal:1`, traefik: `${REGISTRY}/traefik:1` };
+  const missing = [];
+  for (const node of nodes)
+    if (!(await has(profile, node, [...PROCESSES.map((name) => nameOf(name, tag)), given.temporal, given.traefik]))) missing.push(node);
+  if (missing.length === 0) return given;
   const [base, modules] = [await baseLayer(say), await modulesLayer(root)];
   const work = mkdtempSync(join(tmpdir(), 'webspaces-platform-'));
   try {
@@ -44,7 +50,7 @@ export async function givePlatformImages(profile: Profile, nodes: readonly numbe
       toolImage(given.temporal, 'temporal', [base, await toolLayer('temporal')]),
       toolImage(given.traefik, 'traefik', [base, await toolLayer('traefik')]),
     ]);
-    for (const node of nodes) await importInto(profile, node, archive);
+    for (const node of missing) await importInto(profile, node, archive);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -59,15 +65,29 @@ function codeRoot(project: string, root: string): string {
 }
 
 function processImage(name: string, tag: string, roots: readonly string[]): OciImage {
-  const Entrypoint = ['node', '--enable-source-maps', `dist/apps/${name.replace('-', '/')}/main.js`];
-  return { name: `${REGISTRY}/${name}:${tag}`, roots, config: { Entrypoint, WorkingDir: '/app', Env: [PATH, 'NODE_ENV=production'] } };
+  const node = ['node', '--enable-source-maps', `dist/apps/${name.replace('-', '/')}/main.js`];
+  const Entrypoint = name === 'lxd8s-member' ? [...AROUND_LXD, ...node] : node;
+  return { name: nameOf(name, tag), roots, config: { Entrypoint, WorkingDir: '/app', Env: [PATH, 'NODE_ENV=production'] } };
 }
 
 function toolImage(name: string, program: string, roots: readonly string[]): OciImage {
   return { name, roots, config: { Entrypoint: [program], Env: [PATH] } };
 }
 
+function nameOf(process: string, tag: string): string {
+  return `${REGISTRY}/${process}:${tag}`;
+}
+
+async function has(profile: Profile, node: number, names: readonly string[]): Promise<boolean> {
+  const there = (await ctr(profile, node, ['images', 'list', '--quiet'])).split('\n');
+  return names.every((name) => there.includes(name));
+}
+
 async function importInto(profile: Profile, node: number, archive: string): Promise<void> {
+  await ctr(profile, node, ['images', 'import', archive]);
+}
+
+function ctr(profile: Profile, node: number, args: readonly string[]): Promise<string> {
   const { containerdSocket } = nodeFiles(profile, node);
-  await run('ctr', ['--address', containerdSocket, '--namespace', 'k8s.io', 'images', 'import', archive], { timeoutMs: IMPORT_MS });
+  return run('ctr', ['--address', containerdSocket, '--namespace', 'k8s.io', ...args], { timeoutMs: IMPORT_MS });
 }

@@ -9,7 +9,7 @@ import { packLayer } from './oci-archive.js';
 
 const FORMAT = '1';
 /** What the container files of deploy/docker install, for all processes at once: one layer is quicker to make and to unpack than many. */
-const PACKAGES = [...LXD_PACKAGES, 'conntrack', 'libstdc++6'];
+const PACKAGES = [...LXD_PACKAGES, 'conntrack', 'libstdc++6', 'tini'];
 /** Whom the images of Node have; pods of the chart run as this user. */
 const USER = { passwd: 'node:x:1000:1000::/home/node:/bin/sh\n', group: 'node:x:1000:\n' };
 

@@ -103,6 +103,19 @@ describe.each(EXAMPLES)('the chart with the values for %s', (example) => {
   }, 60_000);
 });
 
+it('row 87: one section of the values is the LAN of all parts, and a change of it reaches all', async () => {
+  const change = ['--set', 'lan.vni=4242', '--set', 'lan.ipv4.router=172.24.254.9'];
+  const maps = manifestsOf(await helm.template([valuesOf('society')], ...change)).filter(({ kind }) => kind === 'ConfigMap');
+  const files = Object.fromEntries(maps.flatMap(({ data = {} }) => Object.entries(data)));
+  const sections = Object.entries(files).flatMap(([name, text]) => {
+    const { lan } = parse(text) as { readonly lan?: object };
+    return lan === undefined ? [] : [{ name, lan }];
+  });
+  expect(sections.map(({ name }) => name).sort()).toEqual(['kubelan.yaml', 'kuberouter.yaml', 'lxd8s.yaml']);
+  for (const { lan } of sections) expect(lan).toEqual({ ...sections[0]?.lan, vni: 4242 });
+  expect(sections[0]?.lan).toMatchObject({ ipv4: { router: '172.24.254.9' } });
+});
+
 describe('wrong values are refused before anything is changed, by name', () => {
   it.each([
     ['a setting that no process knows', ['--set', 'worker.config.idelStop.enabled=true'], /\/worker\/config.*idelStop/s],

@@ -48,7 +48,7 @@ beforeAll(async () => {
   cluster = await startClusterLab({ apps: 'none', cluster: 'anew' });
   folder = mkdtempSync(join(tmpdir(), 'webspaces-copies-'));
   // With the worker's own Role: what it may not do fails here.
-  await cluster.lab.kubectl(['apply', '--server-side', '-f', join(projectRoot(), 'deploy', 'clusters', 'worker.yaml')]);
+  await cluster.lab.kubectl(['apply', '--server-side', '-f', join(projectRoot(), 'deploy', 'chart', 'files', 'clusters', 'worker.yaml')]);
   main = new KubernetesClient({ kubeconfig: cluster.lab.kubeconfigOf('webspaces-worker'), namespace: 'webspaces' });
   kube = main.in(CLUSTER.namespace);
   const clusters = new Clusters(clustersSchema.parse([{ name: 'c1', namespace: CLUSTER.namespace, pollSeconds: 0.5 }]), main);

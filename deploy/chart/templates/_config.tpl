@@ -28,7 +28,12 @@ lxd:
   url: {{ include "webspaces.lxdUrl" . }}
   clientCertFile: /run/webspaces/lxd/client.crt
   clientKeyFile: /run/webspaces/lxd/client.key
+  {{- if .Values.lxd8s.enabled }}
+  # The members' own list: the certificate in use and the next one.
+  serverCertFile: /run/webspaces/lxd-cluster/certificates.pem
+  {{- else }}
   serverCertFile: /run/webspaces/lxd/server.crt
+  {{- end }}
 identity: {{ toYaml .Values.identity | nindent 2 }}
 images: {{ toYaml (merge (dict "stagingFolder" "/var/lib/webspaces/images") .Values.images) | nindent 2 }}
 sealing: {keyFile: /run/webspaces/sealing/sealing.json, groupReadable: true}

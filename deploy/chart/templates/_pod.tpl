@@ -53,6 +53,9 @@ checksum/config: {{ include (print $top.Template.BasePath "/" (index . 1)) $top 
 {{- define "webspaces.secretVolumes" -}}
 - {name: sealing, secret: {secretName: {{ .Values.secrets.sealing }}, defaultMode: 0440}}
 - {name: lxd, secret: {secretName: {{ .Values.secrets.lxd }}, defaultMode: 0440}}
+{{- if .Values.lxd8s.enabled }}
+- {name: lxd-cluster, configMap: {name: lxd-cluster}}
+{{- end }}
 {{- with .Values.secrets.identity }}
 - {name: identity, secret: {secretName: {{ . }}, defaultMode: 0440}}
 {{- end }}
@@ -62,6 +65,9 @@ checksum/config: {{ include (print $top.Template.BasePath "/" (index . 1)) $top 
 {{- define "webspaces.secretMounts" -}}
 - {name: sealing, mountPath: /run/webspaces/sealing, readOnly: true}
 - {name: lxd, mountPath: /run/webspaces/lxd, readOnly: true}
+{{- if .Values.lxd8s.enabled }}
+- {name: lxd-cluster, mountPath: /run/webspaces/lxd-cluster, readOnly: true}
+{{- end }}
 {{- if .Values.secrets.identity }}
 - {name: identity, mountPath: /run/webspaces/identity, readOnly: true}
 {{- end }}
