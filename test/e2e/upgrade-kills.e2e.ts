@@ -19,7 +19,7 @@ const EVERYTHING_AT: readonly (readonly [string, number])[] = FULL
       ['patch-template', 1],
       ['delete-pods', 1],
       ['delete-pods', 2],
-      ['members-online', 4],
+      ['members-online', 3],
       ['release-probe-lease', 1],
       ['finishUpgrade', 1],
     ]
