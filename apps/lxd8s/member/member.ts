@@ -171,6 +171,8 @@ export class Member {
   }
 
   #is(phase: Phase, why: string): void {
+    // What was under way when the end was asked for says nothing more.
+    if (this.#phase === 'stopping') return;
     if (phase !== this.#phase || why !== this.#why) this.#parts.log.info({ phase, why }, 'the member');
     this.#phase = phase;
     this.#why = why;

@@ -31,7 +31,7 @@ export interface KeepRecordParts {
 export async function keepRecord({ lxd, record, folder, member, volume, role }: KeepRecordParts, signal: AbortSignal): Promise<Cluster> {
   const present = leafPem(await readFile(join(folder, 'cluster.crt'), 'utf8'));
   const read = await record.read(signal);
-  const id = await clusterId(lxd, read?.id ?? randomUUID(), signal);
+  const id = (await knownId(lxd, signal)) ?? (await nameCluster(lxd, { id: read?.id ?? randomUUID(), role }, signal));
   if (!read) {
     const made: Cluster = { id, phase: 'formed', claim: { member, volume }, certificates: present, volumes: { [member]: volume } };
     await record.create(made).catch(unlessOtherWasFirst);
@@ -49,12 +49,22 @@ export async function keepRecord({ lxd, record, folder, member, volume, role }: 
   }, signal);
 }
 
-async function clusterId(lxd: OwnMember, otherwise: string, signal: AbortSignal): Promise<string> {
+async function knownId(lxd: OwnMember, signal: AbortSignal): Promise<string | undefined> {
   const { value } = await lxd.connection.read({ path: apiPath([]), what: 'read the server' }, server, { signal });
   const known = value.config?.[ID];
-  if (typeof known === 'string' && known !== '') return known;
-  await lxd.configure({ [ID]: otherwise }, { signal });
-  return otherwise;
+  return typeof known === 'string' && known !== '' ? known : undefined;
+}
+
+/** One member does, so that a cluster that was made otherwise gets one name, not two. */
+async function nameCluster(
+  lxd: OwnMember,
+  { id, role }: { readonly id: string } & Pick<KeepRecordParts, 'role'>,
+  signal: AbortSignal,
+): Promise<string> {
+  if (role === 'other')
+    throw new PlatformError('UNAVAILABLE', 'The cluster has no id yet; the member with the lowest number gives it one.');
+  await lxd.configure({ [ID]: id }, { signal });
+  return id;
 }
 
 function unlessOtherWasFirst(error: unknown): void {
