@@ -16,5 +16,5 @@ COPY --from=build /src/dist ./dist
 EXPOSE 8181
 HEALTHCHECK --interval=5s --timeout=3s --start-period=15s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8181/health/live').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--max-semi-space-size=1", "--enable-source-maps", "dist/apps/kubelan/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=1", "dist/apps/kubelan/main.js"]
 CMD ["--config", "/etc/webspaces/kubelan.yaml"]

@@ -109,11 +109,12 @@ function bearer(token: string): Record<string, string> {
 }
 
 function remembered(read: () => Promise<Record<string, string>>): () => Promise<Record<string, string>> {
-  let cached: { readonly headers: Record<string, string>; readonly until: number } | undefined;
+  // By the steady clock: one that is set back would keep a token that has been replaced.
+  let cached: { readonly headers: Record<string, string>; readonly untilMs: number } | undefined;
   return async () => {
-    if (cached && cached.until > Date.now()) return cached.headers;
+    if (cached && cached.untilMs > performance.now()) return cached.headers;
     const headers = await read();
-    cached = { headers, until: Date.now() + HEADERS_MAX_AGE_MS };
+    cached = { headers, untilMs: performance.now() + HEADERS_MAX_AGE_MS };
     return headers;
   };
 }

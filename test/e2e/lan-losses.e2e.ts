@@ -11,6 +11,9 @@ import { LanWorld } from '../support/lan-world.js';
 const [A, B, C] = ['172.24.0.1', '172.24.0.2', '172.24.0.3'] as const;
 const PORT = 7000;
 const RATE = 1_000;
+/** So many frames take a while. */
+const AWAY_FRAMES = RATE * times({ short: 5, full: 60 });
+const YEAR_MS = 365 * 24 * 3_600_000;
 /** In each one other comes and goes. */
 const ROUNDS = times({ short: 40, full: 100 });
 const DEADLINE = { timeoutMs: 90_000 };
@@ -148,6 +151,11 @@ describe('1 000 frames a second to one and 1 000 to all, while kubelan works', (
     const before = await sender.link();
     sender.configure(settings(A, { ageingSeconds: 60, addresses: [`${A}/16`, '172.24.7.7/16'], lan: { services: [SERVICE, 'lan-more'] } }));
     await waitFor('the further address', async () => (await sender.exec(['ip', 'address'])).includes('172.24.7.7'), DEADLINE);
+    // A Service that did not exist when it was named.
+    await world.slice('lan-more', 'lan-more-1', [world.nobody(5)]);
+    await seen(sender, 2);
+    await world.removeSlice('lan-more-1');
+    await seen(sender, 1);
     sender.configure({ addresses: 'nonsense' });
     await waitFor('its refusal', () => sender.log().includes('the changed configuration cannot be used'), DEADLINE);
     sender.configure(settings(A));
@@ -160,6 +168,8 @@ describe('1 000 frames a second to one and 1 000 to all, while kubelan works', (
   it('none is lost while the API server is away, nor by a restart meanwhile; what changed is taken over when it is back', async () => {
     await world.apiServerAway();
     await members(world.nobody(9));
+    const { unicast } = await frames.arrived();
+    await waitFor('frames meanwhile', async () => (await frames.arrived()).unicast >= unicast + AWAY_FRAMES, { timeoutMs: 240_000 });
     await sender.end('SIGKILL');
     await sender.launch();
     const health = () => waitFor('an answer', async () => (await fetch(`${sender.url}/health`)).status, DEADLINE);
@@ -172,6 +182,27 @@ describe('1 000 frames a second to one and 1 000 to all, while kubelan works', (
     await Promise.all([seen(sender, 1), seen(receiver, 1)]);
     await sender.healthy();
     await nothingLost('without an API server');
+  }, 480_000);
+
+  it('none is lost when the clock jumps a year ahead, and back; what changes meanwhile is taken over', async () => {
+    await sender.end();
+    sender.setClock(0);
+    await sender.start();
+    for (const [at, aheadMs] of [YEAR_MS, -YEAR_MS, 0].entries()) {
+      sender.setClock(aheadMs);
+      await members(world.nobody(20 + at));
+      await seen(sender, 2);
+      await members();
+      await seen(sender, 1);
+      await sender.healthy();
+      const age = await sender.metric('sync_age_seconds');
+      expect(age).toBeGreaterThanOrEqual(0);
+      expect(age).toBeLessThan(60);
+    }
+    for (const aheadMs of [YEAR_MS, -YEAR_MS]) {
+      expect(sender.log()).toContain(`"time":"${new Date(Date.now() + aheadMs).toISOString().slice(0, 10)}`);
+    }
+    await nothingLost('the clock was set three times');
   }, 240_000);
 });
 

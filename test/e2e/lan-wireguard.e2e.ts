@@ -8,6 +8,7 @@ import { LanWorld } from '../support/lan-world.js';
 const [A, B] = ['172.24.0.1', '172.24.0.2'] as const;
 const SERVICE = 'lan-wireguard';
 const DEADLINE = { timeoutMs: 60_000 };
+const YEAR_MS = 365 * 24 * 3_600_000;
 
 let world: LanWorld;
 let one: Place;
@@ -81,6 +82,19 @@ describe('the LAN in tunnels', () => {
     report('a changed key: pings lost at 100 a second', String(1_500 - received));
     expect(1_500 - received).toBeLessThan(200);
     await reaches(other, A);
+  }, 120_000);
+
+  it('replaces its key when the clock jumps a year ahead, and again when it jumps back, and stays on the LAN', async () => {
+    await one.end();
+    one.setClock(0);
+    await one.start(settings(one, A));
+    for (const aheadMs of [YEAR_MS, 0]) {
+      const before = await keyOf(one);
+      one.setClock(aheadMs);
+      await waitFor('another key', async () => (await keyOf(one)) !== before, DEADLINE);
+      await reaches(other, A);
+      await one.healthy();
+    }
   }, 120_000);
 
   it('forgets a member that is behind no Service any more', async () => {

@@ -44,7 +44,7 @@ export class Tunnel {
   /** Brings the tunnels in step. `others` that are no peers stay while not everything was read. */
   async sync(
     links: ReadonlyMap<string, Link>,
-    underlay: Omit<Underlay, 'mtu'> & { readonly linkMtu: number },
+    underlay: Underlay,
     { peers, others }: { readonly peers: Iterable<string>; readonly others: 'stay' | 'go' },
   ): Promise<Way> {
     const { settings, run, exchange } = this.#parts;
@@ -98,7 +98,8 @@ export class Tunnel {
     const said = exchange.of(own);
     const present = state.privateKey === undefined ? undefined : publicKeyOf(state.privateKey);
     const published = said !== undefined && said.publicKey === present;
-    const old = published && Date.now() - said.since > settings.rotateHours * HOUR_MS;
+    // Also one of the future: the clock was set back, and it would count as new for ever.
+    const old = published && Math.abs(Date.now() - said.since) > settings.rotateHours * HOUR_MS;
     if (present !== undefined && !old) {
       if (state.port !== settings.port) await run('wg', ['set', settings.interface, 'listen-port', String(settings.port)]);
       if (!published && exchange.read) await exchange.publish(own, present);
