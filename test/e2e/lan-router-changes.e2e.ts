@@ -4,10 +4,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '#lab/wait.js';
-import { report } from '../support/lab-session.js';
+import { report, times } from '../support/lab-session.js';
 import type { LeaseResult } from '../support/router/dhcp-load.js';
 import type { Netns } from '../support/router/netns.js';
-import { PLACES, PUBLIC, ROUTER, ROUTER6, RouterWorld, SUBNET6, tenantAddress } from '../support/router/world.js';
+import { PLACES, PUBLIC, ROUTER, ROUTER6, SUBNET6, tenantAddress } from '../support/router/network.js';
+import { RouterWorld } from '../support/router/world.js';
 
 interface Held {
   readonly sent: number;
@@ -20,6 +21,8 @@ const STANDBY = (number: number) => ({ ...SETTINGS, standby: { enabled: true, po
 const EXTERNAL = 50_007;
 const FORWARDS = [{ protocol: 'tcp', external: EXTERNAL, internal: 7001 }];
 const LEASES = 5_000;
+/** So many lines, one each 10 ms, take a while. */
+const AWAY_LINES = times({ short: 500, full: 6_000 });
 
 let world: RouterWorld;
 let gateway: ChildProcess;
@@ -42,7 +45,7 @@ async function goesOn(netns: Netns, name: string, lines = 20): Promise<void> {
       if (now.failed !== undefined) throw new Error(now.failed);
       return now.received >= received + lines;
     },
-    { timeoutMs: 30_000 },
+    { timeoutMs: 30_000 + lines * 20 },
   );
 }
 
@@ -105,6 +108,28 @@ describe('restarts in place', () => {
       await netns.do('letGo', { name });
     }
   }, 120_000);
+
+  it('Kubernetes away for a while: connections in both directions go on, and what changed is served when it is back', async () => {
+    expect(await inside().do('hold', { name: 'out', host: PLACES.internet.v4, port: 443, everyMs: 10 })).toMatch(/^open/);
+    expect(await world.outside.do('hold', { name: 'in', host: PUBLIC, port: EXTERNAL, everyMs: 10 })).toMatch(/^open/);
+    await world.kubernetesAway();
+    await world.publish('ws-late', tenantAddress(9));
+    await goesOn(inside(), 'out', AWAY_LINES);
+    await goesOn(world.outside, 'in', 20);
+    expect((await world.router(1).status()).active).toBe(true);
+    expect(await world.tenant(2).ask(ROUTER, 'ws-u1.webspace')).toEqual([tenantAddress(1)]);
+    await world.kubernetesBack();
+    await waitFor('the new name', async () => Array.isArray(await world.tenant(2).ask(ROUTER, 'ws-late.webspace', 'A', 200)), {
+      timeoutMs: 30_000,
+    });
+    for (const [netns, name] of [[inside(), 'out'] as const, [world.outside, 'in'] as const]) {
+      const { failed, sent, received } = await held(netns, name);
+      expect(failed).toBeUndefined();
+      expect(sent - received).toBeLessThan(50);
+      await netns.do('letGo', { name });
+    }
+    await world.unpublish('ws-late');
+  }, 240_000);
 
   it('starts again with what it knew while Kubernetes is away', async () => {
     await world.router(1).kill('SIGTERM');

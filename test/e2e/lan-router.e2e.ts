@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '#lab/wait.js';
 import { linkLocalOf, macOf, slaacOf } from '#libs/domain/lan.js';
-import { PLACES, type Place, ROUTER, ROUTER6, RouterWorld, SUBNET6, tenantAddress } from '../support/router/world.js';
+import { PLACES, type Place, ROUTER, ROUTER6, SUBNET6, tenantAddress } from '../support/router/network.js';
+import { RouterWorld } from '../support/router/world.js';
 
 const LAN = { ipv6: { subnet: SUBNET6, router: ROUTER6 } };
 const SETTINGS = {

@@ -1,11 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run, tryRun } from '#lab/exec.js';
 import { type Lab, startKubernetes } from '#lab/harness.js';
 import { KubernetesClient } from '#libs/kubernetes/client.js';
 import { Place } from './lan-place.js';
+import { Relay } from './relay.js';
 
 const MOST_PLACES = 12;
 const SERVICE_LABEL = 'kubernetes.io/service-name';
@@ -17,12 +17,14 @@ export class LanWorld {
   readonly #folder = mkdtempSync(join(tmpdir(), 'lan-'));
   readonly #places: Place[] = [];
   readonly #slices = new Set<string>();
-  readonly #connections = new Set<Socket>();
-  #relay: Server | undefined;
+  /** Namespaces reach this end of their bridge only; the API server listens on the machine's loopback. */
+  readonly #relay: Relay;
 
   private constructor(lab: Lab) {
     this.#lab = lab;
     this.#kube = new KubernetesClient({ kubeconfig: lab.kubeconfigAdmin, namespace: 'webspaces' });
+    const port = lab.profile.ports.kubernetes;
+    this.#relay = new Relay({ at: { host: this.#host, port }, port });
   }
 
   static async open(lab?: Lab): Promise<LanWorld> {
@@ -102,26 +104,12 @@ export class LanWorld {
   }
 
   /** No new connection reaches the API server, and those that are there end. */
-  async apiServerAway(): Promise<void> {
-    const relay = this.#relay;
-    this.#relay = undefined;
-    for (const socket of this.#connections) socket.destroy();
-    if (relay) await new Promise((resolve) => relay.close(resolve));
+  apiServerAway(): Promise<void> {
+    return this.#relay.close();
   }
 
-  /** Namespaces reach this end of their bridge only; the API server listens on the machine's loopback. */
-  async apiServerBack(): Promise<void> {
-    const port = this.#lab.profile.ports.kubernetes;
-    const relay = createServer((client) => {
-      const server = connect(port, '127.0.0.1');
-      for (const [one, other] of [[client, server] as const, [server, client] as const]) {
-        this.#connections.add(one);
-        one.on('error', () => other.destroy()).on('close', () => this.#connections.delete(one));
-        one.pipe(other);
-      }
-    });
-    await new Promise<void>((resolve, reject) => relay.once('error', reject).listen(port, this.#host, resolve));
-    this.#relay = relay;
+  apiServerBack(): Promise<void> {
+    return this.#relay.open();
   }
 
   async close(): Promise<void> {
