@@ -53,6 +53,17 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
+/** All below it, also what threads of them have started. */
+export function descendantsOf(pid: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const each of allPids()) {
+    const parent = Number(statFields(each)?.[1]);
+    children.set(parent, [...(children.get(parent) ?? []), each]);
+  }
+  const below = (parent: number): number[] => (children.get(parent) ?? []).flatMap((child) => [child, ...below(child)]);
+  return below(pid);
+}
+
 export function residentBytes(pid: number): number {
   try {
     return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * 4096;

@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram';
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ClusterLab, startClusterLab } from '#lab/cluster/harness.js';
@@ -6,7 +7,9 @@ import { OUTSIDE } from '#lab/cluster/lan-lab.js';
 import { http } from '#lab/http.js';
 import { waitFor } from '#lab/wait.js';
 import { linkLocalOf, macOf, slaacOf } from '#libs/domain/lan.js';
+import { ETHERTYPE, ethernet, ipv4, udp, vxlan } from '../support/frames/build.js';
 import { report } from '../support/lab-session.js';
+import { ClusterAttack, metricAt } from '../support/lan/cluster-attack.js';
 import { answering, type Container, inside, launch } from '../support/lan/cluster-containers.js';
 
 const ONE = { name: 'ws-u1', member: 'lxd-0', address: '172.24.1.10' };
@@ -16,6 +19,8 @@ const OTHER = { name: 'ws-u3', member: 'lxd-1', address: '172.24.1.12' };
 const GUEST: Container = { name: 'guest', member: 'lxd-2' };
 const WEBSPACES = [ONE, BESIDE, OTHER];
 const ALL: readonly Container[] = [...WEBSPACES, GUEST];
+/** Of each forbidden kind. */
+const FRAMES = 3;
 
 let cluster: ClusterLab;
 let outside: Server | undefined;
@@ -148,6 +153,83 @@ describe('frames', () => {
     expect(mtu).toBe('1450');
     for (const size of [1450 - 28, 1450 - 27, 4_000])
       expect(await answering(runIn(ONE), { router: LAN.ipv4.router, outside: OUTSIDE }, size)).toEqual(['router', 'outside']);
+  }, 60_000);
+});
+
+describe('a hostile container, with raw sockets', () => {
+  let hostile: ClusterAttack;
+  beforeAll(async () => {
+    hostile = await ClusterAttack.open(cluster, { a: ONE, b: BESIDE, c: OTHER, stranger: { ...GUEST, address: guest } });
+  }, 120_000);
+  afterAll(() => hostile?.close());
+
+  const addressOfPod = async (name: string) => (await cluster.lan.pod(name))?.status.podIP ?? '';
+  const refusedAt = async (member: string, reason: string) =>
+    metricAt(`http://${await addressOfPod(member)}:9797`, `webspaces_lxd8s_refused_frames{reason="${reason}"}`);
+
+  it('row 70: nobody gets what it may not send, and all of it is counted in the metrics of its member', async () => {
+    const expected = new Map<string, { member: string; reason: string; frames: number }>();
+    for (const attack of hostile.attacks()) {
+      const { member } = attack.from === 'stranger' ? GUEST : ONE;
+      const key = `${member} ${attack.reason}`;
+      const before = expected.get(key) ?? { member, reason: attack.reason, frames: await refusedAt(member, attack.reason) };
+      expected.set(key, { ...before, frames: before.frames + FRAMES });
+      expect([attack.what, await hostile.attempt(attack, FRAMES)]).toEqual([attack.what, []]);
+    }
+    for (const { member, reason, frames } of expected.values()) {
+      await waitFor(`${frames} frames counted as ${reason} by ${member}`, async () => (await refusedAt(member, reason)) >= frames, {
+        timeoutMs: 20_000,
+        intervalMs: 250,
+      });
+    }
+    report('kinds of forbidden frames from real containers', `${hostile.attacks().length}, ${FRAMES} of each, none arrived`);
+  }, 240_000);
+
+  it('takes another’s MAC and address in vain, and does the other no harm', async () => {
+    const mac = macOf(BESIDE.address);
+    const reached = async (name: string) =>
+      (await inside(cluster, BESIDE, `ping -c 2 -W 1 ${name} > /dev/null && echo yes || echo no`)).trim();
+    const steal = `ip address add ${OTHER.address}/16 dev eth0; ip link set dev eth0 address`;
+    await inside(cluster, BESIDE, `${steal} ${macOf(OTHER.address)}`);
+    expect(await reached(`-I ${OTHER.address} ${LAN.ipv4.router}`)).toBe('no');
+    await inside(cluster, BESIDE, `ip link set dev eth0 address ${mac}`);
+    expect(await reached(`-I ${OTHER.address} ${LAN.ipv4.router}`)).toBe('no');
+    expect(await answering(runAt(LAN.router), { [OTHER.name]: OTHER.address })).toEqual([OTHER.name]);
+    await inside(cluster, BESIDE, `ip address del ${OTHER.address}/16 dev eth0`);
+    await waitFor('it to be itself again', async () => (await reached(LAN.ipv4.router)) === 'yes', { timeoutMs: 20_000 });
+  }, 120_000);
+
+  it('is refused LXD’s port of every member and Kubernetes’ API by the router, which counts it', async () => {
+    const router = `http://${await addressOfPod(LAN.router)}:8185`;
+    const refused = () => metricAt(router, 'webspaces_kuberouter_refused_packets_total{reason="private"}');
+    const places = [...(await cluster.pods()).map(({ status }) => `${status.podIP} 8443`), '10.96.0.1 443'];
+    for (const place of places) {
+      const before = await refused();
+      const said = await inside(cluster, ONE, `echo | nc -w 3 ${place} > /dev/null 2>&1 && echo open || echo refused`);
+      expect([place, said.trim()]).toEqual([place, 'refused']);
+      expect(await refused()).toBeGreaterThan(before);
+    }
+  }, 120_000);
+
+  it('who is on the pods’ network and no peer puts no frame on the LAN, and is counted', async () => {
+    const { c, router } = hostile.targets.hosts;
+    const frame = ethernet(
+      { from: router.mac, to: c.mac },
+      ETHERTYPE.ipv4,
+      ipv4({ from: router.address, to: c.address }, { protocol: 17 }, udp(1, 2, Buffer.from('from a stranger'))),
+    );
+    const member = await addressOfPod(OTHER.member);
+    const refused = () => metricAt(`http://${member}:8181`, 'webspaces_kubelan_refused_packets{why="no_peer"}');
+    const before = await refused();
+    hostile.link('c').forget();
+    const socket = createSocket('udp4');
+    await new Promise<void>((resolve, reject) => {
+      socket.send(vxlan(hostile.targets.member.vni, frame), 4789, member, (error) => (error ? reject(error) : resolve()));
+    });
+    socket.close();
+    await waitFor('it counted', async () => (await refused()) > before, { timeoutMs: 20_000, intervalMs: 250 });
+    await hostile.link('c').sync();
+    expect(hostile.link('c').has(frame)).toBe(false);
   }, 60_000);
 });
 

@@ -1,8 +1,11 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { projectRoot } from '#lab/project.js';
 import { waitFor } from '#lab/wait.js';
+
+const PROGRAM = readFileSync(join(projectRoot(), 'test', 'support', 'frames', 'frames.py'), 'utf8');
 
 /** An interface of some network namespace by raw socket: sends frames as they are, and keeps all that arrive. */
 export class RawLink {
@@ -16,7 +19,8 @@ export class RawLink {
   #errors = '';
 
   private constructor(inside: readonly string[], device: string) {
-    const [command = '', ...rest] = [...inside, 'python3', join(projectRoot(), 'test', 'support', 'frames', 'frames.py'), device];
+    // As text: a container's root may read no file of ours.
+    const [command = '', ...rest] = [...inside, 'python3', '-c', PROGRAM, device];
     this.#child = spawn(command, rest, { stdio: 'pipe' });
     this.#child.stderr.on('data', (text: Buffer) => {
       this.#errors += text.toString();
@@ -27,7 +31,8 @@ export class RawLink {
   /** `inside` leads into the namespace: `['ip', 'netns', 'exec', name]`. */
   static async open(inside: readonly string[], device: string): Promise<RawLink> {
     const link = new RawLink(inside, device);
-    await waitFor(`raw socket on ${device}`, () => link.#ready, { timeoutMs: 20_000 });
+    await waitFor(`raw socket on ${device}`, () => link.#ready || link.#errors !== '', { timeoutMs: 20_000 });
+    if (!link.#ready) throw new Error(link.#errors);
     return link;
   }
 
