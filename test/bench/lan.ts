@@ -18,6 +18,8 @@ const MEGABYTES = 1024;
 const ROUNDS = 5;
 const SHARE = 0.8;
 const RECONCILED_MS = 1_000;
+/** Resident size of the original, a program in Go. */
+const ORIGINAL_MB = 30;
 
 /** Sends so many megabytes to each who connects. */
 const SERVER = `
@@ -38,7 +40,7 @@ require('node:net').connect(${PORT}, process.argv[1]).on('data', (chunk) => { by
   .on('end', () => console.log(bytes / 2 ** 20 / ((performance.now() - begun) / 1000)));
 `;
 
-/** kubelan with 1 000 peers, its memory, and one connection across the LAN beside one across the bare underlay, in turns. */
+/** kubelan with 1 000 peers, its memory, and one connection across the LAN, in tunnels or not, beside one across the bare underlay, in turns. */
 export async function benchLan(stage: Stage, options: Options, report: Report): Promise<void> {
   const world = await LanWorld.open(stage.lab);
   try {
@@ -47,7 +49,9 @@ export async function benchLan(stage: Stage, options: Options, report: Report): 
     const settings = (address: string) => ({ lan: { services: [SERVICE] }, addresses: [`${address}/16`] });
     await Promise.all([one.start(settings(A)), other.start(settings(B))]);
     await peersAre(one, 1);
-    report(`one connection across the LAN, ${MEGABYTES} MB`, [await throughput(one, other, options.transfers * ROUNDS)]);
+    const plain = await throughput(one, other, { what: 'across the LAN', rounds: options.transfers * ROUNDS, share: SHARE });
+    const tunnels = await inTunnels(world, options.transfers * ROUNDS);
+    report(`one connection across the LAN, ${MEGABYTES} MB`, [plain, tunnels]);
     report(`a Service with ${PEERS} addresses`, await peers(world, one, options.transfers));
   } finally {
     await world.close();
@@ -58,7 +62,34 @@ function peersAre(place: Place, count: number): Promise<unknown> {
   return waitFor(`${count} peers`, async () => (await place.peers()).length === count, { timeoutMs: 60_000, intervalMs: 5 });
 }
 
-async function throughput(client: Place, server: Place, rounds: number): Promise<Line> {
+/** Between two other members. */
+async function inTunnels(world: LanWorld, rounds: number): Promise<Line> {
+  const [one, other] = [await world.place(), await world.place()];
+  const service = `${SERVICE}-tunnels`;
+  await world.slice(service, `${service}-0`, [one.underlay, other.underlay]);
+  // The sockets of wireguard-go are files of this machine, whatever the namespace.
+  const settings = (place: Place, address: string) => ({
+    lan: { services: [service], encryption: 'wireguard' },
+    wireguard: { interface: place.namespace.replace('wslan', 'wg') },
+    addresses: [`${address}/16`],
+    resyncSeconds: 1,
+  });
+  await Promise.all([one.start(settings(one, A)), other.start(settings(other, B))]);
+  await waitFor('the tunnel', async () => (await one.try(['ping', '-c', '1', '-W', '1', B])).exitCode === 0, { timeoutMs: 60_000 });
+  const kernel = (await one.exec(['ip', '-d', 'link', 'show', settings(one, A).wireguard.interface])).includes('wireguard');
+  const line = await throughput(one, other, { what: 'the same in tunnels', rounds });
+  await Promise.all([one.end(), other.end()]);
+  return { ...line, note: kernel ? "the kernel's WireGuard" : 'wireguard-go' };
+}
+
+interface Throughput {
+  readonly what: string;
+  readonly rounds: number;
+  /** Of the bare underlay's, that it must be at least. */
+  readonly share?: number;
+}
+
+async function throughput(client: Place, server: Place, { what, rounds, share }: Throughput): Promise<Line> {
   const serving = spawn('ip', ['netns', 'exec', server.namespace, process.execPath, '-e', SERVER], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -71,8 +102,8 @@ async function throughput(client: Place, server: Place, rounds: number): Promise
       }
     }
     const ratio = medianRatio(lan, bare);
-    const share = atLeastShare({ value: ratio, raw: 1, share: SHARE });
-    return { what: 'across the LAN', value: median(lan), unit: 'MB/s', count: rounds, ...share, raw: median(bare) };
+    const verdict = share === undefined ? { ratio } : atLeastShare({ value: ratio, raw: 1, share });
+    return { what, value: median(lan), unit: 'MB/s', count: rounds, ...verdict, raw: median(bare) };
   } finally {
     serving.kill('SIGKILL');
   }
@@ -100,8 +131,9 @@ async function peers(world: LanWorld, place: Place, rounds: number): Promise<Lin
   return [
     line('in the kernel after the last slice was written', come),
     line('out of it after the last slice was removed', gone),
-    { what: 'memory with two peers', value: memory[0] ?? 0, unit: 'MB' },
-    { what: `memory with ${PEERS} peers, the most`, value: Math.max(...memory), unit: 'MB' },
+    beside('memory with two peers', memory[0] ?? 0),
+    beside(`memory with ${PEERS} peers, the most`, Math.max(...memory)),
+    beside('memory of Node alone', await memoryOfNode()),
   ];
 }
 
@@ -121,7 +153,23 @@ async function took(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - begun;
 }
 
-function memoryOf({ pid }: Place): number {
+function beside(what: string, value: number): Line {
+  return { what, value, unit: 'MB', raw: ORIGINAL_MB, ratio: value / ORIGINAL_MB };
+}
+
+async function memoryOfNode(): Promise<number> {
+  const node = spawn(process.execPath, ['-e', 'console.log("runs"); setInterval(() => undefined, 1e6)'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    await once(node.stdout, 'data');
+    return memoryOf({ pid: node.pid ?? 0 });
+  } finally {
+    node.kill('SIGKILL');
+  }
+}
+
+function memoryOf({ pid }: { readonly pid: number }): number {
   const [, kilobytes = ''] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kilobytes) / 1024;
 }
