@@ -3,6 +3,7 @@ import type { KuberouterConfig } from '#libs/config/kuberouter.js';
 import { macOf } from '#libs/domain/lan.js';
 import { isPlatformError, messageOf } from '#libs/errors/platform-error.js';
 import { type DnsmasqFiles, readIfThere } from './dnsmasq/files.js';
+import { LeaseClock } from './dnsmasq/lease-clock.js';
 import { parseLeases } from './dnsmasq/leases.js';
 import { releaseLeases } from './dnsmasq/release.js';
 import { renderConfig, renderNames, renderReservations } from './dnsmasq/render.js';
@@ -40,6 +41,7 @@ const LOOK_MS = 10_000;
  */
 export class Router {
   readonly #parts: RouterParts;
+  readonly #leaseClock: LeaseClock;
   readonly problems: Problems;
   #active = false;
   #ending = false;
@@ -55,7 +57,8 @@ export class Router {
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
-    const { log } = parts;
+    const { log, files } = parts;
+    this.#leaseClock = new LeaseClock(files);
     this.problems = new Problems((part, problem) =>
       problem === undefined ? log.info({ part }, 'works again') : log.warn({ part, problem }, 'does not work, trying again'),
     );
@@ -168,6 +171,7 @@ export class Router {
 
   async #bringDnsmasq(): Promise<void> {
     const { config, files, webspaces, dnsmasq, user } = this.#parts;
+    await this.#followClock();
     if (!this.#active || !this.#link) return dnsmasq.stop();
     const { reservations } = this.#served;
     const kept = webspaces.synced
@@ -175,6 +179,15 @@ export class Router {
       : undefined;
     await dnsmasq.bring({ config: renderConfig({ ...config, files, mtu: this.#link.mtu, user }), kept });
     if (webspaces.synced) await this.#releaseGone();
+  }
+
+  async #followClock(): Promise<void> {
+    const seconds = this.#leaseClock.look();
+    if (seconds === undefined) return;
+    const { dnsmasq, log } = this.#parts;
+    log.warn({ seconds }, 'the clock was set, leases move with it');
+    await dnsmasq.stop();
+    this.#leaseClock.move(seconds);
   }
 
   /** Leases of webspaces that have no reservation any more: their names must be free at once. */

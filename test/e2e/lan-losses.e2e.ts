@@ -186,10 +186,10 @@ describe('1 000 frames a second to one and 1 000 to all, while kubelan works', (
 
   it('none is lost when the clock jumps a year ahead, and back; what changes meanwhile is taken over', async () => {
     await sender.end();
-    sender.setClock(0);
+    sender.clock.set(0);
     await sender.start();
     for (const [at, aheadMs] of [YEAR_MS, -YEAR_MS, 0].entries()) {
-      sender.setClock(aheadMs);
+      sender.clock.set(aheadMs);
       await members(world.nobody(20 + at));
       await seen(sender, 2);
       await members();

@@ -21,6 +21,8 @@ const STANDBY = (number: number) => ({ ...SETTINGS, standby: { enabled: true, po
 const EXTERNAL = 50_007;
 const FORWARDS = [{ protocol: 'tcp', external: EXTERNAL, internal: 7001 }];
 const LEASES = 5_000;
+const LEASE_SECONDS = 7_200;
+const DAY_MS = 24 * 3_600_000;
 /** So many lines, one each 10 ms, take a while. */
 const AWAY_LINES = times({ short: 500, full: 6_000 });
 
@@ -148,6 +150,27 @@ describe('restarts in place', () => {
     await world.router(1).kill('SIGTERM');
     await world.router(1).start(STANDBY(1));
     await world.router(1).ready();
+  }, 120_000);
+
+  it('a clock that jumps a month ahead, and back, ends no lease and keeps none for ever', async () => {
+    await world.router(1).kill('SIGTERM');
+    world.router(1).clock.set(0);
+    await world.router(1).start(STANDBY(1));
+    await world.router(1).ready();
+    const { ip = '' } = await world.lease(world.tenant(3));
+    const endsInSeconds = () => {
+      const [, expires] =
+        new RegExp(`^(\\d+) \\S+ ${ip} `, 'm').exec(readFileSync(join(world.router(1).stateFolder, 'leases'), 'utf8')) ?? [];
+      return expires === undefined ? Number.NaN : Number(expires) - Date.now() / 1000;
+    };
+    for (const days of [30, 0]) {
+      world.router(1).clock.set(days * DAY_MS);
+      const moved = () => Math.abs(endsInSeconds() - (days * DAY_MS) / 1000 - LEASE_SECONDS) < 120;
+      await waitFor(`the lease to end ${days} days later`, moved, { timeoutMs: 30_000, intervalMs: 50 });
+      await waitFor('names', async () => Array.isArray(await world.tenant(2).ask(ROUTER, 'ws-u1', 'A', 200)), { timeoutMs: 30_000 });
+    }
+    expect(await world.lease(world.tenant(3))).toMatchObject({ ip });
+    expect((await world.router(1).status()).dnsmasq.failures).toBe(0);
   }, 120_000);
 
   it('dnsmasq that ends by itself is started again, later after each time', async () => {

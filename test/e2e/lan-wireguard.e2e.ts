@@ -86,11 +86,11 @@ describe('the LAN in tunnels', () => {
 
   it('replaces its key when the clock jumps a year ahead, and again when it jumps back, and stays on the LAN', async () => {
     await one.end();
-    one.setClock(0);
+    one.clock.set(0);
     await one.start(settings(one, A));
     for (const aheadMs of [YEAR_MS, 0]) {
       const before = await keyOf(one);
-      one.setClock(aheadMs);
+      one.clock.set(aheadMs);
       await waitFor('another key', async () => (await keyOf(one)) !== before, DEADLINE);
       await reaches(other, A);
       await one.healthy();

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { type RunResult, run, tryRun } from '#lab/exec.js';
 import { http } from '#lab/http.js';
 import { projectRoot } from '#lab/project.js';
 import { waitFor } from '#lab/wait.js';
+import { SettableClock } from './clock/settable-clock.js';
 
 /** As its container file starts it. */
 const FLAGS = ['--max-semi-space-size=1'];
@@ -23,11 +24,14 @@ export interface PlaceOptions {
 }
 
 export class Place {
+  /** Of the next kubelan. */
+  readonly clock: SettableClock;
   readonly #options: PlaceOptions;
   #agent: ChildProcess | undefined;
 
   constructor(options: PlaceOptions) {
     this.#options = options;
+    this.clock = new SettableClock(options.folder);
     mkdirSync(options.folder, { recursive: true });
   }
 
@@ -63,13 +67,6 @@ export class Place {
     writeFileSync(this.#file('kubelan.yaml'), stringify({ ...common, ...settings }));
   }
 
-  /** The wall clock of the next kubelan, or of one that was started so, is ahead by so much from now on. */
-  setClock(aheadMs: number): void {
-    // It must never be read empty.
-    writeFileSync(this.#file('clock.new'), String(aheadMs));
-    renameSync(this.#file('clock.new'), this.#file('clock'));
-  }
-
   /** Starts kubelan with no capability but NET_ADMIN, and waits until it says that all is well. */
   async start(settings?: Readonly<Record<string, unknown>>): Promise<void> {
     await this.launch(settings);
@@ -81,11 +78,10 @@ export class Place {
     const log = openSync(this.#file('kubelan.log'), 'a');
     const main = join(projectRoot(), 'dist', 'apps', 'kubelan', 'main.js');
     const confined = ['setpriv', '--bounding-set=-all,+net_admin', '--inh-caps=-all'];
-    const clock = existsSync(this.#file('clock')) ? ['--import', join(projectRoot(), 'dist', 'test', 'support', 'lan', 'clock.js')] : [];
-    const program = [process.execPath, ...FLAGS, ...clock, main, '--config', this.#file('kubelan.yaml')];
+    const program = [process.execPath, ...FLAGS, ...this.clock.flags, main, '--config', this.#file('kubelan.yaml')];
     const child = spawn('ip', ['netns', 'exec', this.namespace, ...confined, ...program], {
       stdio: ['ignore', log, log],
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', GREETING: 'hello', CLOCK_AHEAD: this.#file('clock') },
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', GREETING: 'hello' },
     });
     this.#agent = child;
   }

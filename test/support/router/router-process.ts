@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import { tryRun } from '#lab/exec.js';
 import { projectRoot } from '#lab/project.js';
 import { waitFor } from '#lab/wait.js';
+import { SettableClock } from '../clock/settable-clock.js';
 import type { Netns } from './netns.js';
 
 export interface RouterStatus {
@@ -38,6 +39,8 @@ const CAPABILITIES = '-all,+net_admin,+net_raw,+net_bind_service,+setuid,+setgid
 export class RouterProcess {
   readonly netns: Netns;
   readonly logFile: string;
+  /** Of the next process; dnsmasq's is the machine's. */
+  readonly clock: SettableClock;
   readonly #parts: Parts;
   #child: ChildProcess | undefined;
   #relay: ChildProcess | undefined;
@@ -46,6 +49,8 @@ export class RouterProcess {
     this.#parts = parts;
     this.netns = parts.netns;
     this.logFile = join(parts.folder, 'log');
+    mkdirSync(parts.folder, { recursive: true, mode: 0o755 });
+    this.clock = new SettableClock(parts.folder);
   }
 
   get pid(): number {
@@ -61,7 +66,6 @@ export class RouterProcess {
   /** Starts it with these settings over the usual ones; returns at once. */
   async start(settings: object = {}): Promise<void> {
     const { folder, kubeconfig, number, netns } = this.#parts;
-    mkdirSync(folder, { recursive: true, mode: 0o755 });
     this.#relay ??= this.#startRelay();
     const config = {
       listen: '127.0.0.1:8185',
@@ -80,6 +84,7 @@ export class RouterProcess {
       `--bounding-set=${CAPABILITIES}`,
       '--inh-caps=-all',
       process.execPath,
+      ...this.clock.flags,
       main,
       '--config',
       file,
