@@ -60,18 +60,19 @@ describe('a mirror', () => {
   test('keeps what it knows while nothing can be read, and is right again after a watch that expired', async () => {
     await write('a', 'one');
     await write('b', 'two');
-    let away: Refusal | undefined = new Refusal(410, 'Expired', 'too old resource version');
-    let refusals = 0;
-    double.beforeEach = (request) => {
-      if (!away || !request.includes('watch=true')) return;
-      refusals++;
-      throw away;
-    };
     mirror.start();
     await holds('one', 'two');
-    await waitFor('refusals', () => refusals > 1, DEADLINE);
-    away = undefined;
+    let refusals = 0;
+    double.beforeEach = (request) => {
+      if (!request.startsWith('GET')) return;
+      refusals++;
+      throw new Refusal(503, 'ServiceUnavailable', 'away');
+    };
+    double.expireWatches();
     await kube.delete('configMap', 'a', {});
+    await waitFor('refusals', () => refusals > 1, DEADLINE);
+    expect([...mirror.all()]).toEqual(['one', 'two']);
+    double.beforeEach = undefined;
     await holds('two');
   });
 });

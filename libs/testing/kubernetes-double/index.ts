@@ -19,6 +19,8 @@ export interface KubernetesDouble {
   readonly requests: string[];
   /** Runs before a request is done; what it throws or does comes first. Undefined for none. */
   beforeEach: ((request: string) => void | Promise<void>) | undefined;
+  /** Tells all who watch that their version is too old, and ends their streams. */
+  expireWatches(): void;
   close(): Promise<void>;
 }
 
@@ -55,6 +57,7 @@ export async function startKubernetesDouble(): Promise<KubernetesDouble> {
     port,
     requests: [],
     beforeEach: undefined,
+    expireWatches: () => watches.expire(),
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -90,11 +93,11 @@ async function answerTo(store: Store, request: IncomingMessage): Promise<unknown
 
 /** Streams of changes, one line of JSON each; they end with the double. */
 class Watches {
-  readonly #streams: (() => void)[] = [];
+  readonly #streams: { readonly send: () => void; readonly response: ServerResponse }[] = [];
 
   constructor(readonly store: Store) {
     store.onChange = () => {
-      for (const send of this.#streams) send();
+      for (const { send } of this.#streams) send();
     };
   }
 
@@ -109,8 +112,13 @@ class Watches {
       }
     };
     response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
-    this.#streams.push(send);
+    this.#streams.push({ send, response });
     send();
+  }
+
+  expire(): void {
+    const status = { kind: 'Status', status: 'Failure', code: 410, reason: 'Expired', message: 'too old resource version' };
+    for (const { response } of this.#streams.splice(0)) response.end(`${JSON.stringify({ type: 'ERROR', object: status })}\n`);
   }
 }
 
