@@ -169,7 +169,10 @@ describe('1 000 frames a second to one and 1 000 to all, while kubelan works', (
     await world.apiServerAway();
     await members(world.nobody(9));
     const { unicast } = await frames.arrived();
-    await waitFor('frames meanwhile', async () => (await frames.arrived()).unicast >= unicast + AWAY_FRAMES, { timeoutMs: 240_000 });
+    await waitFor('frames meanwhile', async () => (await frames.arrived()).unicast >= unicast + AWAY_FRAMES, {
+      timeoutMs: 240_000,
+      intervalMs: 500,
+    });
     await sender.end('SIGKILL');
     await sender.launch();
     const health = () => waitFor('an answer', async () => (await fetch(`${sender.url}/health`)).status, DEADLINE);
