@@ -50,7 +50,7 @@ export async function benchLan(stage: Stage, options: Options, report: Report): 
     await Promise.all([one.start(settings(A)), other.start(settings(B))]);
     await peersAre(one, 1);
     const plain = await throughput(one, other, { what: 'across the LAN', rounds: options.transfers * ROUNDS, share: SHARE });
-    const tunnels = await inTunnels(world, options.transfers * ROUNDS);
+    const tunnels = await inTunnels(world, options.transfers);
     report(`one connection across the LAN, ${MEGABYTES} MB`, [plain, tunnels]);
     report(`a Service with ${PEERS} addresses`, await peers(world, one, options.transfers));
   } finally {

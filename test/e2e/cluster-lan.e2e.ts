@@ -168,6 +168,13 @@ describe('a hostile container, with raw sockets', () => {
     metricAt(`http://${await addressOfPod(member)}:9797`, `webspaces_lxd8s_refused_frames{reason="${reason}"}`);
 
   it('row 70: nobody gets what it may not send, and all of it is counted in the metrics of its member', async () => {
+    const { a, router } = hostile.targets.hosts;
+    const allowed = ethernet(
+      { from: a.mac, to: router.mac },
+      ETHERTYPE.ipv4,
+      ipv4({ from: a.address, to: router.address }, { protocol: 17 }, udp(4_000, 53, Buffer.from('allowed'))),
+    );
+    expect(await hostile.attempt({ from: 'a', frame: allowed }, FRAMES)).toEqual(['router']);
     const expected = new Map<string, { member: string; reason: string; frames: number }>();
     for (const attack of hostile.attacks()) {
       const { member } = attack.from === 'stranger' ? GUEST : ONE;

@@ -64,7 +64,7 @@ export class ClusterAttack {
   }
 
   /** Sends it so many times, and then what is allowed. Gives who got it. */
-  async attempt({ frame, from }: Attack, count: number): Promise<string[]> {
+  async attempt({ frame, from }: Pick<Attack, 'frame' | 'from'>, count: number): Promise<string[]> {
     for (const link of this.links.values()) link.forget();
     await this.link(from).send(frame, count);
     // By way of the attacker's port first; then to everybody, to whom nothing comes by another way.
