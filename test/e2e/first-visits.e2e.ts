@@ -8,8 +8,11 @@ import { waitFor } from '#lab/wait.js';
 import { createLxdClient } from '#libs/lxd/create-client.js';
 import { openSession, report, type Session, times } from '../support/lab-session.js';
 import { inTurns, type Member } from '../support/members.js';
+import { forward, talk } from '../support/ports.js';
 
 const VISIT: HttpRequest = { timeoutMs: 60_000 };
+
+const WEB = 50_110;
 
 let session: Session;
 let member: Member;
@@ -80,6 +83,17 @@ describe('row 25: a visit of a webspace that is off', () => {
     const answers = await Promise.all(Array.from({ length: count }, () => visit(member)));
     report(`${count} visitors at once`, `all answered after ${Date.now() - begun} ms`);
     expect(answers.filter(right(member))).toHaveLength(count);
+    expect(starts).toEqual([member.webspace]);
+  }, 120_000);
+
+  it('boots it once for those who come to its site and to a forwarded port at once', async () => {
+    await forward(session.members, member, WEB, 80);
+    const [sites, ports] = [times({ short: 120, full: 600 }), times({ short: 80, full: 400 })];
+    const answers = await Promise.all([
+      ...Array.from({ length: sites }, async () => right(member)(await visit(member))),
+      ...Array.from({ length: ports }, async () => (await talk(session.lab, WEB, 'GET / HTTP/1.0\r\n\r\n')).includes(member.webspace)),
+    ]);
+    expect(answers.filter(Boolean)).toHaveLength(sites + ports);
     expect(starts).toEqual([member.webspace]);
   }, 120_000);
 
