@@ -88,7 +88,7 @@ describe('row 25: a visit of a webspace that is off', () => {
 
   it('boots it once for those who come to its site and to a forwarded port at once', async () => {
     await forward(session.members, member, WEB, 80);
-    const [sites, ports] = [times({ short: 120, full: 600 }), times({ short: 80, full: 400 })];
+    const [sites, ports] = [times({ short: 150, full: 800 }), times({ short: 50, full: 200 })];
     const answers = await Promise.all([
       ...Array.from({ length: sites }, async () => right(member)(await visit(member))),
       ...Array.from({ length: ports }, async () => (await talk(session.lab, WEB, 'GET / HTTP/1.0\r\n\r\n')).includes(member.webspace)),
