@@ -114,7 +114,7 @@ function onLan({ repository, tag }: PlatformImages): { readonly objects: object[
       { name: 'WEBSPACES__UNDERLAY__ADDRESS', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
       { name: 'WEBSPACES__ADDRESSES', value: ADDRESS },
     ],
-    startupProbe: { httpGet: { path: '/health', port: PORT }, periodSeconds: 1, failureThreshold: 120 },
+    startupProbe: { httpGet: { path: '/health', port: PORT }, periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 120 },
     securityContext: { runAsUser: 0, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'], add: ['NET_ADMIN'] } },
     volumeMounts: [{ name: SIDECAR, mountPath: '/etc/webspaces', readOnly: true }],
   };

@@ -34,9 +34,14 @@ The pod needs a service account that may list and watch EndpointSlices: "webspac
   startupProbe:
     httpGet: {path: /health, port: kubelan}
     periodSeconds: 1
+    timeoutSeconds: 5
     failureThreshold: 120
+  # The LAN outlives it: a node that is short of time is no reason to end it.
   livenessProbe:
     httpGet: {path: /health/live, port: kubelan}
+    periodSeconds: 10
+    timeoutSeconds: 5
+    failureThreshold: 12
   securityContext:
     runAsUser: 0
     runAsNonRoot: false
