@@ -3,6 +3,7 @@ import { waiting } from '#libs/domain/upgrade/gate-outcomes.js';
 import type { GateName, GateOutcome } from '#libs/domain/upgrade/gates.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
 import type { TemplateWay } from '#libs/gitops/types.js';
+import { timeLimit } from '#libs/net/time-limit.js';
 
 /** GitHub counts calls. */
 export const ASK_MS = 10_000;
@@ -69,7 +70,7 @@ export function unread(why: string): GateOutcome {
 
 /** Why the change stands no more, if that is known: a repository that does not answer in a moment says nothing. */
 export async function takenBack({ way, proposal }: Merged, signal: AbortSignal): Promise<string | undefined> {
-  const limit = AbortSignal.timeout(MOMENT_MS);
+  const limit = timeLimit(MOMENT_MS);
   try {
     const read = await way.read(proposal, { signal: AbortSignal.any([signal, limit]) });
     return read.is === 'failed' ? `${read.reason} ${read.remedy}` : undefined;

@@ -8,6 +8,7 @@ import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import { parseMetadata } from '#libs/lxd/answer.js';
 import { redact } from '#libs/lxd/error-reasons.js';
 import { server } from '#libs/lxd/schemas.js';
+import { timeLimit } from '#libs/net/time-limit.js';
 import type { Call } from '../shared/guard.js';
 import { inLanes } from '../shared/in-lanes.js';
 import type { Cluster, UpgradeDeps } from './deps.js';
@@ -75,7 +76,7 @@ async function nodesOf({ kube, config }: Cluster, template: StoredObject, signal
 
 /** Without the signal: it must go also when the operation was cancelled. A pod that stays for all that goes with the upgrade, or by the sweep. */
 async function removed(cluster: Cluster, name: string): Promise<void> {
-  const signal = AbortSignal.timeout(10_000);
+  const signal = timeLimit(10_000);
   try {
     const pod = await cluster.kube.find('wholePod', name, { signal });
     if (pod) await removePod(cluster, pod, signal);

@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { messageOf } from '#libs/errors/platform-error.js';
+import { timeLimit } from '#libs/net/time-limit.js';
 import type { Clock } from './clock.js';
 
 /** `waiting`: LXD answers, and does not serve (yet). `silent`: no answer in time, or no socket. */
@@ -57,7 +58,7 @@ export class LxdWatch {
 }
 
 function askReady({ socket, timeoutMs }: LxdWatchOptions, stopping: AbortSignal): Promise<number> {
-  const timeout = AbortSignal.timeout(timeoutMs);
+  const timeout = timeLimit(timeoutMs);
   return new Promise((resolve, reject) => {
     const asked = request(
       { socketPath: socket, path: '/internal/ready', headers: { host: 'lxd' }, agent: false, signal: AbortSignal.any([timeout, stopping]) },

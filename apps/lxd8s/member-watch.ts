@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { messageOf } from '#libs/errors/platform-error.js';
+import { timeLimit } from '#libs/net/time-limit.js';
 
 /** What the process that LXD runs under said last. */
 export interface MemberView {
@@ -29,7 +30,7 @@ export class MemberWatch {
   async look(signal: AbortSignal): Promise<void> {
     const { url, timeoutMs } = this.#options;
     try {
-      const answer = await fetch(new URL('/state', url), { signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) });
+      const answer = await fetch(new URL('/state', url), { signal: AbortSignal.any([signal, timeLimit(timeoutMs)]) });
       const { waits, phase, why } = state.parse(await answer.json());
       this.#view = { waits, phase, why };
     } catch (error) {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'undici';
 import { messageOf, PlatformError } from '#libs/errors/platform-error.js';
+import { timeLimit } from '../net/time-limit.js';
 
 export interface IdentityHttpOptions {
   readonly timeoutMs: number;
@@ -49,7 +50,7 @@ export class IdentityHttp {
       const answer = await request(url, {
         dispatcher: this.#agent,
         headers: { accept: 'application/json', ...headers },
-        signal: AbortSignal.timeout(this.#timeoutMs),
+        signal: timeLimit(this.#timeoutMs),
       });
       const text = await answer.body.text();
       if (answer.statusCode >= 500 || answer.statusCode === 429) throw new Error(`it answered ${answer.statusCode}`);

@@ -10,6 +10,7 @@ import {
 } from '#libs/contracts/kubernetes-objects.js';
 import { FIELD_MANAGER } from '#libs/contracts/webspaces-api.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
+import { timeLimit } from '../net/time-limit.js';
 import { type Credentials, loadCredentials } from './credentials.js';
 import { errorOfAnswer, errorOfTransport } from './errors.js';
 import { type ExecInPod, type ExecResult, execInPod } from './exec.js';
@@ -264,7 +265,7 @@ export class KubernetesClient {
 
   async #text(method: Dispatcher.HttpMethod, path: string, options: Request): Promise<string> {
     options.signal?.throwIfAborted();
-    const timeout = AbortSignal.timeout(this.#timeoutMs);
+    const timeout = timeLimit(this.#timeoutMs);
     // A write that is aborted on its way may still be done: the caller could undo it before it happens.
     const signal = options.signal && method === 'GET' ? AbortSignal.any([options.signal, timeout]) : timeout;
     let status: number;

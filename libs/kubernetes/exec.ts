@@ -3,6 +3,7 @@ import type { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
 import { PlatformError } from '#libs/errors/platform-error.js';
+import { timeLimit } from '../net/time-limit.js';
 import type { Credentials } from './credentials.js';
 import { errorOfAnswer, errorOfTransport } from './errors.js';
 
@@ -44,7 +45,7 @@ export async function execInPod(
   { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<ExecResult> {
   signal?.throwIfAborted();
-  const timeout = AbortSignal.timeout(command.timeoutMs);
+  const timeout = timeLimit(command.timeoutMs);
   const ends = signal ? AbortSignal.any([signal, timeout]) : timeout;
   const about = `${command.command[0]} in pod ${target.pod}`;
   const socket = await openExec(target, command);

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { WebSocket } from 'ws';
 import { PlatformError } from '#libs/errors/platform-error.js';
+import { timeLimit } from '../net/time-limit.js';
 import { errorOfAnswer, errorOfTransport } from './errors.js';
 import { CHANNEL, type ExecResult, type ExecTarget, MAX_OUTPUT_BYTES, openExec } from './exec.js';
 import type { CallOptions } from './options.js';
@@ -42,7 +43,7 @@ export class PodShell {
   ): Promise<PodShell> {
     signal?.throwIfAborted();
     const about = `a shell in pod ${target.pod}`;
-    const timeout = AbortSignal.timeout(timeoutMs);
+    const timeout = timeLimit(timeoutMs);
     const ends = signal ? AbortSignal.any([signal, timeout]) : timeout;
     const socket = await openExec(target, { container, command: ['sh'], timeoutMs, input: 'taken' });
     const refused = new Promise<never>((_, reject) => {
@@ -77,7 +78,7 @@ export class PodShell {
     signal?.throwIfAborted();
     const about = `${command[0]} in pod ${this.#pod}`;
     if (this.state !== 'free') throw new PlatformError('STALE', `Kubernetes, ${about}: the shell is ${this.state}.`);
-    const timeout = AbortSignal.timeout(timeoutMs);
+    const timeout = timeLimit(timeoutMs);
     const ends = signal ? AbortSignal.any([signal, timeout]) : timeout;
     const end = () => this.close();
     ends.addEventListener('abort', end, { once: true });

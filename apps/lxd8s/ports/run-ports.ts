@@ -4,6 +4,7 @@ import { followLinks } from '#libs/linux/follow-links.js';
 import { localTools } from '#libs/linux/tools.js';
 import type { Logger } from '#libs/logging/logger.js';
 import { createLxdClient } from '#libs/lxd/create-client.js';
+import { timeLimit } from '#libs/net/time-limit.js';
 import type { Port } from './elements.js';
 import { portsFromLxd } from './from-lxd.js';
 import { PortGuard, type PortsView } from './guard.js';
@@ -62,8 +63,7 @@ async function keepLooking(guard: PortGuard, everyMs: number, signal: AbortSigna
     pause = outcome === 'closed' ? Math.min(pause * 2, everyMs) : AGAIN_MS;
     const next = outcome === 'closed' ? pause : Math.max(0, thoroughAt - performance.now());
     // Rejects when it is time, or when it ends.
-    if (!changed)
-      await once(changes, 'change', { signal: AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(next))]) }).catch(() => undefined);
+    if (!changed) await once(changes, 'change', { signal: AbortSignal.any([signal, timeLimit(Math.ceil(next))]) }).catch(() => undefined);
   }
   await events;
 }

@@ -5,6 +5,7 @@ import { PlatformError } from '#libs/errors/platform-error.js';
 import type { Logger } from '#libs/logging/logger.js';
 import type { OwnMember } from '#libs/lxd/own-member.js';
 import { apiPath } from '#libs/lxd/paths.js';
+import { timeLimit } from '#libs/net/time-limit.js';
 import type { ClusterRecord } from './record.js';
 
 /** What a new member gets. `token` is a secret. */
@@ -29,7 +30,7 @@ export interface AdmitParts {
  * @throws PlatformError CONFLICT that says what the admin would have to write.
  */
 export async function admit(member: string, volume: string, { lxd, record, folder, log }: AdmitParts): Promise<Admission> {
-  const signal = AbortSignal.timeout(20_000);
+  const signal = timeLimit(20_000);
   const members = await lxd.members({ signal });
   if (members.some(({ server_name }) => server_name === member)) await mayComeBack();
   await record.changeInTurn(

@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import { z } from 'zod';
 import { messageOf, PlatformError } from '#libs/errors/platform-error.js';
 import { fingerprintsOf } from '#libs/lxd/pins.js';
+import { timeLimit } from '#libs/net/time-limit.js';
 import { type Admission, admission } from './admit.js';
 
 const TIMEOUT_MS = 30_000;
@@ -40,7 +41,7 @@ export async function askToJoin(question: JoinQuestion, signal: AbortSignal): Pr
 async function askOne(host: string, token: string, { port, certificates, volume }: JoinQuestion, signal: AbortSignal): Promise<Admission> {
   const pins = fingerprintsOf(certificates);
   const body = JSON.stringify({ volume });
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  const limit = AbortSignal.any([signal, timeLimit(TIMEOUT_MS)]);
   return new Promise((resolve, reject) => {
     const asked = request({
       host,

@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { z } from 'zod';
 import { messageOf, PlatformError } from '#libs/errors/platform-error.js';
+import { timeLimit } from '#libs/net/time-limit.js';
 import type { Peer } from './entrance.js';
 
 const TIMEOUT_MS = 3_000;
@@ -28,7 +29,7 @@ export function askPeers(addresses: readonly string[], port: number, signal: Abo
 
 async function askPeer(at: string, port: number, signal: AbortSignal): Promise<Peer> {
   try {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+    const limit = AbortSignal.any([signal, timeLimit(TIMEOUT_MS)]);
     const answer = await fetch(`http://${at.includes(':') ? `[${at}]` : at}:${port}/state`, { signal: limit });
     const { member, clustered } = state.parse(await answer.json());
     if (clustered === undefined) return { at, is: 'silent', why: `${member} does not know yet` };
