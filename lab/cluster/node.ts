@@ -27,6 +27,9 @@ interface Part {
   readonly healthy: () => Promise<boolean>;
 }
 
+/** kube-proxy looks for its node after 1, 2, 4 … 32 seconds; on a busy machine kubelet may have made it just after a look. */
+const READY_MS = 120_000;
+
 /** A real node in a sandbox of its own: containerd, kubelet and kube-proxy. One SIGKILL to the sandbox ends them and all pods. */
 export class ClusterNode {
   readonly name: string;
@@ -96,7 +99,7 @@ export class ClusterNode {
       recordChild: true,
       inputs: hashFiles(configurations),
     });
-    return new LabProcess(this.profile, { name: `${this.name}-${program}`, spec, healthy, readyTimeoutMs: 60_000 });
+    return new LabProcess(this.profile, { name: `${this.name}-${program}`, spec, healthy, readyTimeoutMs: READY_MS });
   }
 
   private async kubeconfig(ca: CertificateAuthority): Promise<void> {
