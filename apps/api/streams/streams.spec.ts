@@ -3,6 +3,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
+import { waitFor } from '#lab/wait.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import type { LxdClient } from '#libs/lxd/client.js';
 import type { ConsoleSession, ExecSession } from '#libs/lxd/client-parts.js';
@@ -97,15 +98,7 @@ const closeOf = async (socket: WebSocket) => {
   return [code, reason.toString()];
 };
 
-async function until<T>(find: () => T | undefined): Promise<T> {
-  const endsAt = Date.now() + 5_000;
-  for (;;) {
-    const found = find();
-    if (found !== undefined) return found;
-    if (Date.now() > endsAt) throw new Error('not within 5 s');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+const until = <T>(find: () => T | undefined) => waitFor('what the test looks for', find, { timeoutMs: 5_000, intervalMs: 5 });
 
 /** The guard's words in the output of the n-th command. */
 const say = (command: Command, value: string) => command.stdout.write(`\u001e${command.request.command[4]} ${value}\u001e`);

@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { waitFor } from '#lab/wait.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { detailOf } from '../testing/operations-fake.js';
 import { startTestApi, type TestApi } from '../testing/test-api.js';
@@ -135,10 +136,8 @@ describe('the events of an operation', () => {
     const stream = await open(path, headers);
     await stream.until(/running/);
     stream.hangUp();
-    const deadline = Date.now() + 3000;
-    const open_ = async () => /webspaces_api_event_streams (\d+)/.exec((await api.call({ path: '/metrics' })).text)?.[1];
-    while ((await open_()) !== '0' && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(await open_()).toBe('0');
+    const streams = async () => /webspaces_api_event_streams (\d+)/.exec((await api.call({ path: '/metrics' })).text)?.[1];
+    await waitFor('no stream to be open', async () => (await streams()) === '0', { timeoutMs: 3_000, intervalMs: 20 });
   });
 
   test('are refused beyond the limit, to strangers, and for unknown operations', async () => {
