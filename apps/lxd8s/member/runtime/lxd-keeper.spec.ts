@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { waitFor } from '#lab/wait.js';
 import { createLogger } from '#libs/logging/logger.js';
 import { LxdKeeper } from './lxd-keeper.js';
 import { logOfLxd } from './lxd-lines.js';
@@ -36,9 +37,7 @@ function started(runs: Run[], destination = new PassThrough()): LxdKeeper {
   return keeper;
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 5_000; !condition(); await turn()) if (Date.now() > end) throw new Error('not so in time');
-}
+const until = (condition: () => boolean) => waitFor('what the test looks for', condition, { timeoutMs: 5_000, intervalMs: 1 });
 
 describe('an LXD that ends by itself', () => {
   test('is started again, and how it ended and what it said last is known', async () => {

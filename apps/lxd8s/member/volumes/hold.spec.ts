@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { waitFor } from '#lab/wait.js';
 import { holdVolume, LOCK } from './hold.js';
 
 let folder: string;
@@ -27,21 +27,13 @@ test('a volume that another process has is refused until that ends, however it d
   const ended = once(other, 'exit');
   other.kill('SIGKILL');
   await ended;
-  const release = await within(5_000, () => holdVolume(folder));
+  const release = await held();
   await expect(holdVolume(folder)).rejects.toMatchObject({ code: 'CONFLICT' });
   release();
-  (await within(5_000, () => holdVolume(folder)))();
+  (await held())();
 });
 
-async function within<T>(timeoutMs: number, attempt: () => Promise<T>): Promise<T> {
-  for (const until = Date.now() + timeoutMs; ; await delay(50)) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (Date.now() > until) throw error;
-    }
-  }
-}
+const held = () => waitFor('the volume to be free', () => holdVolume(folder), { timeoutMs: 5_000 });
 
 test('one that is not there is refused, and said', async () => {
   await expect(holdVolume(join(folder, 'none'))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
