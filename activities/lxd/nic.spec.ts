@@ -4,7 +4,7 @@ import { guardedNic, ownNic } from './nic.js';
 
 type Networks = Pick<Platform, 'network' | 'bridge' | 'nic'>;
 
-const managed: Networks = { network: 'lxdbr0', nic: { isolation: 'strict', ipv6: 'none' } };
+const managed: Networks = { network: 'lxdbr0', nic: { isolation: 'strict' } };
 const unmanaged: Networks = { ...managed, bridge: 'lxd-lan' };
 const FILTERS = { 'security.mac_filtering': 'true', 'security.ipv4_filtering': 'true', 'security.ipv6_filtering': 'true' };
 const ISOLATED = { 'security.port_isolation': 'true' };
@@ -13,11 +13,11 @@ const old = { ...place, 'ipv4.address': '10.77.128.9' };
 
 describe('the interface of a webspace', () => {
   test('on a managed bridge has its address, and LXD keeps it to that', () => {
-    expect(ownNic(managed, '10.77.128.9')).toEqual({ ...old, ...FILTERS, 'ipv6.address': 'none', ...ISOLATED });
+    expect(ownNic(managed, '10.77.128.9')).toEqual({ ...old, ...FILTERS, ...ISOLATED });
   });
 
-  test('may have the IPv6 address that LXD gives, and reach others, where the platform says so', () => {
-    expect(ownNic({ ...managed, nic: { isolation: 'lan', ipv6: 'own' } }, '10.77.128.9')).toEqual({ ...old, ...FILTERS });
+  test('may reach others where the platform says so', () => {
+    expect(ownNic({ ...managed, nic: { isolation: 'lan' } }, '10.77.128.9')).toEqual({ ...old, ...FILTERS });
   });
 
   test('on an unmanaged bridge is known by its MAC and its port', () => {
@@ -44,7 +44,7 @@ describe('the interface of a webspace', () => {
 describe('an interface made before', () => {
   test('gets the guards that it lacks, and keeps the rest', () => {
     const eth0 = { ...old, 'limits.egress': '10Mbit' };
-    expect(guardedNic(managed, { devices: { eth0 } })).toEqual({ ...eth0, ...FILTERS, 'ipv6.address': 'none', ...ISOLATED });
+    expect(guardedNic(managed, { devices: { eth0 } })).toEqual({ ...eth0, ...FILTERS, ...ISOLATED });
   });
 
   test('that says something of a guard itself is not overruled', () => {

@@ -36,7 +36,11 @@ function identity({ bridge }: Networks, address: string): LxdDevice {
   return bridge === undefined ? { 'ipv4.address': address } : { hwaddr: macOf(address), host_name: portOf(address) };
 }
 
-/** LXD's filters are chains for each container, which every frame walks; on the members' network one table of ours does the same (apps/lxd8s). */
+/**
+ * LXD's filters are chains for each container, which every frame walks; on the members' network one table of ours does the same (apps/lxd8s).
+ * IPv6 stays LXD's to say: the one address that it gives, none on a network without IPv6. `ipv6.address: none` would do so too, but LXD writes
+ * it into its DHCP entries at each start of its own and then cannot start the container (5.0.2 to the newest: `UpdateDNSMasqStatic`).
+ */
 function guards({ bridge, nic }: Networks): LxdDevice {
   const isolated = nic.isolation === 'strict' ? { 'security.port_isolation': 'true' } : {};
   if (bridge !== undefined) return isolated;
@@ -44,7 +48,6 @@ function guards({ bridge, nic }: Networks): LxdDevice {
     'security.mac_filtering': 'true',
     'security.ipv4_filtering': 'true',
     'security.ipv6_filtering': 'true',
-    ...(nic.ipv6 === 'none' ? { 'ipv6.address': 'none' } : {}),
     ...isolated,
   };
 }

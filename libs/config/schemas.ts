@@ -61,10 +61,6 @@ export const platformSchema = z
     nic: z
       .strictObject({
         isolation: z.enum(['strict', 'lan']).default('strict').describe('strict: webspaces do not reach each other; lan: they do'),
-        ipv6: z
-          .enum(['none', 'own'])
-          .default('none')
-          .describe('Of webspaces on `network`: no IPv6 at all, or, where that network has IPv6, just the address that LXD gives'),
       })
       .prefault({})
       .describe('What the network interface of a webspace may do'),

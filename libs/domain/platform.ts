@@ -19,8 +19,6 @@ export interface Platform {
   readonly nic: {
     /** `strict`: webspaces do not reach each other. */
     readonly isolation: 'strict' | 'lan';
-    /** Of webspaces on `network`: none at all, or the one address that LXD gives. */
-    readonly ipv6: 'none' | 'own';
   };
   /** Static addresses of webspaces, inclusive; outside the DHCP range. */
   readonly addressRange: { readonly from: string; readonly to: string };

@@ -12,7 +12,7 @@ const platform: Platform = {
   instancePrefix: 'ws-',
   profiles: ['default'],
   network: 'lxdbr0',
-  nic: { isolation: 'strict', ipv6: 'none' },
+  nic: { isolation: 'strict' },
   addressRange: { from: '10.77.128.0', to: '10.77.255.254' },
   entryPoint: 'websecure',
   defaultTlsSecret: 'tls-main',

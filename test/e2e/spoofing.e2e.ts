@@ -152,6 +152,18 @@ describe('a hostile webspace on a bridge of LXD’s', () => {
   }, 30_000);
 });
 
+describe('a guarded webspace', () => {
+  it('starts again after LXD itself was started again', async () => {
+    const { lab, members } = session;
+    const member = members.one(41);
+    await lab.process('lxd').kill('SIGKILL');
+    await lab.process('lxd').start();
+    await members.expect(204, member, 'DELETE', '/state');
+    await members.expect(204, member, 'POST', '/state');
+    await members.served(member);
+  }, 120_000);
+});
+
 describe('a webspace that was made before', () => {
   it('is guarded from its next planned start on', async () => {
     const { lab, members } = session;

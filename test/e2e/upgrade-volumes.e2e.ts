@@ -11,8 +11,8 @@ import { report } from '../support/lab-session.js';
 
 const MIB = 1024 ** 2;
 const FAST = { bytesPerSecond: 1024 * MIB, stepMs: 300 };
-/** Five GiB in forty seconds: an upgrade tells its progress after 15. */
-const SLOW = { bytesPerSecond: 128 * MIB, stepMs: 1_000 };
+/** Slow enough that a copy is never there before its progress was seen, however long the pod takes to start beside it. */
+const SLOW = { bytesPerSecond: 8 * MIB, stepMs: 1_000 };
 const SETTINGS = { storage: { kind: 'longhorn' }, stuckSeconds: 3_600 } as const;
 const DEADLINE_SECONDS = 60;
 const OPTIONS = { probes: 'lease', podManagementPolicy: 'Parallel', updateStrategy: 'OnDelete' } as const;
@@ -86,6 +86,7 @@ describe('a member whose node takes no pods', () => {
     const { wait } = await waits(id, /^volumes-settled: Waits for the copy of volume \S+lxd-2 of lxd-2 on node-4 to be built\.$/, /MiB\/s/);
     expect(wait?.progress).toMatch(/^\d+ %, [\d.]+ [KMG]iB of 5\.0 GiB, [\d.]+ MiB\/s, about .+ left$/);
     expect(wait?.updates.map(({ name }) => name)).toEqual(['pause', 'skip', 'abort']);
+    await longhorn.settings(FAST);
 
     await upgrades.reaches(id, 'finished');
     const seen = await observer.stop();

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -88,6 +88,7 @@ export async function startTestApi(config: TestConfig = {}): Promise<TestApi> {
   };
   const routes = new RouteTable();
   const app = await createApp(dependencies, routes);
+  app.getHttpAdapter().getInstance().addHook('onClose', async () => rmSync(stagingFolder, { recursive: true, force: true }));
   const api: TestApi = {
     app,
     lxd,
@@ -173,7 +174,7 @@ function configOf(
       instancePrefix: 'ws-',
       profiles: ['default'],
       network: 'lxdbr0',
-      nic: { isolation: 'strict', ipv6: 'none' },
+      nic: { isolation: 'strict' },
       addressRange: { from: '10.77.1.0', to: '10.77.2.255' },
       forwarding: { serviceType: 'LoadBalancer', annotations: {} },
       portRange: { from: 49152, to: 65535 },

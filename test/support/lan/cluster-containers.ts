@@ -4,7 +4,7 @@ import { LAN } from '#lab/cluster/lan.js';
 import { buildImage, importImage } from '#lab/image.js';
 
 const IMAGE = 'hello';
-const PLATFORM = { network: 'lxdbr0', bridge: LAN.bridge, nic: { isolation: 'strict', ipv6: 'none' } } as const;
+const PLATFORM = { network: 'lxdbr0', bridge: LAN.bridge, nic: { isolation: 'strict' } } as const;
 
 /** A container on the members' network; without an address it is nobody's webspace. */
 export interface Container {
