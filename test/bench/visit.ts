@@ -18,8 +18,8 @@ const CLIENTS = 8;
 /** Short turns, so that other work on the machine hits both alike; the ratio is of each round by itself. */
 const ROUNDS = 12;
 const TURN_SECONDS = 2;
-/** Of a gateway that has just started, and of connections that are new: not counted. */
-const SETTLE_SECONDS = 1;
+/** Of a gateway that has just started (it loads its code and reads every webspace), and of connections that are new: not counted. */
+const SETTLE_SECONDS = 3;
 const HELD = 10_000;
 /** How many connections are being made at once. */
 const LANES = 50;
