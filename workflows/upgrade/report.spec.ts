@@ -12,6 +12,32 @@ function written(steps: readonly UpgradeStepView[], away: Readonly<Record<string
   return members.map(({ member, write }) => [member, write]);
 }
 
+function apiAway(away: Readonly<Record<string, readonly Away[]>>, kind = 'lockstep-parallel') {
+  const approved = { kind, cluster: 'lab', outage: { members: [], api: { seconds: 60 } }, before: { build: {} }, target: { build: {} } };
+  const record = { steps: [], away: new Map(Object.entries(away)), phase: 'finished', approved, view: () => ({}) };
+  return reportOf(record as unknown as UpgradeRecord).api;
+}
+
+describe('how long LXD’s API was away', () => {
+  const first = { a: { from: at(2), until: at(5) }, b: { from: at(3), until: at(6) } };
+
+  test('is from the first deletion until all serve; a second pass, one by one, is none', () => {
+    const away = { a: [first.a, { from: at(10), until: at(11) }], b: [first.b, { from: at(12), until: at(13) }] };
+    expect(apiAway(away)).toEqual({ expectedSeconds: 60, seconds: 240 });
+  });
+
+  test('counts the way back, too', () => {
+    const away = { a: [first.a, { from: at(10), until: at(12) }], b: [first.b, { from: at(10), until: at(13) }] };
+    expect(apiAway(away)).toEqual({ expectedSeconds: 60, seconds: 420 });
+  });
+
+  test('of one member that others waited for is known; of one that never came back, and in a rolling upgrade, nothing is said', () => {
+    expect(apiAway({ a: [first.a] })).toEqual({ expectedSeconds: 60, seconds: 180 });
+    expect(apiAway({ a: [first.a], b: [{ from: at(3) }] })).toEqual({ expectedSeconds: 60 });
+    expect(apiAway({ a: [first.a] }, 'rolling')).toBeUndefined();
+  });
+});
+
 describe('what a write to a volume took', () => {
   test('is the last one measured before the member was replaced, and the last of all', () => {
     const steps = [

@@ -42,13 +42,25 @@ function writeOf({ steps }: UpgradeRecord, member: string, replacedAt: string | 
   return { ...(before ? { beforeMs: before.ms } : {}), ...(after ? { afterMs: after.ms } : {}) };
 }
 
-/** A list over members hangs while one of them waits: until the last one served. */
+/**
+ * In lockstep a list over members hangs while one of them waits: until the last one served. A member that is away alone afterwards, in the second
+ * pass, leaves the others to answer.
+ */
 function apiOutage({ away }: UpgradeRecord, expectedSeconds: number) {
-  const times = [...away.values()].flat();
-  const from = times.map((time) => time.from).sort()[0];
-  const until = times.map((time) => time.until ?? '');
-  const last = until.includes('') ? undefined : until.sort().at(-1);
-  return { expectedSeconds, ...(from !== undefined && last !== undefined ? { seconds: secondsBetween(from, last) } : {}) };
+  const waves: { readonly fromMs: number; untilMs: number; readonly members: Set<string> }[] = [];
+  const absences = [...away].flatMap(([member, times]) => times.map(({ from, until }) => ({ member, fromMs: Date.parse(from), until })));
+  for (const { member, fromMs, until } of absences.sort((a, b) => a.fromMs - b.fromMs)) {
+    if (until === undefined) return { expectedSeconds };
+    const untilMs = Date.parse(until);
+    const last = waves.at(-1);
+    if (last && fromMs <= last.untilMs) {
+      last.untilMs = Math.max(untilMs, last.untilMs);
+      last.members.add(member);
+    } else waves.push({ fromMs, untilMs, members: new Set([member]) });
+  }
+  const outages = waves.filter(({ members }, index) => index === 0 || members.size > 1);
+  if (outages.length === 0) return { expectedSeconds };
+  return { expectedSeconds, seconds: outages.reduce((sum, { fromMs, untilMs }) => sum + untilMs - fromMs, 0) / 1000 };
 }
 
 function summaryOf(record: UpgradeRecord, ending: string | undefined): string {
