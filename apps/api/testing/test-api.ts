@@ -88,7 +88,12 @@ export async function startTestApi(config: TestConfig = {}): Promise<TestApi> {
   };
   const routes = new RouteTable();
   const app = await createApp(dependencies, routes);
-  app.getHttpAdapter().getInstance().addHook('onClose', async () => rmSync(stagingFolder, { recursive: true, force: true }));
+  // A hook of Fastify comes too late: it is ready.
+  const close = app.close.bind(app);
+  app.close = async () => {
+    await close();
+    rmSync(stagingFolder, { recursive: true, force: true });
+  };
   const api: TestApi = {
     app,
     lxd,
