@@ -53,6 +53,7 @@ const PLURALS: Readonly<Record<string, string>> = {
   RoleBinding: 'rolebindings',
   StatefulSet: 'statefulsets',
   ConfigMap: 'configmaps',
+  DaemonSet: 'daemonsets',
   Pod: 'pods',
   Webspace: 'webspaces',
 };

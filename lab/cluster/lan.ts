@@ -19,8 +19,12 @@ export const LAN = {
   ipv4: { subnet: '172.24.0.0/16', router: '172.24.254.1' },
   ipv6: { subnet: 'fd24::/64', router: 'fd24::1' },
   domain: 'webspace',
+  /** DaemonSet, and its Service: another network, of the nodes themselves. */
+  nodes: 'lan-nodes',
+  nodesInterface: 'nodes-lan',
 } as const;
 
+const PORT = { name: 'lan', port: 4789, protocol: 'UDP' };
 const ON_LAN = { 'webspaces.netsoc.ie/lan': 'true' };
 const SECTION = {
   interface: LAN.interface,
@@ -103,7 +107,7 @@ export function lanSurroundings(): object[] {
       apiVersion: 'v1',
       kind: 'Service',
       metadata: { name: LAN.service, namespace: CLUSTER.namespace },
-      spec: { clusterIP: 'None', publishNotReadyAddresses: true, selector: ON_LAN, ports: [{ name: 'lan', port: 4789, protocol: 'UDP' }] },
+      spec: { clusterIP: 'None', publishNotReadyAddresses: true, selector: ON_LAN, ports: [PORT] },
     },
   ];
 }
@@ -118,13 +122,39 @@ export function lanPods(resolver: string): object[] {
   ];
 }
 
+/** Kubelan in the network namespace of each node. */
+export function lanOfNodes(): object[] {
+  const metadata = { name: LAN.nodes, namespace: CLUSTER.namespace };
+  const labels = { app: LAN.nodes };
+  const lan = { interface: LAN.nodesInterface, services: [LAN.nodes], vni: 77 };
+  const kubelan = platformContainer('kubelan', { kubernetes: { namespace: CLUSTER.namespace }, lan, keepInterface: false });
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata,
+      spec: { clusterIP: 'None', publishNotReadyAddresses: true, selector: labels, ports: [PORT] },
+    },
+    {
+      apiVersion: 'apps/v1',
+      kind: 'DaemonSet',
+      metadata,
+      spec: {
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { ...POD, hostNetwork: true, containers: [kubelan] } },
+      },
+    },
+  ];
+}
+
+const POD = { serviceAccountName: CLUSTER.statefulSet, terminationGracePeriodSeconds: 5, volumes: platformVolumes() };
+
 function pod(name: string, spec: object): object {
-  const settings = { serviceAccountName: CLUSTER.statefulSet, terminationGracePeriodSeconds: 5, volumes: platformVolumes() };
   return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name, namespace: CLUSTER.namespace, labels: ON_LAN },
-    spec: { ...settings, ...spec },
+    spec: { ...POD, ...spec },
   };
 }
 

@@ -30,6 +30,14 @@ interface Part {
 /** kube-proxy looks for its node after 1, 2, 4 … 32 seconds; on a busy machine kubelet may have made it just after a look. */
 const READY_MS = 120_000;
 
+const nodeName = (number: number) => `node-${number}`;
+
+/** The namespaces of a node, whether it runs or not. */
+export function nodeSandbox(profile: Profile, number: number): Sandbox {
+  const name = nodeName(number);
+  return new Sandbox(profile, { process: name, folder: nodeFiles(profile, number).sandbox, name: `${profile.sandboxName}-${name}` });
+}
+
 /** A real node in a sandbox of its own: containerd, kubelet and kube-proxy. One SIGKILL to the sandbox ends them and all pods. */
 export class ClusterNode {
   readonly name: string;
@@ -45,9 +53,9 @@ export class ClusterNode {
     private readonly options: NodeOptions,
   ) {
     const { number } = options;
-    this.name = `node-${number}`;
+    this.name = nodeName(number);
     this.files = nodeFiles(profile, number);
-    this.sandbox = new Sandbox(profile, { process: this.name, folder: this.files.sandbox, name: `${profile.sandboxName}-${this.name}` });
+    this.sandbox = nodeSandbox(profile, number);
     const health = (port: number) => async () =>
       (await http(`http://${nodeAddress(profile, number)}:${port}/healthz`, { timeoutMs: 2_000 })).status === 200;
     this.containerd = this.part('containerd', {

@@ -2,8 +2,9 @@ import { createSocket } from 'node:dgram';
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ClusterLab, startClusterLab } from '#lab/cluster/harness.js';
-import { LAN } from '#lab/cluster/lan.js';
+import { LAN, lanOfNodes } from '#lab/cluster/lan.js';
 import { OUTSIDE } from '#lab/cluster/lan-lab.js';
+import { nodeSandbox } from '#lab/cluster/node.js';
 import { http } from '#lab/http.js';
 import { waitFor } from '#lab/wait.js';
 import { linkLocalOf, macOf, slaacOf } from '#libs/domain/lan.js';
@@ -239,6 +240,39 @@ describe('a hostile container, with raw sockets', () => {
     await hostile.link('c').sync();
     expect(hostile.link('c').has(frame)).toBe(false);
   }, 60_000);
+});
+
+describe('as a DaemonSet', () => {
+  it('joins the nodes themselves to a network of their own, and leaves nothing when it goes', async () => {
+    const exec = (pod: string, ...command: string[]) => cluster.lan.exec(pod, command);
+    await cluster.kube.apply(lanOfNodes());
+    await cluster.kubectl(['rollout', 'status', `daemonset/${LAN.nodes}`, '--timeout=120s']);
+    const pods = (await cluster.kubectl(['get', 'pods', '-l', `app=${LAN.nodes}`, '-o', 'name'])).trim().split('\n');
+    const nodes = (await cluster.kubectl(['get', 'nodes', '-o', 'name'])).trim().split('\n');
+    expect(pods.length).toBe(nodes.length);
+    const linkLocal = async (pod: string) =>
+      /inet6 (fe80[^/]*)/.exec(await exec(pod, 'ip', '-6', '-o', 'address', 'show', 'dev', LAN.nodesInterface))?.[1] ?? '';
+    for (const pod of pods) {
+      const others = await Promise.all(
+        pods.filter((other) => other !== pod).map(async (other) => [other, await linkLocal(other)] as const),
+      );
+      for (const [other, address] of others) {
+        const there = async () => exec(pod, 'busybox', 'ping', '-6', '-c', '1', '-W', '1', `${address}%${LAN.nodesInterface}`);
+        await waitFor(`${other} from ${pod}`, async () => (await there()).includes(' 0% packet loss'), {
+          timeoutMs: 60_000,
+          intervalMs: 250,
+        });
+      }
+    }
+    const sandboxes = nodes.map((node) => nodeSandbox(cluster.lab.profile, Number(node.replace('node/node-', ''))));
+    const withIt = async () => {
+      const links = await Promise.all(sandboxes.map((sandbox) => sandbox.exec(['ip', '-o', 'link', 'show'])));
+      return links.filter((text) => text.includes(`${LAN.nodesInterface}:`)).length;
+    };
+    expect(await withIt()).toBe(nodes.length);
+    await cluster.kubectl(['delete', 'daemonset,service', LAN.nodes, '--wait']);
+    await waitFor('its interfaces to go', async () => (await withIt()) === 0, { timeoutMs: 60_000, intervalMs: 250 });
+  }, 300_000);
 });
 
 describe('a member whose pod is killed', () => {
