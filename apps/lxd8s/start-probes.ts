@@ -13,6 +13,7 @@ import { type MemberView, MemberWatch } from './member-watch.js';
 import { createMetrics } from './metrics.js';
 import type { PortsView } from './ports/guard.js';
 import type { RunningPorts } from './ports/run-ports.js';
+import { mayRead, POD_ONLY } from './state-readers.js';
 
 export interface State {
   readonly lxd: LxdView;
@@ -71,7 +72,7 @@ export async function startProbes({ config, kube, log, clock = systemClock, port
       const answer = state().probes[probe];
       return json(answer.passes ? 200 : 503, answer);
     }
-    if (path === 'state') return json(200, state());
+    if (path === 'state') return mayRead(request, config.stateFor) ? json(200, state()) : json(POD_ONLY.status, POD_ONLY.body);
     if (path === 'metrics') return response.writeHead(200, { 'content-type': registry.contentType }).end(await registry.metrics());
     return json(404, { message: 'There is /startup, /live, /ready, /state and /metrics.' });
   });

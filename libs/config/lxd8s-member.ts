@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { DeepReadonly } from './freeze.js';
+import { stateFor } from './lxd8s.js';
 import { dnsName, file, kubernetesSchema, listenSchema, logSchema } from './schemas.js';
 
 const seconds = z.number().min(0.1).max(3600);
@@ -72,6 +73,7 @@ const memory = z
 /** Of `apps/lxd8s/member`, the process that LXD runs under. */
 export const lxd8sMemberConfigSchema = z.strictObject({
   listen: listenSchema.prefault('0.0.0.0:9798').describe('Address of /state and /metrics'),
+  stateFor,
   log: logSchema,
   kubernetes: kubernetesSchema,
   statefulSet: z.string().min(1).describe('StatefulSet of this pod'),

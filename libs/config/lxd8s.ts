@@ -53,8 +53,15 @@ const ports = z
   })
   .describe('Keeps each container on that bridge to its own addresses; without it nothing is watched');
 
+/** Of `/state` of a member and of the endpoint beside it. */
+export const stateFor = z
+  .enum(['pod', 'anyone'])
+  .default('pod')
+  .describe('Who may read /state: what runs in the same pod, or anyone who reaches the port');
+
 export const lxd8sConfigSchema = z.strictObject({
   listen: listenSchema.prefault('0.0.0.0:9797').describe("Where kubelet finds the member's probes"),
+  stateFor,
   log: logSchema,
   kubernetes: kubernetesSchema,
   statefulSet: z.string().min(1).describe('StatefulSet of this pod'),
@@ -64,4 +71,5 @@ export const lxd8sConfigSchema = z.strictObject({
   ports: ports.optional(),
   lan: lanSchema.prefault({}),
 });
+export type StateFor = z.output<typeof stateFor>;
 export type Lxd8sConfig = DeepReadonly<z.output<typeof lxd8sConfigSchema>>;

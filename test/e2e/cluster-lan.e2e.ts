@@ -5,7 +5,6 @@ import { type ClusterLab, startClusterLab } from '#lab/cluster/harness.js';
 import { LAN, lanOfNodes } from '#lab/cluster/lan.js';
 import { OUTSIDE } from '#lab/cluster/lan-lab.js';
 import { nodeSandbox } from '#lab/cluster/node.js';
-import { http } from '#lab/http.js';
 import { waitFor } from '#lab/wait.js';
 import { linkLocalOf, macOf, slaacOf } from '#libs/domain/lan.js';
 import { ETHERTYPE, ethernet, ipv4, udp, vxlan } from '../support/frames/build.js';
@@ -135,10 +134,9 @@ describe('who may reach whom', () => {
   }, 180_000);
 
   it('what was refused is counted by the members', async () => {
-    const pod = await cluster.pod('lxd-0');
-    const state = (await http(`http://${pod.status.podIP}:9797/state`, { timeoutMs: 5_000 })).json<{
-      ports: { guarded: boolean; webspaces: number; refused: Record<string, number> };
-    }>();
+    const state = JSON.parse(await cluster.exec('lxd-0', ['curl', '-sf', '-m', '5', 'http://127.0.0.1:9797/state'])) as {
+      readonly ports: { readonly guarded: boolean; readonly webspaces: number; readonly refused: Readonly<Record<string, number>> };
+    };
     expect(state.ports).toMatchObject({ guarded: true, webspaces: 2 });
     expect(state.ports.refused['isolation']).toBeGreaterThan(0);
     report(

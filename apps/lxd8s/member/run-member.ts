@@ -58,7 +58,7 @@ export async function runMember(config: Lxd8sMemberConfig, { environment, log }:
   const watch = new LxdWatch({ socket, timeoutMs: READY_TIMEOUT_MS, clock: systemClock });
   const member = new Member({ config, runtime, keeper, watch, lxd, record, cluster, preseed, memory, log });
   const state = () => member.state();
-  const server = await startStateServer(config.listen, state, createMemberMetrics(state));
+  const server = await startStateServer(config, state, createMemberMetrics(state));
   log.info({ port: server.port, member: config.member, statefulSet: config.statefulSet }, 'lxd8s-member runs');
   const running = member.run();
   await stopped;

@@ -1,6 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import type { StateFor } from '#libs/config/lxd8s.js';
+import { mayRead, POD_ONLY } from '../state-readers.js';
 import type { MemberState } from './state.js';
 
 export interface StateServer {
@@ -8,17 +10,18 @@ export interface StateServer {
   close(): Promise<void>;
 }
 
-/** `/state` and `/metrics`, for the endpoint beside it, for other members, and for people. It holds no secret and changes nothing. */
+/** `/state`, for the endpoint beside it and for people, and `/metrics`. It holds no secret and changes nothing. */
 export async function startStateServer(
-  listen: { readonly host: string; readonly port: number },
+  { listen, stateFor }: { readonly listen: { readonly host: string; readonly port: number }; readonly stateFor: StateFor },
   state: () => MemberState,
   metrics: Registry,
 ): Promise<StateServer> {
   const server = createServer(async (request, response) => {
     if (request.url === '/metrics') return response.writeHead(200, { 'content-type': metrics.contentType }).end(await metrics.metrics());
-    const found = request.url === '/state';
-    const body = found ? state() : { message: 'There is /state and /metrics.' };
-    return response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
+    const json = (status: number, body: unknown) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
+    if (request.url !== '/state') return json(404, { message: 'There is /state and /metrics.' });
+    return mayRead(request, stateFor) ? json(200, state()) : json(POD_ONLY.status, POD_ONLY.body);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
