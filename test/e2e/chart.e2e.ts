@@ -46,6 +46,12 @@ function manifestsOf(text: string): Manifest[] {
   return parseAllDocuments(text).flatMap((document) => (document.toJS() as Manifest | null) ?? []);
 }
 
+/** By file name, what the ConfigMaps hold for processes. */
+function configurationsOf(objects: readonly Manifest[]): [string, string][] {
+  const maps = objects.filter(({ kind }) => kind === 'ConfigMap');
+  return maps.flatMap(({ data = {} }) => Object.entries(data)).filter(([name]) => name.endsWith('.yaml'));
+}
+
 async function refusal(...set: readonly string[]): Promise<string> {
   return helm.template([valuesOf('one-node')], ...set).then(
     () => 'accepted',
@@ -95,8 +101,7 @@ describe.each(EXAMPLES)('the chart with the values for %s', (example) => {
   });
 
   it('gives every process a configuration that it accepts', async () => {
-    const maps = objects.filter(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name !== 'webspaces-lxd8s-preseed');
-    const files = maps.flatMap(({ data = {} }) => Object.entries(data));
+    const files = configurationsOf(objects).filter(([name]) => name !== 'preseed.yaml');
     expect(files.length).toBeGreaterThanOrEqual(3);
     for (const [name, text] of files)
       expect({ name, verdict: await verdict(name.replace('.yaml', ''), text) }).toEqual({ name, verdict: 'accepted' });
@@ -105,8 +110,7 @@ describe.each(EXAMPLES)('the chart with the values for %s', (example) => {
 
 it('row 87: one section of the values is the LAN of all parts, and a change of it reaches all', async () => {
   const change = ['--set', 'lan.vni=4242', '--set', 'lan.ipv4.router=172.24.254.9'];
-  const maps = manifestsOf(await helm.template([valuesOf('society')], ...change)).filter(({ kind }) => kind === 'ConfigMap');
-  const files = Object.fromEntries(maps.flatMap(({ data = {} }) => Object.entries(data)));
+  const files = Object.fromEntries(configurationsOf(manifestsOf(await helm.template([valuesOf('society')], ...change))));
   const sections = Object.entries(files).flatMap(([name, text]) => {
     const { lan } = parse(text) as { readonly lan?: object };
     return lan === undefined ? [] : [{ name, lan }];
@@ -157,8 +161,17 @@ describe('a release', () => {
       'jsonpath={.data.worker\\.yaml}',
     ]);
     expect(parse(map)).toMatchObject({ idleStop: { enabled: true } });
-    await helm.run(['uninstall', 'webspaces']);
+    expect(await helm.run(['uninstall', 'webspaces'])).toContain('webspaces-after-uninstall');
     expect(await inPlace('deployment/webspaces-api')).toBe('');
+    const goOn = await lab.kubectl([
+      '--namespace',
+      NAMESPACE,
+      'get',
+      'configmap/webspaces-after-uninstall',
+      '--output',
+      'jsonpath={.data.README}',
+    ]);
+    expect(goOn).toMatch(/on the claims lxd-lxd-<number>.*helm upgrade --install webspaces deploy\/chart --namespace chart-trial/s);
     expect(await inPlace('customresourcedefinition/webspaces.webspaces.netsoc.ie')).not.toBe('');
     expect(await inPlace('persistentvolumeclaim/webspaces-staging')).not.toBe('');
     await helm.run(install);
