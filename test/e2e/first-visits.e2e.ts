@@ -177,12 +177,12 @@ describe('a webspace that was stopped behind our back', () => {
       await waitFor('it to be known', async () => (await session.cluster.target(member.webspace)) === 'webspaces-gateway', {
         timeoutMs: 10_000,
       });
-      // Until Traefik has read the route anew it leads to what is gone: the window of stops that nobody announced.
+      // Until Traefik has read the route anew it leads to what is gone (a 502), or frozen (no answer): the window of stops that nobody announced.
       const next = async () => {
-        const answer = await visit(member);
+        const answer = await visit(member, '/', { timeoutMs: 3_000 });
         return answer.status === 502 ? undefined : answer;
       };
-      expect(await waitFor('the next visit', next, { timeoutMs: 2_000 })).toMatchObject({
+      expect(await waitFor('the next visit', next, { timeoutMs: 10_000 })).toMatchObject({
         status: 200,
         body: expect.stringContaining(member.webspace),
       });

@@ -58,6 +58,7 @@ describe('a gateway of forwarded ports without any privilege', () => {
   });
 
   it('is active beside the one that has the Lease, and forwards nothing in the kernel', async () => {
+    await waitFor('it to be active', async () => (await status()).active, { timeoutMs: 15_000 });
     expect(await status()).toMatchObject({ active: true, kernel: [] });
     expect(await portsStatus(session.lab, member)).toMatchObject({ active: true });
   });
