@@ -6,7 +6,7 @@ import { timeLimit } from '#libs/net/time-limit.js';
 import type { Peer } from './entrance.js';
 
 const TIMEOUT_MS = 3_000;
-const state = z.looseObject({ member: z.string(), clustered: z.boolean().optional() });
+const peer = z.looseObject({ member: z.string(), clustered: z.boolean().optional() });
 
 /** Addresses of the other pods behind the headless Service, ready or not. @throws PlatformError UNAVAILABLE while this pod is not among them: an old answer. */
 export async function addressesOfOthers(domain: string): Promise<string[]> {
@@ -30,8 +30,8 @@ export function askPeers(addresses: readonly string[], port: number, signal: Abo
 async function askPeer(at: string, port: number, signal: AbortSignal): Promise<Peer> {
   try {
     const limit = AbortSignal.any([signal, timeLimit(TIMEOUT_MS)]);
-    const answer = await fetch(`http://${at.includes(':') ? `[${at}]` : at}:${port}/state`, { signal: limit });
-    const { member, clustered } = state.parse(await answer.json());
+    const answer = await fetch(`http://${at.includes(':') ? `[${at}]` : at}:${port}/peer`, { signal: limit });
+    const { member, clustered } = peer.parse(await answer.json());
     if (clustered === undefined) return { at, is: 'silent', why: `${member} does not know yet` };
     return { at, is: clustered ? 'clustered' : 'alone', member };
   } catch (error) {
