@@ -10,19 +10,19 @@ export default {
     rule(
       'contracts-are-pure',
       'Contracts import nothing of ours.',
-      { path: '^libs/contracts/', pathNot: '^libs/contracts/upgrade(s|-activities)\\.ts$' },
+      { path: '^libs/contracts/', pathNot: '^libs/contracts/(scalings|upgrade(s|-activities))\\.ts$' },
       { path: '^(apps|activities|workflows|lab|libs/(?!contracts/))' },
     ),
     rule(
       'contract-of-upgrades-carries-plans',
-      'Plans go through Temporal as they are: the contract of upgrades has their types, and nothing else of the domain.',
-      { path: '^libs/contracts/upgrade(s|-activities)\\.ts$' },
-      { path: '^(apps|activities|workflows|lab|libs/(?!contracts/|domain/upgrade/))' },
+      'Plans go through Temporal as they are: the contracts of upgrades and scalings have their types, and nothing else of the domain.',
+      { path: '^libs/contracts/(scalings|upgrade(s|-activities))\\.ts$' },
+      { path: '^(apps|activities|workflows|lab|libs/(?!contracts/|domain/(upgrade|scale)/))' },
     ),
     rule(
       'contract-of-upgrades-runs-nothing',
       'Only types of them.',
-      { path: '^libs/contracts/upgrade(s|-activities)\\.ts$' },
+      { path: '^libs/contracts/(scalings|upgrade(s|-activities))\\.ts$' },
       { path: '^libs/domain/', ...notType },
     ),
     rule(

@@ -7,13 +7,16 @@ import type { WayBack } from '../domain/upgrade/way-back.js';
 import type { Acting } from './activities.js';
 import type { MemberRow, UpgradeInput, WriteLatency } from './upgrades.js';
 
-/** From the worker's configuration when the upgrade began; it keeps them to its end. */
-export interface UpgradeSettings {
+/** From the worker's configuration when an upgrade or a scaling began; it keeps them to its end. */
+export interface RunSettings {
   readonly approvalSeconds: number;
-  /** Whoever asked for the upgrade may not approve it. */
+  /** Whoever asked for it may not approve it. */
   readonly twoPersons: boolean;
-  /** How long an upgrade stands still for somebody: paused, or after a failure. */
+  /** How long it stands still for somebody: paused, or after a failure. */
   readonly standSeconds: number;
+}
+
+export interface UpgradeSettings extends RunSettings {
   readonly probeLease: { readonly seconds: number };
   readonly merge: 'ours' | 'person';
 }
@@ -86,11 +89,11 @@ export interface SavedCopies {
 /** A step of the template: what the StatefulSet shall show. */
 export type TemplateChange = Extract<UpgradeAction, { do: 'patch-template' }>;
 
-/** What an activity of an upgrade is told of the plan it works on. */
+/** What an activity of an upgrade or a scaling is told of the plan it works on. */
 export interface OfPlan {
   readonly cluster: string;
   readonly hash: string;
-  readonly kind: UpgradePlan['kind'];
+  readonly kind: string;
 }
 
 /** The activities of upgrades, by their names in Temporal UI. Each may run twice. All throw our codes. */

@@ -1,3 +1,4 @@
+import type { ScaleGateName } from '../domain/scale/observed.js';
 import type { PlannedStep } from '../domain/upgrade/actions.js';
 import type { DesiredUpgrade } from '../domain/upgrade/desired.js';
 import type { GateName, GateOutcome } from '../domain/upgrade/gates.js';
@@ -96,7 +97,7 @@ export interface ClusterSweepActivities {
   sweepClusters(): Promise<readonly ClusterSweep[]>;
 }
 
-/** Updates of `upgradeLxd8s`. Each takes one argument, answers {@link UpgradeAnswer}, and has a validator that refuses in words. */
+/** Updates of `upgradeLxd8s` and `scaleLxd8s`. Each takes one argument, answers {@link UpgradeAnswer}, and has a validator that refuses in words. */
 export const UPGRADE_UPDATES = {
   approve: 'approve',
   pause: 'pause',
@@ -121,7 +122,7 @@ export interface UpgradeOrder {
 
 export interface SkipGate {
   readonly by: Requester;
-  readonly gate: GateName | 'change-merged';
+  readonly gate: GateName | ScaleGateName | 'change-merged';
   readonly reason: string;
 }
 
@@ -169,8 +170,29 @@ export interface WriteLatency {
   readonly error?: string;
 }
 
-export interface UpgradeStepView {
-  readonly step: PlannedStep;
+/** A step of a plan that people approve, of an upgrade or a scaling. */
+export interface RunStep {
+  /** Stable within the plan: `07-delete-pods`. */
+  readonly id: string;
+  readonly action: { readonly do: string; readonly gate?: string; readonly way?: string };
+  /** The action as a sentence without its end. */
+  readonly text: string;
+  readonly reason: string;
+  /** Whether it may stand still before this step. */
+  readonly pause: 'allowed' | 'not-here';
+}
+
+export interface RunPlan {
+  readonly cluster: string;
+  readonly kind: string;
+  /** What is approved. */
+  readonly hash: string;
+  readonly steps: readonly RunStep[];
+  readonly pointOfNoReturn?: { readonly step: string; readonly reason: string };
+}
+
+export interface RunStepView<S extends RunStep = RunStep> {
+  readonly step: S;
   readonly text: string;
   readonly way: 'forth' | 'back';
   readonly state: 'planned' | 'running' | 'done' | 'failed' | 'skipped' | 'not-needed';
@@ -185,6 +207,8 @@ export interface UpgradeStepView {
   readonly result?: string;
 }
 
+export type UpgradeStepView = RunStepView<PlannedStep>;
+
 export interface AuditEntry {
   /** ISO 8601 */
   readonly at: string;
@@ -193,18 +217,19 @@ export interface AuditEntry {
   readonly about: string;
 }
 
-export interface UpgradeView {
+/** What is known of an upgrade or a scaling while it is under way. */
+export interface RunView<P extends RunPlan, R> {
   readonly cluster: string;
   readonly operationId: string;
-  readonly request: UpgradeRequest;
+  readonly request: R;
   readonly phase: UpgradePhase;
   /** Present once planned: to be approved, or as approved. */
-  readonly plans: readonly UpgradePlan[];
+  readonly plans: readonly P[];
   readonly approvedHash?: string;
   /** What has become different since a plan was approved or shown. */
   readonly differences: readonly string[];
   readonly refusals: readonly { readonly code: string; readonly reason: string; readonly remedy: string }[];
-  readonly steps: readonly UpgradeStepView[];
+  readonly steps: readonly RunStepView<P['steps'][number]>[];
   readonly wait?: UpgradeWait;
   readonly table: readonly MemberRow[];
   readonly audit: readonly AuditEntry[];
@@ -212,6 +237,8 @@ export interface UpgradeView {
   readonly startedAt: string;
   readonly endedAt?: string;
 }
+
+export type UpgradeView = RunView<UpgradePlan, UpgradeRequest>;
 
 /** What the workflow ends with; the same as its last view, and sums. */
 export interface UpgradeReport extends UpgradeView {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { UpgradeStepView, WriteLatency } from '../../libs/contracts/upgrades.js';
+import type { Away } from '../cluster/run-record.js';
 import { reportOf } from './report.js';
-import type { Away, UpgradeRecord } from './upgrade-record.js';
+import type { UpgradeRecord } from './upgrade-record.js';
 
 const at = (minute: number) => `2026-03-01T10:${String(minute).padStart(2, '0')}:00.000Z`;
 const settled = (minute: number, ...writes: readonly WriteLatency[]) => ({ endedAt: at(minute), writes }) as unknown as UpgradeStepView;

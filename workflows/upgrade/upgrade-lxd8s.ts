@@ -1,17 +1,17 @@
-import { ApplicationFailure, allHandlersFinished, CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import { CancellationScope } from '@temporalio/workflow';
 import type { Acting } from '../../libs/contracts/activities.js';
 import type { PreparedUpgrade } from '../../libs/contracts/upgrade-activities.js';
-import type { UpgradeInput, UpgradePhase, UpgradeReport } from '../../libs/contracts/upgrades.js';
+import type { UpgradeInput, UpgradePhase, UpgradeReport, UpgradeRequest } from '../../libs/contracts/upgrades.js';
 import type { DesiredUpgrade } from '../../libs/domain/upgrade/desired.js';
 import type { UpgradePlan } from '../../libs/domain/upgrade/plan.js';
-import { failureOf, reasonOf } from '../shared/failures.js';
+import { ClusterRun, type Confirmed } from '../cluster/cluster-run.js';
+import { Orders } from '../cluster/orders.js';
+import { Ended, Stages } from '../cluster/stages.js';
 import { upgradeStep } from './activities.js';
 import { FollowSteps } from './follow-steps.js';
-import { Orders } from './orders.js';
 import { ProbeLease } from './probe-lease.js';
 import { reportOf } from './report.js';
-import { Aborted, Ended, Stages } from './stages.js';
-import { UpgradeRecord } from './upgrade-record.js';
+import { recordOf, shownOf, type UpgradeRecord } from './upgrade-record.js';
 
 /** Seven days, where the way of change names no other time for a merge. */
 const MERGE_SECONDS = 604_800;
@@ -21,45 +21,32 @@ const MERGE_SECONDS = 604_800;
  * goes back when somebody says so. Ends with its report; fails with it when it was refused, not approved, or left standing.
  */
 export async function upgradeLxd8s(input: UpgradeInput): Promise<UpgradeReport> {
-  const record = new UpgradeRecord(input);
-  const orders = new Orders(record, input.requestedBy);
-  const upgrade = new Upgrade(input, record, orders);
-  try {
-    return await upgrade.run();
-  } finally {
-    await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
-  }
+  const record = recordOf(input);
+  return await new Upgrade(input, record, new Orders(record, input.requestedBy, 'upgrade')).run();
 }
 
-class Upgrade {
+class Upgrade extends ClusterRun<UpgradePlan, UpgradeRequest, UpgradeReport> {
   readonly #input: UpgradeInput;
   readonly #acting: Acting;
   readonly #record: UpgradeRecord;
-  readonly #orders: Orders;
+  readonly #orders: Orders<UpgradePlan, UpgradeRequest>;
 
-  constructor(input: UpgradeInput, record: UpgradeRecord, orders: Orders) {
-    const { name, operationId } = input;
+  constructor(input: UpgradeInput, record: UpgradeRecord, orders: Orders<UpgradePlan, UpgradeRequest>) {
+    const { name, operationId, cluster, dryRun } = input;
+    const acting: Acting = { kind: 'upgrade', name, operationId, uid: '' };
+    super({ acting, cluster, dryRun, what: 'upgrade', record, orders });
     this.#input = input;
-    this.#acting = { kind: 'upgrade', name, operationId, uid: '' };
+    this.#acting = acting;
     this.#record = record;
     this.#orders = orders;
   }
 
-  async run(): Promise<UpgradeReport> {
-    const outcome = await this.#upgrade().then(
-      (phase) => ({ phase }),
-      (error: unknown) => ({ error }),
-    );
-    this.#orders.confirm({ is: 'refused', why: 'The upgrade has ended.' });
-    // Whoever sees the end may ask for the next upgrade: the lock is free by then.
-    await CancellationScope.nonCancellable(() => this.#finish());
-    if ('phase' in outcome) return this.#completed(outcome.phase);
-    this.#record.ended(this.#record.phase === 'refused' ? 'refused' : 'ended');
-    throw this.#failure(outcome.error);
+  protected override report(ending?: string): UpgradeReport {
+    return reportOf(this.#record, ending);
   }
 
-  async #upgrade(): Promise<UpgradePhase> {
-    const { cluster, image, dryRun } = this.#input;
+  protected override async carryOut(): Promise<UpgradePhase> {
+    const { cluster, image, dryRun, requestedBy } = this.#input;
     const acting = this.#acting;
     const record = this.#record;
     const { settings, desired: wanted } = await record.other('prepare', `Read what is configured of ${cluster}`, () =>
@@ -67,9 +54,7 @@ class Upgrade {
     );
     this.#orders.twoPersons = settings.twoPersons;
     if (!dryRun) {
-      await record.other('lock', `Lock the cluster ${cluster}`, () =>
-        upgradeStep(`Lock the cluster ${cluster}`).takeClusterLock(acting, cluster),
-      );
+      await this.lock();
       await record.other('pull', `Have ${image} pulled to the nodes`, () =>
         upgradeStep(`Have ${image} pulled to the nodes`).pullImages(acting, this.#input),
       );
@@ -81,65 +66,37 @@ class Upgrade {
     const { planned, table } = await record.other('plan', `Plan the upgrade of ${cluster}`, () =>
       upgradeStep(`Plan the upgrade of ${cluster}`).planUpgrade(acting, cluster, desired),
     );
-    record.planned(planned, table);
+    record.planned(shownOf(planned), table);
     if (planned.is === 'nothing-to-do') return 'nothing-to-do';
-    if (planned.is === 'refused') return this.#refused(dryRun);
+    if (planned.is === 'refused') return this.refused(dryRun);
     if (dryRun) return 'planned';
-    const stages = new Stages(record, this.#orders, settings);
-    const approved = await this.#approved(stages, desired);
+    const stages = new Stages(record, this.#orders, settings, 'upgrade');
+    const approved = await this.approved(stages, requestedBy.username, (plan) => this.#confirm(plan, desired));
     if (approved === 'nothing-to-do') return approved;
-    return this.#carryOut(approved, { ...desired, order: approved.replaced.map(({ member }) => member) }, settings, stages);
+    return this.#follow(approved, { ...desired, order: approved.replaced.map(({ member }) => member) }, settings, stages);
   }
 
-  /** Of a dry run the refusals are what was asked for. */
-  #refused(dryRun: true | undefined): UpgradePhase {
-    if (dryRun) return 'refused';
-    this.#record.enter('refused');
-    const { refusals } = this.#record.view();
-    throw new Ended(refusals.map(({ reason, remedy }) => `${reason} ${remedy}`).join(' '));
+  async #confirm(plan: UpgradePlan, desired: DesiredUpgrade): Promise<Confirmed<UpgradePlan>> {
+    const found = await upgradeStep(`Plan ${plan.cluster} anew and compare`).confirmPlan(this.#acting, plan, desired);
+    if (found.is === 'same') return found;
+    const { planned, differences, table } = found;
+    return {
+      is: 'changed',
+      shown: shownOf(planned),
+      ends: planned.is === 'nothing-to-do' ? 'nothing-to-do' : 'refused',
+      differences,
+      table,
+    };
   }
 
-  /** The plan that somebody approved and that is still the one to be made when the cluster is looked at once more. */
-  async #approved(stages: Stages, desired: DesiredUpgrade): Promise<UpgradePlan | 'nothing-to-do'> {
-    const record = this.#record;
-    const orders = this.#orders;
-    for (;;) {
-      await stages.approval(this.#input.requestedBy.username);
-      const plan = orders.approving?.plan;
-      if (!plan) continue;
-      const confirmation = await record.other('confirm', 'Look whether the cluster is still what the approved plan was made for', () =>
-        upgradeStep(`Plan ${plan.cluster} anew and compare`).confirmPlan(this.#acting, plan, desired),
-      );
-      if (confirmation.is === 'same') {
-        record.approve(plan);
-        orders.confirm({ is: 'begins' });
-        return plan;
-      }
-      const { planned, differences, table } = confirmation;
-      record.planned(planned, table, differences);
-      if (planned.is === 'plans') {
-        const hashes = planned.plans.map(({ kind, hash }) => `${kind} ${hash}`).join(', ');
-        orders.confirm({ is: 'refused', why: `The cluster has changed since: ${differences.join(' ')} To be approved now: ${hashes}.` });
-        continue;
-      }
-      orders.confirm({
-        is: 'refused',
-        why: `The cluster has changed since: ${differences.join(' ')} There is nothing to approve any more.`,
-      });
-      if (planned.is === 'nothing-to-do') return 'nothing-to-do';
-      this.#refused(undefined);
-    }
-  }
-
-  async #carryOut(
+  async #follow(
     plan: UpgradePlan,
     desired: DesiredUpgrade,
     settings: PreparedUpgrade['settings'],
-    stages: Stages,
+    stages: Stages<UpgradePlan, UpgradeRequest>,
   ): Promise<UpgradePhase> {
     const acting = this.#acting;
     const record = this.#record;
-    const orders = this.#orders;
     const { cluster, hash, kind } = plan;
     const lease = new ProbeLease(
       acting,
@@ -151,15 +108,9 @@ class Upgrade {
       },
     );
     const mergeSeconds = desired.deadlinesSeconds['template-shown'] ?? MERGE_SECONDS;
-    const follow = new FollowSteps({ acting, plan, record, orders, stages, lease, mergeSeconds });
+    const follow = new FollowSteps({ acting, plan, record, orders: this.#orders, stages, lease, mergeSeconds });
     try {
-      await follow.all([...record.steps], 'running');
-      return 'finished';
-    } catch (error) {
-      if (isCancellation(error)) orders.cancelled();
-      else if (!(error instanceof Aborted)) throw error;
-      if (!follow.changed) throw new Ended('Aborted before anything was changed.');
-      return await CancellationScope.nonCancellable(() => this.#goBack(plan, desired, follow));
+      return await this.follow(follow, () => this.#goBack(plan, desired, follow));
     } finally {
       // What was not released expires by itself.
       await CancellationScope.nonCancellable(() => lease.drop());
@@ -184,35 +135,5 @@ class Upgrade {
     if (back.is === 'closed') throw new Ended(`There is no way back. ${back.reason} ${back.remedy}`);
     await follow.all(record.append(back.steps, 'back'), 'going-back');
     return 'went-back';
-  }
-
-  #completed(phase: UpgradePhase): UpgradeReport {
-    this.#record.ended(phase);
-    return reportOf(this.#record);
-  }
-
-  #failure(error: unknown): Error {
-    if (!(error instanceof Ended)) return failureOf(error, []);
-    return ApplicationFailure.create({
-      type: 'CONFLICT',
-      message: error.message,
-      nonRetryable: true,
-      details: [{ report: reportOf(this.#record, error.message) }],
-    });
-  }
-
-  /** Throw-away pods and the lock; what cannot be removed now the sweep removes. */
-  async #finish(): Promise<void> {
-    if (this.#input.dryRun) return;
-    const { cluster } = this.#input;
-    try {
-      await this.#record.other('finish', `Free the lock of ${cluster}`, () =>
-        upgradeStep(`Remove throw-away pods and free the lock of ${cluster}`).finishUpgrade(this.#acting, cluster),
-      );
-    } catch (error) {
-      this.#record.differs([
-        `The lock of ${cluster} could not be freed (${reasonOf(error).message}); the next upgrade takes it, and the sweep removes throw-away pods.`,
-      ]);
-    }
   }
 }

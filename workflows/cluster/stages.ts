@@ -1,9 +1,8 @@
 import { condition } from '@temporalio/workflow';
-import type { UpgradeSettings } from '../../libs/contracts/upgrade-activities.js';
-import type { UpgradePhase, UpgradeUpdate, UpgradeWait } from '../../libs/contracts/upgrades.js';
-import type { UpgradePlan } from '../../libs/domain/upgrade/plan.js';
-import type { Orders } from './orders.js';
-import { gateOf, type StepRecord, type UpgradeRecord } from './upgrade-record.js';
+import type { RunSettings } from '../../libs/contracts/upgrade-activities.js';
+import type { RunPlan, UpgradePhase, UpgradeUpdate, UpgradeWait } from '../../libs/contracts/upgrades.js';
+import type { Orders, RunWord } from './orders.js';
+import { gateOf, type RunRecord, type StepRecord } from './run-record.js';
 
 /** Ended before its end: nothing was changed, or it stands as it is. */
 export class Ended extends Error {
@@ -24,16 +23,18 @@ function update(name: UpgradeUpdate, rest = '', who = ADMINS): Update {
   return { name, argument: `{${BY}${rest === '' ? '' : `, ${rest}`}}`, who };
 }
 
-/** Where an upgrade stands still for people: each says what to send, and none lasts for ever. */
-export class Stages {
-  readonly #record: UpgradeRecord;
-  readonly #orders: Orders;
-  readonly #settings: UpgradeSettings;
+/** Where an upgrade or a scaling stands still for people: each says what to send, and none lasts for ever. */
+export class Stages<P extends RunPlan, R = unknown> {
+  readonly #record: RunRecord<P, R>;
+  readonly #orders: Orders<P, R>;
+  readonly #settings: RunSettings;
+  readonly #what: RunWord;
 
-  constructor(record: UpgradeRecord, orders: Orders, settings: UpgradeSettings) {
+  constructor(record: RunRecord<P, R>, orders: Orders<P, R>, settings: RunSettings, what: RunWord) {
     this.#record = record;
     this.#orders = orders;
     this.#settings = settings;
+    this.#what = what;
   }
 
   /** Until somebody approves a plan. @throws Ended when nobody does, or somebody aborts. */
@@ -69,14 +70,16 @@ export class Stages {
         () => !orders.pauseAsked || orders.abortAsked,
       );
       if (!came)
-        throw new Ended(`It was paused for longer than it may; it stands before step ${step.step.id}. Ask for the upgrade again to go on.`);
+        throw new Ended(
+          `It was paused for longer than it may; it stands before step ${step.step.id}. Ask for the ${this.#what} again to go on.`,
+        );
       this.#record.enter(phase);
     }
     this.#assertNotAborted(phase);
   }
 
   /** After a failure: what somebody decides. @throws Aborted, Ended. */
-  async decision(step: StepRecord, phase: UpgradePhase, plan: UpgradePlan): Promise<'retry' | 'skip'> {
+  async decision(step: StepRecord, phase: UpgradePhase, plan: P): Promise<'retry' | 'skip'> {
     const orders = this.#orders;
     orders.followed('retry', 'skip');
     const gate = gateOf(step);
@@ -111,7 +114,7 @@ export class Stages {
   }
 
   /** While a gate is waited for. */
-  gate(step: StepRecord, phase: UpgradePhase, deadline: string, plan: UpgradePlan): void {
+  gate(step: StepRecord, phase: UpgradePhase, deadline: string, plan: P): void {
     const gate = gateOf(step);
     const { outcome } = step;
     const waits = outcome?.is === 'waiting' ? outcome : undefined;

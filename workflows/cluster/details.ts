@@ -1,11 +1,10 @@
 import type { StepProgress } from '../../libs/contracts/operations.js';
-import type { MemberRow, UpgradeStepView, UpgradeView } from '../../libs/contracts/upgrades.js';
-import type { Build } from '../../libs/domain/upgrade/observed.js';
-import type { UpgradePlan } from '../../libs/domain/upgrade/plan.js';
+import type { MemberRow, RunPlan, RunStepView, RunView } from '../../libs/contracts/upgrades.js';
+import type { Recorded } from './run-record.js';
 
 /** Temporal refuses details that are longer than what it takes for a memo. */
 const MAX_LENGTH = 20_000;
-const MARKS: Readonly<Record<UpgradeStepView['state'], string>> = {
+const MARKS: Readonly<Record<RunStepView['state'], string>> = {
   planned: '·',
   running: '…',
   done: '✓',
@@ -14,15 +13,19 @@ const MARKS: Readonly<Record<UpgradeStepView['state'], string>> = {
   'not-needed': '–',
 };
 
-/** What Temporal UI shows of an upgrade: how it stands, whom it waits for and what to send, the members, the steps. Markdown. */
-export function detailsOf(view: UpgradeView, others: readonly StepProgress[]): string {
+/** What Temporal UI shows: how it stands, whom it waits for and what to send, the members, the steps. Markdown. */
+export function detailsOf<P extends RunPlan, R>(of: Recorded<P, R>, view: RunView<P, R>, others: readonly StepProgress[]): string {
   const text = [
-    `**${view.cluster}** to ${view.request.image}: **${view.phase}**`,
+    `**${view.cluster}** to ${of.wanted}: **${view.phase}**`,
     ...waitLines(view),
     ...view.differences.map((sentence) => `- changed: ${sentence}`),
     ...view.refusals.map(({ reason, remedy }) => `- refused: ${reason} ${remedy}`),
-    ...planLines(view),
-    ...tableLines(view),
+    ...view.plans.flatMap((plan) => [
+      '',
+      `Plan **${plan.kind}** ${plan.hash === view.approvedHash ? '(approved)' : ''} \`${plan.hash}\``,
+      ...of.planLines(plan),
+    ]),
+    ...tableLines(view.table, (image) => of.imageName(image, view.plans[0])),
     '',
     ...others.map(
       ({ name, summary, state, error }) =>
@@ -33,7 +36,7 @@ export function detailsOf(view: UpgradeView, others: readonly StepProgress[]): s
   return text.length <= MAX_LENGTH ? text : `${text.slice(0, MAX_LENGTH - 2)}\n…`;
 }
 
-function waitLines({ wait }: UpgradeView): string[] {
+function waitLines({ wait }: Pick<RunView<RunPlan, unknown>, 'wait'>): string[] {
   if (!wait) return [];
   const progress = wait.progress === undefined ? '' : ` (${wait.progress})`;
   return [
@@ -45,23 +48,8 @@ function waitLines({ wait }: UpgradeView): string[] {
   ];
 }
 
-function planLines({ plans, approvedHash }: UpgradeView): string[] {
-  return plans.flatMap((plan) => [
-    '',
-    `Plan **${plan.kind}** ${plan.hash === approvedHash ? '(approved)' : ''} \`${plan.hash}\``,
-    plan.why,
-    `Replaced in this order: ${plan.replaced.map(({ member }) => member).join(', ')}. Quorum: ${plan.quorum}.`,
-    `LXD's API is expected to be away for ${Math.round(plan.outage.api.seconds)} s: ${plan.outage.api.derivation}.`,
-    plan.pointOfNoReturn
-      ? `**Point of no return**: step ${plan.pointOfNoReturn.step}, since ${plan.pointOfNoReturn.reason}.`
-      : 'No point of no return.',
-    '',
-    ...plan.warnings.map(({ text }) => `- warning: ${text}`),
-  ]);
-}
-
 /** Narrow: Temporal UI gives it half a page, and cuts off what cannot be broken into lines. The whole of it is in the API and the report. */
-function tableLines({ table, plans }: UpgradeView): string[] {
+function tableLines(table: readonly MemberRow[], imageName: (image: string) => string): string[] {
   if (table.length === 0) return [];
   const versions = [...new Set(table.map((row) => row.versions))];
   return [
@@ -74,26 +62,14 @@ function tableLines({ table, plans }: UpgradeView): string[] {
       const state = `${row.status.split(':')[0]}, ${row.answers}`;
       const own = versions.length === 1 ? '' : ` ${row.versions} |`;
       const probes = row.probes.map((probe) => PROBES[probe]).join(' ') || '**none**';
-      return `| **${row.member}** ${row.database} | ${state} |${own} ${row.pod} on ${row.node} | ${runs(row, plans[0])} | ${probes} | ${row.volumes || '–'} |`;
+      return `| **${row.member}** ${row.database} | ${state} |${own} ${row.pod} on ${row.node} | ${imageName(row.image)} | ${probes} | ${row.volumes || '–'} |`;
     }),
   ];
 }
 
 const PROBES = { startup: 'start', liveness: 'live', readiness: 'ready' } as const;
 
-function runs({ image }: MemberRow, plan: UpgradePlan | undefined): string {
-  if (plan && names(image, plan.target.build)) return 'the **new** image';
-  return plan && names(image, plan.before.build) ? 'the old image' : image;
-}
-
-/** Whether a row of the table means that build: the image, and every variable that counts. */
-function names(text: string, { image, environment }: Build): boolean {
-  const variables = Object.entries(environment).map(([key, value]) => `${key}=${value}`);
-  if (variables.length === 0) return text === image;
-  return text.startsWith(`${image} with `) && variables.every((variable) => text.includes(variable));
-}
-
-function stepLine({ step, text, state, way, outcome, error, result }: UpgradeStepView): string {
+function stepLine({ step, text, state, way, outcome, error, result }: RunStepView): string {
   const said = outcome === undefined || state === 'planned' ? '' : ` – ${outcome.is === 'passed' ? outcome.because : outcome.reason}`;
   const remedy = outcome?.is === 'failed' && state === 'failed' ? ` **What to do**: ${outcome.remedy}` : '';
   return `- ${MARKS[state]} ${way === 'back' ? 'back ' : ''}**${step.id}** ${text}${said}${remedy}${errorText(error)}${result === undefined ? '' : ` → ${result}`}`;

@@ -2,6 +2,7 @@ import { ApplicationFailure, condition, defineUpdate, setHandler } from '@tempor
 import type { Requester } from '../../libs/contracts/operations.js';
 import {
   type ApproveUpgrade,
+  type RunPlan,
   type SkipGate,
   UPGRADE_UPDATES,
   type UpgradeAnswer,
@@ -9,13 +10,14 @@ import {
   type UpgradePhase,
   type UpgradeUpdate,
 } from '../../libs/contracts/upgrades.js';
-import type { UpgradePlan } from '../../libs/domain/upgrade/plan.js';
-import { gateOf, type StepRecord, type UpgradeRecord } from './upgrade-record.js';
+import { gateOf, type RunRecord, type StepRecord } from './run-record.js';
 
-export interface Approving {
-  readonly plan: UpgradePlan;
+export interface Approving<P extends RunPlan> {
+  readonly plan: P;
   readonly by: Requester;
 }
+
+export type RunWord = 'upgrade' | 'scaling';
 
 /** What became of an approval when the cluster was looked at once more. */
 type Confirmed = { readonly is: 'begins' } | { readonly is: 'refused'; readonly why: string };
@@ -23,12 +25,13 @@ type Confirmed = { readonly is: 'begins' } | { readonly is: 'refused'; readonly 
 const ON_THE_WAY: readonly UpgradePhase[] = ['running', 'going-back', 'failed-step', 'paused'];
 
 /** The operator's hand: Updates whose validators refuse in words before anything is recorded, and what was ordered until it is followed. */
-export class Orders {
-  readonly #record: UpgradeRecord;
+export class Orders<P extends RunPlan, R = unknown> {
+  readonly #record: RunRecord<P, R>;
   readonly #requestedBy: Requester;
-  /** Whoever asked for the upgrade may not approve it; known once the settings are read. */
+  readonly #what: RunWord;
+  /** Whoever asked for it may not approve it; known once the settings are read. */
   twoPersons = false;
-  #approving: Approving | undefined;
+  #approving: Approving<P> | undefined;
   #confirmed: Confirmed | undefined;
   #pause: UpgradeOrder | undefined;
   #abort: UpgradeOrder | undefined;
@@ -36,9 +39,10 @@ export class Orders {
   #skip: SkipGate | undefined;
 
   /** Registers the Updates; to be made before the workflow's first await. */
-  constructor(record: UpgradeRecord, requestedBy: Requester) {
+  constructor(record: RunRecord<P, R>, requestedBy: Requester, what: RunWord) {
     this.#record = record;
     this.#requestedBy = requestedBy;
+    this.#what = what;
     register<ApproveUpgrade>(
       'approve',
       (order) => this.#mayApprove(order),
@@ -71,7 +75,7 @@ export class Orders {
     );
   }
 
-  get approving(): Approving | undefined {
+  get approving(): Approving<P> | undefined {
     return this.#approving;
   }
 
@@ -111,11 +115,11 @@ export class Orders {
 
   #mayApprove({ hash, acceptPointOfNoReturn, by }: ApproveUpgrade): void {
     const { phase, plans, approved } = this.#record;
-    if (approved) refuse(`The upgrade is approved already, by hash ${approved.hash}.`);
-    if (phase !== 'awaiting-approval') refuse(`The upgrade does not wait for an approval: it is ${phase}.`);
+    if (approved) refuse(`The ${this.#what} is approved already, by hash ${approved.hash}.`);
+    if (phase !== 'awaiting-approval') refuse(`The ${this.#what} does not wait for an approval: it is ${phase}.`);
     if (this.#approving) refuse(`${this.#approving.by.username} is just approving it.`);
     if (this.twoPersons && by.subject === this.#requestedBy.subject) {
-      refuse(`${by.username} asked for this upgrade; somebody else has to approve it.`);
+      refuse(`${by.username} asked for this ${this.#what}; somebody else has to approve it.`);
     }
     const plan = plans.find((one) => one.hash === hash);
     if (!plan) {
@@ -143,7 +147,7 @@ export class Orders {
   #mayPause(): void {
     const { phase } = this.#record;
     if (this.#pause) refuse(`A pause was ordered already by ${this.#pause.by.username}.`);
-    if (phase !== 'running' && phase !== 'going-back') refuse(`There is nothing to pause: the upgrade is ${phase}.`);
+    if (phase !== 'running' && phase !== 'going-back') refuse(`There is nothing to pause: the ${this.#what} is ${phase}.`);
     if (!this.#nextPause()) refuse('No step that is left may be paused before.');
   }
 
@@ -159,7 +163,7 @@ export class Orders {
   }
 
   #mayResume(): void {
-    if (!this.#pause) refuse(`The upgrade is not paused: it is ${this.#record.phase}.`);
+    if (!this.#pause) refuse(`The ${this.#what} is not paused: it is ${this.#record.phase}.`);
   }
 
   #resume(order: UpgradeOrder): string {
@@ -169,7 +173,7 @@ export class Orders {
   }
 
   #mayRetry(): void {
-    if (this.#record.phase !== 'failed-step') refuse(`There is nothing to retry: the upgrade is ${this.#record.phase}.`);
+    if (this.#record.phase !== 'failed-step') refuse(`There is nothing to retry: the ${this.#what} is ${this.#record.phase}.`);
   }
 
   #askRetry(order: UpgradeOrder): string {
@@ -183,7 +187,7 @@ export class Orders {
     if (typeof reason !== 'string' || reason.trim() === '') refuse('reason must say why the gate is skipped; it goes into the report.');
     const step = this.#current();
     const present = step && gateOf(step);
-    if (!step || present === undefined) refuse(`No gate is waited for just now: the upgrade is ${this.#record.phase}.`);
+    if (!step || present === undefined) refuse(`No gate is waited for just now: the ${this.#what} is ${this.#record.phase}.`);
     if (present !== gate) refuse(`The gate "${gate}" is not waited for; the present one is ${present}.`);
     if (present === 'change-merged') refuse('A pull request that is not merged cannot be skipped: merge it, retry, or abort.');
   }
@@ -200,7 +204,7 @@ export class Orders {
     if (this.#abort) refuse('An abort was ordered already.');
     if (phase === 'going-back' || steps.some(({ way }) => way === 'back')) refuse('It is on the way back already.');
     if (phase !== 'awaiting-approval' && phase !== 'planning' && !ON_THE_WAY.includes(phase))
-      refuse(`There is nothing to abort: the upgrade is ${phase}.`);
+      refuse(`There is nothing to abort: the ${this.#what} is ${phase}.`);
     const point = approved?.pointOfNoReturn;
     if (point && steps.some(({ step, state, way }) => way === 'forth' && step.id === point.step && state !== 'planned')) {
       refuse(

@@ -1,0 +1,273 @@
+import { defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import { type OperationProgress, PROGRESS_QUERY, type Requester, type StepProgress } from '../../libs/contracts/operations.js';
+import type { GateReading } from '../../libs/contracts/upgrade-activities.js';
+import type {
+  AuditEntry,
+  MemberRow,
+  RunPlan,
+  RunStep,
+  RunStepView,
+  RunView,
+  UpgradePhase,
+  UpgradeUpdate,
+  UpgradeWait,
+} from '../../libs/contracts/upgrades.js';
+import { reasonOf } from '../shared/failures.js';
+import { detailsOf } from './details.js';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+export type StepRecord<S extends RunStep = RunStep> = Mutable<RunStepView<S>>;
+type StepOf<P extends RunPlan> = P['steps'][number];
+/** Everything that was done before there was a plan, and after its end: a name and a sentence. */
+type OtherStep = Mutable<StepProgress>;
+
+/** What the record is of. */
+export interface Recorded<P extends RunPlan, R> {
+  readonly cluster: string;
+  readonly operationId: string;
+  readonly requestedBy: Requester;
+  readonly request: R;
+  /** What was asked for, in a word: in the audit, and after `to` in the details. */
+  readonly wanted: string;
+  /** Name of the query that answers its view. */
+  readonly query: string;
+  /** A plan as Temporal UI shows it. */
+  planLines(plan: P): string[];
+  /** How an image of the table is called beside a plan. */
+  imageName(image: string, plan: P | undefined): string;
+}
+
+/** Plans to choose from, or why there is none. */
+export interface ShownPlans<P extends RunPlan> {
+  readonly plans: readonly P[];
+  readonly refusals: RunView<P, unknown>['refusals'];
+}
+
+/** From the deletion of a member's pod until it was seen to serve again. ISO 8601. */
+export interface Away {
+  readonly from: string;
+  until?: string;
+}
+
+const STATES = {
+  planned: 'running',
+  running: 'running',
+  done: 'done',
+  failed: 'failed',
+  skipped: 'done',
+  'not-needed': 'cancelled',
+} as const;
+
+/** All that is known of an upgrade or a scaling: answered to queries, shown as the workflow's current details, and in the end its report. */
+export class RunRecord<P extends RunPlan, R> {
+  readonly #of: Recorded<P, R>;
+  readonly #startedAt = now();
+  readonly #audit: AuditEntry[] = [];
+  readonly #others: OtherStep[] = [];
+  #phase: UpgradePhase = 'planning';
+  #plans: readonly P[] = [];
+  #approved: P | undefined;
+  #differences: readonly string[] = [];
+  #refusals: ShownPlans<P>['refusals'] = [];
+  #steps: StepRecord<StepOf<P>>[] = [];
+  #wait: UpgradeWait | undefined;
+  #table: readonly MemberRow[] = [];
+  #endedAt: string | undefined;
+  readonly #away = new Map<string, Away[]>();
+
+  /** Registers the queries; to be made before the workflow's first await. */
+  constructor(of: Recorded<P, R>) {
+    this.#of = of;
+    this.noted(of.requestedBy, 'requested', of.wanted);
+    setHandler(defineQuery<RunView<P, R>>(of.query), () => this.view());
+    setHandler(defineQuery<OperationProgress>(PROGRESS_QUERY), () => this.#progress());
+  }
+
+  get phase(): UpgradePhase {
+    return this.#phase;
+  }
+
+  get plans(): readonly P[] {
+    return this.#plans;
+  }
+
+  get approved(): P | undefined {
+    return this.#approved;
+  }
+
+  get steps(): readonly StepRecord<StepOf<P>>[] {
+    return this.#steps;
+  }
+
+  enter(phase: UpgradePhase, wait?: UpgradeWait): void {
+    this.#phase = phase;
+    this.#wait = wait;
+    this.#show();
+  }
+
+  ended(phase: UpgradePhase): void {
+    this.#endedAt = now();
+    for (const step of this.#steps) if (step.state === 'planned') step.state = 'not-needed';
+    this.enter(phase);
+  }
+
+  noted(by: Requester, did: 'requested' | UpgradeUpdate, about: string): void {
+    this.#audit.push({ at: now(), by, did, about });
+  }
+
+  planned({ plans, refusals }: ShownPlans<P>, table: readonly MemberRow[], differences: readonly string[] = []): void {
+    this.#plans = plans;
+    this.#refusals = refusals;
+    this.#differences = differences;
+    this.#table = table;
+    this.#show();
+  }
+
+  approve(plan: P): void {
+    this.#approved = plan;
+    this.#plans = [plan];
+    this.#differences = [];
+    this.append(plan.steps, 'forth');
+  }
+
+  /** What is still planned is not needed any more; these are. */
+  append(steps: readonly StepOf<P>[], way: StepRecord['way']): StepRecord<StepOf<P>>[] {
+    for (const step of this.#steps) if (step.state === 'planned') step.state = 'not-needed';
+    const records = steps.map((step): StepRecord<StepOf<P>> => ({ step, text: step.text, way, state: 'planned' }));
+    this.#steps.push(...records);
+    this.#show();
+    return records;
+  }
+
+  differs(sentences: readonly string[]): void {
+    this.#differences = sentences;
+    this.#show();
+  }
+
+  began(step: StepRecord): void {
+    step.state = 'running';
+    step.startedAt ??= now();
+    delete step.endedAt;
+    delete step.error;
+    this.#show();
+  }
+
+  closed(step: StepRecord, state: 'done' | 'skipped', result?: string): void {
+    step.state = state;
+    step.endedAt = now();
+    if (result !== undefined) step.result = result;
+    this.#show();
+  }
+
+  failed(step: StepRecord, error: unknown): void {
+    const { code, message } = reasonOf(error);
+    step.state = 'failed';
+    step.endedAt = now();
+    step.error = { code, message };
+    this.#show();
+  }
+
+  read(step: StepRecord, { outcome, table, readings, writes, at }: GateReading): void {
+    step.outcome = outcome;
+    if (writes !== undefined) step.writes = writes;
+    step.readings = (step.readings ?? 0) + readings;
+    if (table.length > 0) this.#table = table;
+    for (const { member, answers } of table) {
+      const last = this.#away.get(member)?.at(-1);
+      if (last && last.until === undefined && answers === 'serving') last.until = at;
+    }
+    this.#show();
+  }
+
+  /** The pods of these members are being deleted from now on. */
+  goesAway(members: readonly string[]): void {
+    for (const member of members) {
+      const times = this.#away.get(member) ?? [];
+      // A deletion that is tried again is the same absence.
+      if (times.length === 0 || times.at(-1)?.until !== undefined) times.push({ from: now() });
+      this.#away.set(member, times);
+    }
+  }
+
+  get away(): ReadonlyMap<string, readonly Away[]> {
+    return this.#away;
+  }
+
+  /** A step that is no part of a plan. */
+  async other<T>(name: string, summary: string, run: () => Promise<T>): Promise<T> {
+    const step: OtherStep = { name, summary, state: 'running', startedAt: now() };
+    this.#others.push(step);
+    this.#show();
+    try {
+      const result = await run();
+      step.state = 'done';
+      return result;
+    } catch (error) {
+      const { code, message } = reasonOf(error);
+      step.state = 'failed';
+      step.error = { code, message };
+      throw error;
+    } finally {
+      step.endedAt = now();
+      this.#show();
+    }
+  }
+
+  view(): RunView<P, R> {
+    const { cluster, operationId, request } = this.#of;
+    return {
+      cluster,
+      operationId,
+      request,
+      phase: this.#phase,
+      plans: this.#plans,
+      ...(this.#approved ? { approvedHash: this.#approved.hash } : {}),
+      differences: this.#differences,
+      refusals: this.#refusals,
+      steps: this.#steps.map((step) => ({ ...step })),
+      ...(this.#wait ? { wait: this.#wait } : {}),
+      table: this.#table,
+      audit: [...this.#audit],
+      startedAt: this.#startedAt,
+      ...(this.#endedAt === undefined ? {} : { endedAt: this.#endedAt }),
+    };
+  }
+
+  #progress(): OperationProgress {
+    const planned = this.#steps.flatMap((step): StepProgress[] => {
+      const { startedAt, endedAt, error, state, text } = step;
+      if (startedAt === undefined) return [];
+      const ended = endedAt === undefined ? {} : { endedAt };
+      return [
+        {
+          name: step.step.id,
+          summary: text,
+          state: STATES[state],
+          startedAt,
+          ...ended,
+          ...(error ? { error: { ...error } as never } : {}),
+        },
+      ];
+    });
+    const wait = this.#wait;
+    return {
+      steps: [...this.#others.map((step) => ({ ...step })), ...planned],
+      ...(wait ? { waiting: { reason: wait.for, deadline: wait.deadline } } : {}),
+    };
+  }
+
+  #show(): void {
+    setCurrentDetails(detailsOf(this.#of, this.view(), this.#others));
+  }
+}
+
+/** The name of the gate that the step is, if it is one; a template by pull request waits for its merge. */
+export function gateOf({ step }: StepRecord): string | undefined {
+  const { action } = step;
+  if (action.do === 'wait-for-gate') return action.gate;
+  return action.do === 'patch-template' && action.way === 'gitops' ? 'change-merged' : undefined;
+}
+
+function now(): string {
+  return new Date().toISOString();
+}
