@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 // `npm run webspaces -- images check DIR`: whether a folder with the assets of one release can be published as an image. Exit 0 when it can, 1 when there
-// is a problem, 2 when it was called wrongly. Runs on what `npm run build` made. `… -- upgrade`: upgrade-commands.mjs.
+// is a problem, 2 when it was called wrongly. Runs on what `npm run build` made. `… -- upgrade`, `… -- scale`: cluster-commands.mjs.
 import { existsSync } from 'node:fs';
-import { UPGRADE_USAGE, upgradeCommand } from './upgrade-commands.mjs';
+import { CLUSTER_USAGE, clusterCommand } from './cluster-commands.mjs';
 
 const built = new URL('../dist/libs/image-archive/check-release.js', import.meta.url);
 const [group, command, directory, ...more] = process.argv.slice(2);
-if (group === 'upgrade') process.exitCode = await upgradeCommand(process.argv.slice(3));
+if (group === 'upgrade' || group === 'scale') process.exitCode = await clusterCommand(group, process.argv.slice(3));
 else if (group !== 'images' || command !== 'check' || directory === undefined || more.length > 0) {
-  console.error(`Usage: npm run webspaces -- images check DIR\n       ${UPGRADE_USAGE}`);
+  console.error(`Usage: npm run webspaces -- images check DIR\n       ${CLUSTER_USAGE}`);
   process.exitCode = 2;
 } else if (!existsSync(built)) {
   console.error('This runs on compiled files. Make them first: npm run build');

@@ -4,6 +4,7 @@ export { accountPolicy } from './account/account-policy.js';
 export { archiveWebspace } from './account/archive-webspace.js';
 export { importImage } from './image/import-image.js';
 export { watchImageSources } from './image/watch-image-sources.js';
+export { scaleLxd8s } from './scale/scale-lxd8s.js';
 export { listClusters, lookAtCluster } from './upgrade/look-at-cluster.js';
 export { sweepClusters } from './upgrade/sweep-clusters.js';
 export { upgradeLxd8s } from './upgrade/upgrade-lxd8s.js';

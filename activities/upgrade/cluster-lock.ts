@@ -10,7 +10,7 @@ import { removePod } from './throw-away.js';
 
 const POLL_MS = 1_000;
 
-/** One upgrade per cluster: the lock of webspaces, under the cluster's name. */
+/** One upgrade or scaling per cluster: the lock of webspaces, under the cluster's name. */
 export function clusterLockSteps({ clusters, locks }: UpgradeDeps) {
   return {
     async takeClusterLock(call: Call, acting: Acting, cluster: string): Promise<void> {
@@ -20,7 +20,7 @@ export function clusterLockSteps({ clusters, locks }: UpgradeDeps) {
         const acquired = await locks.acquire(acting, call.me, call.signal);
         if ('lock' in acquired) return;
         if (!acquired.ended || Date.now() >= deadline) {
-          throw new PlatformError('CONFLICT', `${cluster} is being upgraded already: ${acquired.busy}.`, {
+          throw new PlatformError('CONFLICT', `${cluster} is being worked on already: ${acquired.busy}.`, {
             details: { reason: 'busy' },
           });
         }

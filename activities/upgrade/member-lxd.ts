@@ -7,7 +7,7 @@ import { readAnswer } from '#libs/lxd/answer.js';
 import { type MemberPod, MemberShells } from './member-shells.js';
 
 export interface LxdRequest {
-  readonly method?: 'GET' | 'POST';
+  readonly method?: 'GET' | 'POST' | 'DELETE';
   /** From the root: `/1.0/cluster/members?recursion=1`. */
   readonly path: string;
   readonly body?: unknown;

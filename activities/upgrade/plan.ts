@@ -3,7 +3,7 @@ import type { Acting } from '#libs/contracts/activities.js';
 import type { Confirmation, Planning } from '#libs/contracts/upgrade-activities.js';
 import type { DesiredUpgrade } from '#libs/domain/upgrade/desired.js';
 import { differences } from '#libs/domain/upgrade/difference.js';
-import type { ObservedCluster } from '#libs/domain/upgrade/observed.js';
+import type { ObservedCluster, ObservedMember } from '#libs/domain/upgrade/observed.js';
 import { type Planned, planUpgrade, type UpgradePlan } from '#libs/domain/upgrade/plan.js';
 import { quorumOf } from '#libs/domain/upgrade/quorum.js';
 import { planWayBack, type WayBack } from '#libs/domain/upgrade/way-back.js';
@@ -13,32 +13,43 @@ import { observe } from './observe.js';
 import { ensureStatefulSet } from './recreate.js';
 import { tableOf } from './table.js';
 
-/** Looks for a majority before a plan is refused for want of one: a single look misses members, as while a kubelet starts again. */
 const LOOKS = 5;
 const BETWEEN_MS = 2_000;
+
+/** Looks again before a plan is refused for want of a majority: a single look misses members, as while a kubelet starts again. */
+export async function lookForMajority<T>(
+  { signal }: Call,
+  look: () => Promise<T>,
+  membersOf: (observed: T) => readonly ObservedMember[],
+): Promise<T> {
+  for (let looks = 1; ; looks++) {
+    const observed = await look();
+    const { online, majority } = quorumOf(membersOf(observed));
+    if (online >= majority || looks === LOOKS) return observed;
+    await pause(BETWEEN_MS, undefined, { signal });
+  }
+}
 
 export function planSteps(deps: UpgradeDeps) {
   async function look({ signal }: Call, { operationId }: Acting, cluster: string, image?: string): Promise<ObservedCluster> {
     return (await observe(deps, { cluster, operationId, signal, ...(image === undefined ? {} : { image }) })).observed;
   }
 
-  async function lookForMajority(call: Call, acting: Acting, cluster: string, image: string): Promise<ObservedCluster> {
-    for (let looks = 1; ; looks++) {
-      const observed = await look(call, acting, cluster, image);
-      const { online, majority } = quorumOf(observed.members);
-      if (online >= majority || looks === LOOKS) return observed;
-      await pause(BETWEEN_MS, undefined, { signal: call.signal });
-    }
-  }
+  const lookAgain = (call: Call, acting: Acting, cluster: string, image: string) =>
+    lookForMajority(
+      call,
+      () => look(call, acting, cluster, image),
+      ({ members }) => members,
+    );
 
   return {
     async planUpgrade(call: Call, acting: Acting, cluster: string, desired: DesiredUpgrade): Promise<Planning> {
-      const observed = await lookForMajority(call, acting, cluster, desired.build.image);
+      const observed = await lookAgain(call, acting, cluster, desired.build.image);
       return { planned: planUpgrade(observed, desired), table: tableOf(observed) };
     },
 
     async confirmPlan(call: Call, acting: Acting, plan: UpgradePlan, desired: DesiredUpgrade): Promise<Confirmation> {
-      const observed = await lookForMajority(call, acting, plan.cluster, desired.build.image);
+      const observed = await lookAgain(call, acting, plan.cluster, desired.build.image);
       const order = plan.replaced.map(({ member }) => member);
       const planned = planUpgrade(observed, { ...desired, order });
       if (planned.is === 'plans') {

@@ -40,6 +40,8 @@ import { Images } from './v2/images.service.js';
 import { OperationsController } from './v2/operations.controller.js';
 import { OperationsOfCaller } from './v2/operations.service.js';
 import { PortForwardsController } from './v2/port-forwards.controller.js';
+import { ScalingsController } from './v2/scalings.controller.js';
+import { Scalings } from './v2/scalings.service.js';
 import { UpgradesController } from './v2/upgrades.controller.js';
 import { Upgrades } from './v2/upgrades.service.js';
 import { WebspacesController } from './v2/webspaces.controller.js';
@@ -69,6 +71,7 @@ export function apiModule(dependencies: ApiDependencies): DynamicModule {
       AccountsController,
       ClustersController,
       UpgradesController,
+      ScalingsController,
       HealthController,
       MetricsController,
     ],
@@ -95,6 +98,7 @@ export function apiModule(dependencies: ApiDependencies): DynamicModule {
       Accounts,
       Clusters,
       Upgrades,
+      Scalings,
       EventStreams,
       ServerSentEvents,
       HealthService,

@@ -6,6 +6,7 @@ import { Claims } from '#activities/kubernetes/claims.js';
 import { Locks } from '#activities/kubernetes/lock.js';
 import { Projection } from '#activities/kubernetes/projection.js';
 import { ReplacedMembers } from '#activities/lxd/replaced-members.js';
+import { createScaleActivities } from '#activities/scale/index.js';
 import type { Deps, SweepMetrics } from '#activities/shared/deps.js';
 import { WorkflowRuns } from '#activities/shared/workflow-runs.js';
 import { Clusters } from '#activities/upgrade/deps.js';
@@ -18,6 +19,7 @@ import { Owners } from '#activities/webspace/owners.js';
 import type { WorkerConfig } from '#libs/config/worker.js';
 import type { WebspaceActivities } from '#libs/contracts/activities.js';
 import type { ImageActivities } from '#libs/contracts/images.js';
+import type { ScaleActivities } from '#libs/contracts/scalings.js';
 import type { ClusterSweepActivities } from '#libs/contracts/upgrades.js';
 import { TxtResolver } from '#libs/dns/txt-resolver.js';
 import { createGithub } from '#libs/github/create-github.js';
@@ -29,7 +31,11 @@ import { createLxdClient } from '#libs/lxd/create-client.js';
 import { sealingFromFile } from '#libs/sealing/sealing.js';
 
 /** Every activity of the worker, by name. */
-export type Activities = WebspaceActivities & ImageActivities & ReturnType<typeof createUpgradeActivities> & ClusterSweepActivities;
+export type Activities = WebspaceActivities &
+  ImageActivities &
+  ReturnType<typeof createUpgradeActivities> &
+  ScaleActivities &
+  ClusterSweepActivities;
 
 export interface Assembled {
   readonly deps: Deps;
@@ -81,6 +87,7 @@ export function assemble(
   const staging = new Staging({ folder: images.stagingFolder, limitBytes: images.stagingBytes });
   const { profiles } = platform;
   const clusters = new Clusters(config.clusters, kube);
+  const upgradeDeps = { locks, runs, clusters, copiesFolder: config.clusterCopiesFolder };
   const imageActivities = createImageActivities({ lxd, locks, runs, staging, github, servers, profiles, config: images });
   return {
     deps,
@@ -88,7 +95,8 @@ export function assemble(
       ...createWebspaceActivities(deps),
       ...imageActivities,
       ...createClusterSweep({ clusters, locks, runs, log, metrics }),
-      ...createUpgradeActivities({ locks, runs, clusters, copiesFolder: config.clusterCopiesFolder }),
+      ...createUpgradeActivities(upgradeDeps),
+      ...createScaleActivities(upgradeDeps),
     },
     close: async () => {
       await Promise.allSettled([lxd.close(), kube.close(), github.close(), servers.close(), clusters.close(), client.connection.close()]);

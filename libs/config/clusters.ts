@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SCALE_OWN_GATES } from '#libs/domain/scale/observed.js';
 import { GATE_NAMES } from '#libs/domain/upgrade/gates.js';
 import type { DeepReadonly } from './freeze.js';
 import { githubSchema } from './github.js';
@@ -106,7 +107,7 @@ const cluster = z
       .describe("Which way members of other versions wait for each other; by LXD's version when absent"),
     timings,
     deadlinesSeconds: z
-      .partialRecord(z.enum(GATE_NAMES), seconds)
+      .partialRecord(z.enum([...GATE_NAMES, ...SCALE_OWN_GATES]), seconds)
       .default({})
       .describe('How long a gate is waited for, by its name, where it is not the usual time'),
     settleSeconds: z.number().min(0).max(DAY_SECONDS).default(60).describe('How long volumes have to stay settled'),

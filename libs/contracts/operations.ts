@@ -1,7 +1,7 @@
 import type { SuspensionReason } from './accounts.js';
 import type { ErrorCode } from './error-codes.js';
 
-/** Kinds of operations, on one webspace but for imports of images and upgrades of clusters; the first part of their workflow ids. */
+/** Kinds of operations, on one webspace but for imports of images, upgrades and scalings of clusters; the first part of their workflow ids. */
 export const OPERATION_KINDS = [
   'create',
   'delete',
@@ -22,6 +22,7 @@ export const OPERATION_KINDS = [
   'adoptions',
   'import',
   'upgrade',
+  'scale',
 ] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 
@@ -43,7 +44,7 @@ export function isChangeKind(kind: OperationKind): kind is ChangeKind {
 
 /** Whether nobody but admins may see operations of the kind: they are on no webspace. */
 export function isAdminKind(kind: OperationKind): boolean {
-  return kind === 'upgrade';
+  return kind === 'upgrade' || kind === 'scale';
 }
 
 /** The workflow function behind each kind, as registered in the worker. */
@@ -70,6 +71,7 @@ export const WORKFLOW_TYPES: Record<
   adoptions: 'adoptWebspaces',
   import: 'importImage',
   upgrade: 'upgradeLxd8s',
+  scale: 'scaleLxd8s',
   sweep: 'sweep',
   verifyDomains: 'verifyDomains',
   accountPolicy: 'accountPolicy',

@@ -119,11 +119,16 @@ export class KubernetesClient {
 
   /**
    * Server-side apply, forced: these fields are ours. `uid` and `resourceVersion` in the metadata are preconditions (STALE); of a status only
-   * `resourceVersion` is, the server takes any uid (Kubernetes 1.36, tried).
+   * `resourceVersion` is, the server takes any uid (Kubernetes 1.36, tried). What the same manager applied before and does not now is taken
+   * away: whoever applies other fields of an object is another `fieldManager`.
    */
-  apply(kind: KindName, object: NewObject, options: CallOptions & { readonly subresource?: 'status' } = {}): Promise<StoredObject> {
-    const { subresource, ...rest } = options;
-    const path = `${this.#path(kind, object.metadata.name)}${subresource ? `/${subresource}` : ''}?fieldManager=${this.#fieldManager}&force=true`;
+  apply(
+    kind: KindName,
+    object: NewObject,
+    options: CallOptions & { readonly subresource?: 'status'; readonly fieldManager?: string } = {},
+  ): Promise<StoredObject> {
+    const { subresource, fieldManager = this.#fieldManager, ...rest } = options;
+    const path = `${this.#path(kind, object.metadata.name)}${subresource ? `/${subresource}` : ''}?fieldManager=${fieldManager}&force=true`;
     return this.#call<StoredObject>('PATCH', path, {
       ...rest,
       body: this.#complete(kind, object),

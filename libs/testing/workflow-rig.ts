@@ -8,6 +8,7 @@ import type { WebspaceActivities, WebspaceFacts } from '#libs/contracts/activiti
 import type { ErrorCode } from '#libs/contracts/error-codes.js';
 import { SEARCH_ATTRIBUTES } from '#libs/contracts/ids.js';
 import type { ImageActivities, ImportPlan } from '#libs/contracts/images.js';
+import type { ScaleActivities } from '#libs/contracts/scalings.js';
 import type { UpgradeActivities } from '#libs/contracts/upgrade-activities.js';
 import { serialiseRecord } from '#libs/domain/record.js';
 import { exampleRecord } from './example-record.js';
@@ -74,7 +75,7 @@ export class WorkflowRig {
   async run<T>(
     workflowType: string,
     input: object,
-    activities: Partial<WebspaceActivities & ImageActivities & UpgradeActivities>,
+    activities: Partial<WebspaceActivities & ImageActivities & UpgradeActivities & ScaleActivities>,
     act: (run: RigRun<T>) => Promise<void>,
   ): Promise<void> {
     const calls: string[] = [];
@@ -99,7 +100,7 @@ export class WorkflowRig {
 type AnyActivity = (...args: never[]) => Promise<unknown>;
 
 function recorded(
-  activities: WebspaceActivities & ImageActivities & Partial<UpgradeActivities>,
+  activities: WebspaceActivities & ImageActivities & Partial<UpgradeActivities & ScaleActivities>,
   calls: string[],
 ): Record<string, AnyActivity> {
   return Object.fromEntries(

@@ -1,6 +1,6 @@
 import type { ClusterLab } from '#lab/cluster/harness.js';
 import { waitFor } from '#lab/wait.js';
-import type { UpgradePhase, UpgradeReport, UpgradeUpdate, UpgradeView } from '#libs/contracts/upgrades.js';
+import type { RunPlan, RunView, UpgradePhase, UpgradeReport, UpgradeUpdate, UpgradeView } from '#libs/contracts/upgrades.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
 
 const LONGEST_MS = 420_000;
@@ -107,7 +107,12 @@ export class Upgrades {
 }
 
 /** Where an upgrade is, for the message of a test that fails. */
-export function storyOf({ phase, steps, wait, refusals }: UpgradeView): string {
+export function storyOf({
+  phase,
+  steps,
+  wait,
+  refusals,
+}: Pick<RunView<RunPlan, unknown>, 'phase' | 'steps' | 'wait' | 'refusals'>): string {
   const last = steps.filter(({ state }) => state !== 'planned').slice(-3);
   return JSON.stringify({
     phase,

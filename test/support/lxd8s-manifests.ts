@@ -46,6 +46,12 @@ export function shippedRoles(): string {
   return readFileSync(file, 'utf8').replaceAll('namespace: webspaces}', `namespace: ${OWN.namespace}}`);
 }
 
+/** What the worker may do to the cluster. */
+export function shippedClusterRoles(): string {
+  const file = join(projectRoot(), 'deploy', 'chart', 'files', 'clusters', 'worker.yaml');
+  return readFileSync(file, 'utf8').replaceAll('namespace: lxd8s}', `namespace: ${OWN.namespace}}`);
+}
+
 export function volume(name: string, member: string, path: string): object {
   return {
     apiVersion: 'v1',

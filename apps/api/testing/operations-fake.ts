@@ -92,7 +92,7 @@ export function createOperationsFake(): OperationsFake {
     async list(filter) {
       guard();
       fake.filters.push(filter);
-      return { operations: [...fake.details.values()] };
+      return { operations: [...fake.details.values()].filter(({ kind }) => filter.kind === undefined || kind === filter.kind) };
     },
     async update<T>(id: string, { update, argument }: OperationOrder): Promise<Outcome<T>> {
       find(id);

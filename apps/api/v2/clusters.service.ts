@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { OperationKind } from '#libs/contracts/operations.js';
 import { CLUSTER_LOOKS, clusterLockOf } from '#libs/contracts/upgrades.js';
 import type { ObservedCluster } from '#libs/domain/upgrade/observed.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
@@ -8,10 +9,16 @@ import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
 import type { RequestContext } from '../http/context.js';
 
 export interface ClusterList {
-  readonly clusters: readonly { readonly name: string; readonly upgrade?: OperationSummary }[];
+  readonly clusters: readonly ({ readonly name: string } & UnderWay)[];
 }
 
-export type ClusterState = ObservedCluster & { readonly upgrade?: OperationSummary };
+/** One of the two at most: the lock is the same. */
+interface UnderWay {
+  readonly upgrade?: OperationSummary;
+  readonly scaling?: OperationSummary;
+}
+
+export type ClusterState = ObservedCluster & UnderWay;
 
 const RUNNING = 200;
 
@@ -24,10 +31,7 @@ export class Clusters {
     assertAdmin(caller);
     const [names, running] = await both(this.#names(caller), this.#running());
     return {
-      clusters: names.map((name) => {
-        const upgrade = running.find(({ webspace }) => webspace === clusterLockOf(name));
-        return { name, ...(upgrade ? { upgrade } : {}) };
-      }),
+      clusters: names.map((name) => ({ name, ...underWay(running.find(({ webspace }) => webspace === clusterLockOf(name))) })),
     };
   }
 
@@ -36,12 +40,12 @@ export class Clusters {
     assertAdmin(caller);
     const { workflow, id } = CLUSTER_LOOKS.one;
     const request = { workflow, workflowId: id(cluster), args: [cluster], summary: `look at ${cluster}`, timeoutMs: this.#waitMs };
-    const [observed, upgrade] = await both(this.deps.operations.look<ObservedCluster>(request), this.runningUpgrade(cluster));
-    return { ...observed, ...(upgrade ? { upgrade } : {}) };
+    const [observed, running] = await both(this.deps.operations.look<ObservedCluster>(request), this.runningOn(cluster));
+    return { ...observed, ...underWay(running) };
   }
 
-  /** The upgrade that is under way, if there is one; a second may pass until a new one is known. One that has just ended is not taken for it. */
-  async runningUpgrade(cluster: string): Promise<OperationSummary | undefined> {
+  /** The upgrade or scaling that is under way, if there is one; a second may pass until a new one is known. One that has just ended is not taken for it. */
+  async runningOn(cluster: string): Promise<OperationSummary | undefined> {
     const [listed] = await this.#running(clusterLockOf(cluster));
     const found = listed && (await this.deps.operations.peek(listed.id));
     return found?.status === 'running' ? found : undefined;
@@ -62,8 +66,10 @@ export class Clusters {
   }
 
   async #running(webspace?: string): Promise<readonly OperationSummary[]> {
-    const filter = { kind: 'upgrade', status: 'running', limit: RUNNING, ...(webspace === undefined ? {} : { webspace }) } as const;
-    return (await this.deps.operations.list(filter)).operations;
+    const of = (kind: OperationKind) =>
+      this.deps.operations.list({ kind, status: 'running', limit: RUNNING, ...(webspace === undefined ? {} : { webspace }) });
+    const [scalings, upgrades] = await both(of('scale'), of('upgrade'));
+    return [...upgrades.operations, ...scalings.operations];
   }
 
   get #waitMs(): number {
@@ -71,8 +77,13 @@ export class Clusters {
   }
 }
 
+function underWay(running: OperationSummary | undefined): UnderWay {
+  if (!running) return {};
+  return running.kind === 'scale' ? { scaling: running } : { upgrade: running };
+}
+
 export function assertAdmin({ isAdmin }: Caller): void {
-  if (!isAdmin) throw new PlatformError('FORBIDDEN', 'Only admins see and upgrade clusters.');
+  if (!isAdmin) throw new PlatformError('FORBIDDEN', 'Only admins see and change clusters.');
 }
 
 /** Both are waited for, also when one fails: no call may outlive its request. */

@@ -21,7 +21,8 @@ export class OperationsOfCaller {
   ) {}
 
   async list({ caller }: RequestContext, { webspace, kind, status, limit, cursor }: OperationListQuery): Promise<OperationPage> {
-    if (kind !== undefined && isAdminKind(kind) && !caller.isAdmin) throw new PlatformError('FORBIDDEN', 'Only admins see upgrades.');
+    if (kind !== undefined && isAdminKind(kind) && !caller.isAdmin)
+      throw new PlatformError('FORBIDDEN', 'Only admins see upgrades and scalings.');
     return await this.deps.operations.list({
       limit,
       ...(caller.isAdmin ? {} : { visibleTo: { owner: caller.subject, webspace: this.starter.nameFor(caller.subject) } }),
@@ -44,14 +45,11 @@ export class OperationsOfCaller {
     const operation = await this.assertVisible(context, id);
     if (!caller.isAdmin) throw new PlatformError('FORBIDDEN', 'Only admins approve operations.');
     context.noteOperation(id);
-    if (operation.kind === 'upgrade') {
-      throw new PlatformError(
-        'CONFLICT',
-        'An upgrade is approved by the hash of its plan: POST /v2/clusters/{name}/upgrades/{id}/approve.',
-        {
-          details: { operation: id },
-        },
-      );
+    if (isAdminKind(operation.kind)) {
+      const [what, where] = operation.kind === 'scale' ? ['A scaling', 'scalings'] : ['An upgrade', 'upgrades'];
+      throw new PlatformError('CONFLICT', `${what} is approved by the hash of its plan: POST /v2/clusters/{name}/${where}/{id}/approve.`, {
+        details: { operation: id },
+      });
     }
     if (operation.kind !== 'import' || operation.status !== 'running') {
       throw new PlatformError('CONFLICT', `The operation does not wait for an approval: it is ${operation.status}.`, {
@@ -88,7 +86,7 @@ export class OperationsOfCaller {
 
   #assertVisible({ caller }: RequestContext, { kind, owner, webspace }: OperationSummary): void {
     if (caller.isAdmin) return;
-    if (isAdminKind(kind)) throw new PlatformError('FORBIDDEN', 'Only admins see upgrades.');
+    if (isAdminKind(kind)) throw new PlatformError('FORBIDDEN', 'Only admins see upgrades and scalings.');
     if (owner === caller.subject || webspace === this.starter.nameFor(caller.subject)) return;
     throw new PlatformError('FORBIDDEN', "This operation is on somebody else's webspace.");
   }

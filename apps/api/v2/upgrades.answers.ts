@@ -11,7 +11,7 @@ const outcome = z.object({
   progress: z.string().optional(),
   remedy: z.string().optional(),
 });
-const plannedStep = z.object({
+export const plannedStep = z.object({
   id: z.string(),
   action: z.looseObject({ do: z.string() }),
   reason: z.string(),
@@ -46,13 +46,14 @@ const memberRow = z.object({
   volumes: z.string(),
 });
 
-const upgradeView = z
-  .object({
+/** What an upgrade and a scaling tell of themselves. */
+export const runView = <P extends z.ZodType, R extends z.ZodType>(of: { readonly plan: P; readonly request: R }) =>
+  z.object({
     cluster: z.string(),
     operationId: z.string(),
-    request: z.object({ image: z.string(), environment: z.record(z.string(), z.string()).optional(), instances: z.string().optional() }),
+    request: of.request,
     phase: z.enum(UPGRADE_PHASES),
-    plans: z.array(plan).describe('To be approved, or as approved'),
+    plans: z.array(of.plan).describe('To be approved, or as approved'),
     approvedHash: z.string().optional(),
     differences: z.array(z.string()).describe('What has become different since a plan was shown or approved'),
     refusals: z.array(z.object({ code: z.string(), reason: z.string(), remedy: z.string() })),
@@ -90,15 +91,21 @@ const upgradeView = z
     audit: z.array(z.object({ at: z.string(), by: requester, did: z.string(), about: z.string() })),
     startedAt: z.string(),
     endedAt: z.string().optional(),
-  })
-  .meta({ id: 'UpgradeView' });
+  });
+
+const upgradeView = runView({
+  plan,
+  request: z.object({ image: z.string(), environment: z.record(z.string(), z.string()).optional(), instances: z.string().optional() }),
+}).meta({ id: 'UpgradeView' });
+
+export const operationErrorSchema = z.object({ code: z.enum(ERROR_CODES), message: z.string() });
 
 export const upgradeStateSchema = operationSummarySchema
   .extend({
     upgrade: upgradeView.optional(),
     upgradeUnavailable: z.string().optional().describe('Why there is no `upgrade`'),
     waits: operationSchema.shape.waits,
-    error: z.object({ code: z.enum(ERROR_CODES), message: z.string() }).optional(),
+    error: operationErrorSchema.optional(),
   })
   .meta({ id: 'Upgrade' });
 
@@ -133,7 +140,13 @@ export const upgradeAnswerSchema = z.object({ answer: z.string().describe('What 
 
 export const clusterListSchema = z
   .object({
-    clusters: z.array(z.object({ name: z.string(), upgrade: operationSummarySchema.optional().describe('The one that is under way') })),
+    clusters: z.array(
+      z.object({
+        name: z.string(),
+        upgrade: operationSummarySchema.optional().describe('The one that is under way'),
+        scaling: operationSummarySchema.optional().describe('The one that is under way'),
+      }),
+    ),
   })
   .meta({ id: 'ClusterList' });
 
@@ -141,6 +154,7 @@ export const clusterSchema = z
   .object({
     name: z.string(),
     upgrade: operationSummarySchema.optional().describe('The one that is under way'),
+    scaling: operationSummarySchema.optional().describe('The one that is under way'),
     members: z.array(
       z.looseObject({
         name: z.string(),

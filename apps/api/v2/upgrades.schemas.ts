@@ -62,10 +62,10 @@ export const approveBody = z
   .meta({ id: 'ApproveUpgrade' });
 export type ApproveBody = z.output<typeof approveBody>;
 
-const reason = z.string({ error: 'must be a text' }).trim().min(1, 'must not be empty').max(1000);
+export const skipReason = z.string({ error: 'must be a text' }).trim().min(1, 'must not be empty').max(1000);
 
 export const orderBody = z
-  .strictObject({ reason: reason.optional().describe('For the report') })
+  .strictObject({ reason: skipReason.optional().describe('For the report') })
   .default({})
   .meta({ id: 'UpgradeOrder' });
 export type OrderBody = z.output<typeof orderBody>;
@@ -75,7 +75,7 @@ export const skipBody = z
     gate: z
       .enum([...GATE_NAMES, 'change-merged'], { error: `must be the gate that is waited for, one of ${GATE_NAMES.join(', ')}` })
       .describe('The gate that is waited for now'),
-    reason: reason.describe('Why the upgrade may go on without it; for the report'),
+    reason: skipReason.describe('Why the upgrade may go on without it; for the report'),
   })
   .meta({ id: 'SkipGate' });
 export type SkipBody = z.output<typeof skipBody>;

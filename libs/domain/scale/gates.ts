@@ -49,14 +49,15 @@ function memberJoined({ cluster }: ObservedScale, name: string): GateOutcome {
 }
 
 /** Nothing that only it has is lost with it. */
-function memberEmpty({ instances }: ObservedScale, name: string): GateOutcome {
+function memberEmpty({ instances, others }: ObservedScale, name: string): GateOutcome {
   const left = [...(instances[name] ?? [])].sort();
-  if (left.length === 0) return passed(`No instance is on ${name}.`);
-  const shown = listed(left.slice(0, NAMES_SHOWN));
-  return waiting(
-    `${counted(left.length, 'instance')} on ${name}: ${shown}${left.length > NAMES_SHOWN ? ', …' : ''}.`,
-    `${left.length} left`,
-  );
+  const more = [...(others[name] ?? [])].sort();
+  if (left.length + more.length === 0) return passed(`Nothing is on ${name} alone.`);
+  const count = left.length > 0 ? [counted(left.length, 'instance')] : [];
+  const alone = more.length > 0 ? [`${more.length} that nobody else has`] : [];
+  const all = [...left, ...more];
+  const shown = listed(all.slice(0, NAMES_SHOWN));
+  return waiting(`On ${name}: ${listed([...count, ...alone])}: ${shown}${all.length > NAMES_SHOWN ? ', …' : ''}.`, `${all.length} left`);
 }
 
 function podGone({ cluster }: ObservedScale, name: string): GateOutcome {

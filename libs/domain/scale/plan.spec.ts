@@ -7,10 +7,12 @@ import { readScaleGate } from './gates.js';
 import { type DesiredScale, type ObservedScale, ordinalOf } from './observed.js';
 import { planScale, type ScalePlan } from './plan.js';
 import type { ScaleAction } from './steps.js';
+import { planScaleBack } from './way-back.js';
 
 const desired = (replicas: number, more: Partial<DesiredScale> = {}): DesiredScale => ({
   replicas,
   volumes: 'keep',
+  lost: 'refused',
   deadlinesSeconds: {},
   settleSeconds: 30,
   stuckSeconds: 600,
@@ -23,6 +25,7 @@ function observed(members: number, more: Partial<ObservedScale> = {}): ObservedS
   return {
     cluster,
     instances: Object.fromEntries(names.map((name) => [name, [`a-${name}`, `b-${name}`]])),
+    others: {},
     claims: names.map((member) => ({ name: `state-${member}`, member })),
     freeNodes: 'any',
     ...more,
@@ -51,6 +54,7 @@ describe('a plan', () => {
       'wait for members-online (lxd-0)',
       'wait for quorum-margin',
       'wait for volumes-settled (lxd-0)',
+      'save the manifests and the database of lxd-0 outside the members',
       'ask for 2 replicas',
       'wait for member-joined (lxd-1)',
       'wait for volumes-settled (lxd-1)',
@@ -63,7 +67,7 @@ describe('a plan', () => {
   });
 
   test('of a member that goes with its volume', () => {
-    expect(texts(plan(observed(4), desired(3, { volumes: 'delete' }))).slice(4)).toEqual([
+    expect(texts(plan(observed(4), desired(3, { volumes: 'delete' }))).slice(5)).toEqual([
       'wait for quorum-margin (lxd-3)',
       'evacuate lxd-3',
       'wait for member-empty (lxd-3)',
@@ -120,7 +124,7 @@ describe('there is no plan', () => {
       desired(4),
       ['not-in-order'],
     ],
-    ['without a quorum', members(offline), desired(2), ['quorum-lost']],
+    ['without a quorum', members(offline), desired(2), ['quorum-lost', 'member-away']],
     ['for more members than there are nodes', { ...of, freeNodes: 1 }, desired(5), ['no-room']],
     [
       'where the volume of a former member is in the way',
@@ -160,7 +164,12 @@ describe('gates', () => {
     [
       'a member with instances is waited for, and told by name',
       read('member-empty', of),
-      { is: 'waiting', reason: '2 instances on lxd-2: a-lxd-2 and b-lxd-2.' },
+      { is: 'waiting', reason: 'On lxd-2: 2 instances: a-lxd-2 and b-lxd-2.' },
+    ],
+    [
+      'so is one with an image that nobody else has',
+      read('member-empty', { ...of, instances: {}, others: { 'lxd-2': ['image 0a1b'] } }),
+      { is: 'waiting', reason: 'On lxd-2: 1 that nobody else has: image 0a1b.' },
     ],
     ['one without any is empty', read('member-empty', { ...of, instances: {} }), { is: 'passed' }],
     ['a pod that is there is not gone', read('pod-gone', of), { is: 'waiting' }],
@@ -174,6 +183,69 @@ describe('gates', () => {
     ['those of an upgrade are read as there', read('members-online', of), { is: 'passed' }],
   ])('%s', (_what, outcome, expected) => {
     expect(outcome).toMatchObject(expected);
+  });
+});
+
+describe('a member that is away', () => {
+  const of = observed(3);
+  const members = of.cluster.members.map(
+    (member): ObservedMember => (member.name === 'lxd-2' ? { ...member, status: 'Offline', answers: 'silent' } : member),
+  );
+  const away = { ...of, cluster: { ...of.cluster, members }, others: { 'lxd-2': ['volume data'] } };
+
+  test('does not go unless it is given up', () => {
+    expect(codes(away, desired(2))).toEqual(['member-away']);
+    expect(codes(away, desired(4, { lost: 'given-up' }))).toEqual(['plan']);
+  });
+
+  test('is taken out without being asked, and what is lost with it is said', () => {
+    const { steps, warnings, lost } = plan(away, desired(2, { volumes: 'delete', lost: 'given-up' }));
+    expect(lost).toEqual(['lxd-2']);
+    expect(warnings.find(({ code }) => code === 'instances-lost')?.text).toContain('a-lxd-2, b-lxd-2 and volume data');
+    expect(texts({ steps } as ScalePlan).slice(5)).toEqual([
+      'wait for quorum-margin (lxd-2)',
+      'ask for 2 replicas',
+      'wait for pod-gone (lxd-2)',
+      'take lxd-2 out of the cluster',
+      'wait for member-removed (lxd-2)',
+      'delete the claim state-lxd-2',
+      'wait for members-online (lxd-0 and lxd-1)',
+      'wait for quorum-margin',
+    ]);
+  });
+});
+
+describe('the way back', () => {
+  const back = (of: ObservedScale, wanted: DesiredScale, now: ObservedScale) =>
+    planScaleBack(plan(of, wanted), now, wanted).map(({ text }) => text.replace(/, (?:for .*)?at most .*/, ''));
+  const asking = (of: ObservedScale, replicas: number): ObservedScale => ({
+    ...of,
+    cluster: { ...of.cluster, statefulSet: { ...of.cluster.statefulSet, replicas } },
+  });
+
+  test('of one that was about to go: its pod and its instances come back', () => {
+    const of = observed(4);
+    const gone = { ...asking(of, 3), cluster: { ...asking(of, 3).cluster, pods: of.cluster.pods.slice(0, 3) } };
+    expect(back(of, desired(2), gone)).toEqual([
+      'ask for 4 replicas',
+      'wait for members-online (lxd-0, lxd-1, lxd-2 and lxd-3)',
+      'restore lxd-3',
+      'restore lxd-2',
+      'wait for members-online (lxd-0, lxd-1, lxd-2 and lxd-3)',
+      'wait for quorum-margin',
+    ]);
+  });
+
+  test('of one that did not come to join: it goes with the volume that was made for it; those that have come stay', () => {
+    const now = asking({ ...observed(3), claims: [...observed(3).claims, { name: 'state-lxd-3', member: 'lxd-3' }] }, 4);
+    expect(back(observed(1), desired(5), now)).toEqual([
+      'ask for 3 replicas',
+      'wait for pod-gone (lxd-3)',
+      'wait for member-removed (lxd-3)',
+      'delete the claim state-lxd-3',
+      'wait for members-online (lxd-0, lxd-1 and lxd-2)',
+      'wait for quorum-margin',
+    ]);
   });
 });
 

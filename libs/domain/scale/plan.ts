@@ -9,12 +9,19 @@ import { preflight, type ScaleDraft, type ScaleStep, scaleSteps } from './steps.
 
 /** Something that an approver has to read. */
 export interface ScaleWarning {
-  readonly code: 'instances-move' | 'leader-goes' | 'no-quorum-margin' | 'volumes-deleted' | 'volumes-kept' | 'storage-unwatched';
+  readonly code:
+    | 'instances-move'
+    | 'instances-lost'
+    | 'leader-goes'
+    | 'no-quorum-margin'
+    | 'volumes-deleted'
+    | 'volumes-kept'
+    | 'storage-unwatched';
   readonly text: string;
 }
 
 export interface ScaleRefusal {
-  readonly code: 'no-members' | 'below-one' | 'not-in-order' | 'quorum-lost' | 'no-room' | 'volume-left-behind';
+  readonly code: 'no-members' | 'below-one' | 'not-in-order' | 'quorum-lost' | 'no-room' | 'volume-left-behind' | 'member-away';
   readonly reason: string;
   readonly remedy: string;
 }
@@ -23,11 +30,14 @@ export interface ScaleRefusal {
 export interface ScalePlan {
   readonly cluster: string;
   readonly statefulSet: string;
+  readonly kind: 'grow' | 'shrink';
   readonly from: number;
   readonly to: number;
   /** In this order. */
   readonly coming: readonly string[];
   readonly going: readonly string[];
+  /** Of those that go, the ones that are away and given up. */
+  readonly lost: readonly string[];
   readonly volumes: DesiredScale['volumes'];
   readonly warnings: readonly ScaleWarning[];
   /** What the gates before the first change say now. */
@@ -49,8 +59,9 @@ export function planScale(observed: ObservedScale, desired: DesiredScale): Plann
   const named = (from: number, to: number) => Array.from({ length: Math.max(to - from, 0) }, (_, at) => `${statefulSet.name}-${from + at}`);
   const coming = named(present.length, desired.replicas);
   const going = named(desired.replicas, present.length).reverse();
-  const draft: ScaleDraft = { observed, desired, present, coming, going };
-  const refusals = refusalsOf(draft);
+  const away = going.filter((name) => isAway(observed, name));
+  const draft: ScaleDraft = { observed, desired, present, coming, going, lost: desired.lost === 'given-up' ? away : [] };
+  const refusals = refusalsOf(draft, away);
   if (refusals.length > 0) return { is: 'refused', refusals };
   if (coming.length === 0 && going.length === 0) {
     return { is: 'nothing-to-do', because: `There are ${counted(present.length, 'member')}: ${listed(present)}.` };
@@ -58,15 +69,22 @@ export function planScale(observed: ObservedScale, desired: DesiredScale): Plann
   return { is: 'plan', plan: planOf(draft) };
 }
 
+function isAway({ cluster }: ObservedScale, name: string): boolean {
+  const member = cluster.members.find((one) => one.name === name);
+  return member?.status === 'Offline' || member?.answers === 'silent';
+}
+
 function planOf(draft: ScaleDraft): ScalePlan {
-  const { observed, desired, present, coming, going } = draft;
+  const { observed, desired, present, coming, going, lost } = draft;
   const plan: Omit<ScalePlan, 'hash'> = {
     cluster: observed.cluster.name,
     statefulSet: observed.cluster.statefulSet.name,
+    kind: going.length > 0 ? 'shrink' : 'grow',
     from: present.length,
     to: desired.replicas,
     coming,
     going,
+    lost,
     volumes: desired.volumes,
     warnings: warningsOf(draft),
     preflight: preflight(draft).map((call) => ({ call, outcome: readScaleGate(call, observed, desired.stuckSeconds) })),
@@ -80,7 +98,7 @@ function hashOf({ preflight: _moves, warnings, steps, ...rest }: Omit<ScalePlan,
   return createHash('sha256').update(canonicalJson(essence)).digest('hex');
 }
 
-function refusalsOf({ observed, desired, present, coming }: ScaleDraft): ScaleRefusal[] {
+function refusalsOf({ observed, desired, present, coming }: ScaleDraft, away: readonly string[]): ScaleRefusal[] {
   const { cluster, claims, freeNodes } = observed;
   const { name, replicas } = cluster.statefulSet;
   const quorum = quorumOf(cluster.members);
@@ -108,6 +126,12 @@ function refusalsOf({ observed, desired, present, coming }: ScaleDraft): ScaleRe
         reason: `Quorum is lost: ${quorumText(quorum)}.`,
         remedy: 'Start the missing members again; if they are gone for good: lxd cluster recover-from-quorum-loss.',
       },
+    away.length > 0 &&
+      desired.lost === 'refused' && {
+        code: 'member-away',
+        reason: `${listed(away)} ${away.length === 1 ? 'is' : 'are'} away: its instances cannot move.`,
+        remedy: 'Start it again; when it is lost for good, ask with lost: given-up.',
+      },
     freeNodes !== 'any' &&
       freeNodes < coming.length && {
         code: 'no-room',
@@ -123,15 +147,20 @@ function refusalsOf({ observed, desired, present, coming }: ScaleDraft): ScaleRe
   return refusals.filter((refusal) => refusal !== false);
 }
 
-function warningsOf({ observed, desired, going, coming, present }: ScaleDraft): ScaleWarning[] {
-  const { cluster, instances, claims } = observed;
-  const moving = going.reduce((sum, member) => sum + (instances[member] ?? []).length, 0);
+function warningsOf({ observed, desired, going, coming, present, lost }: ScaleDraft): ScaleWarning[] {
+  const { cluster, instances, others, claims } = observed;
+  const moving = going.filter((member) => !lost.includes(member)).reduce((sum, member) => sum + (instances[member] ?? []).length, 0);
+  const given = lost.flatMap((member) => [...(instances[member] ?? []), ...(others[member] ?? [])]);
   const volumes = claims.filter(({ member }) => going.includes(member)).map(({ name }) => name);
   const after = present.length + coming.length - going.length;
   const warnings: (ScaleWarning | false)[] = [
     moving > 0 && {
       code: 'instances-move',
-      text: `${counted(moving, 'instance')} of ${listed(going)} are stopped, moved and started again; those that come need room on the others.`,
+      text: `${counted(moving, 'instance')} of ${listed(going.filter((member) => !lost.includes(member)))} are stopped, moved and started again; those that come need room on the others.`,
+    },
+    lost.length > 0 && {
+      code: 'instances-lost',
+      text: `${listed(lost)} ${lost.length === 1 ? 'is' : 'are'} given up with all that nobody else has: ${given.length === 0 ? 'nothing' : listed(given)}.`,
     },
     cluster.leader !== undefined &&
       going.includes(cluster.leader) && { code: 'leader-goes', text: `${cluster.leader} leads dqlite: one election.` },
@@ -148,7 +177,7 @@ function warningsOf({ observed, desired, going, coming, present }: ScaleDraft): 
   return warnings.filter((warning) => warning !== false);
 }
 
-function byNumber(statefulSet: string): (a: string, b: string) => number {
+export function byNumber(statefulSet: string): (a: string, b: string) => number {
   const number = (member: string) => ordinalOf(statefulSet, member) ?? Number.MAX_SAFE_INTEGER;
   return (a, b) => number(a) - number(b) || (a < b ? -1 : 1);
 }

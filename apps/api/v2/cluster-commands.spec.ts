@@ -3,13 +3,17 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
+import { SCALE_QUERY } from '#libs/contracts/scalings.js';
 import { UPGRADE_QUERY } from '#libs/contracts/upgrades.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { detailOf } from '../testing/operations-fake.js';
+import { exampleScalePlan, exampleScaleView, SCALE_ID } from '../testing/scale-example.js';
 import { startTestApi, type TestApi } from '../testing/test-api.js';
 import { examplePlan, exampleReport, exampleView, UPGRADE_ID } from '../testing/upgrade-example.js';
 
+// Each command is a process of its own.
+jest.setTimeout(60_000);
 let api: TestApi;
 const token = join(mkdtempSync(join(tmpdir(), 'webspaces-token-')), 'root');
 beforeAll(async () => {
@@ -28,9 +32,12 @@ beforeEach(() => {
   api.operations.answer = { answer: 'It goes on.' };
 });
 
-function upgrade(...args: string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+const upgrade = (...args: string[]) => call('upgrade', args);
+const scale = (...args: string[]) => call('scale', args);
+
+function call(group: string, args: string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
   const { port } = api.app.getHttpServer().address() as AddressInfo;
-  const given = ['tools/webspaces.mjs', 'upgrade', ...args, '--api', `http://127.0.0.1:${port}/`, '--token', token, '--cluster', 'lab'];
+  const given = ['tools/webspaces.mjs', group, ...args, '--api', `http://127.0.0.1:${port}/`, '--token', token, '--cluster', 'lab'];
   return new Promise((resolve) => {
     execFile(process.execPath, given, (error, out, err) => resolve({ code: error ? Number(error.code) : 0, out, err }));
   });
@@ -61,4 +68,18 @@ test('a refusal is told in its words with exit code 1, a wrong call with 2', asy
   expect(await upgrade('skip', 'agreement')).toMatchObject({ code: 2, err: expect.stringContaining('--reason') });
   expect(await upgrade('explode')).toMatchObject({ code: 2, err: expect.stringContaining('Usage') });
   expect(api.operations.orders).toEqual([]);
+});
+
+test('a scaling is planned, followed and ordered by the same commands', async () => {
+  api.operations.outcome = { result: { ...exampleScaleView(), phase: 'planned', summary: '' } };
+  const { out } = await scale('plan', '2', '--volumes', 'delete');
+  expect(out).toContain(`shrink ${exampleScalePlan().hash}\n  from 3 to 2\n  going: lxd-2\n  WARNING `);
+  expect(api.operations.started.at(-1)?.input).toMatchObject({ dryRun: true, replicas: 2, volumes: 'delete' });
+  const root = { owner: 'cluster-lab', requestedBy: { subject: '1', username: 'root' } };
+  api.operations.details.set(SCALE_ID, detailOf(SCALE_ID, { kind: 'scale', name: 'cluster-lab', ...root }));
+  api.operations.told.set(`${SCALE_QUERY} of ${SCALE_ID}`, exampleScaleView());
+  expect((await scale('status')).out).toMatch(/running\n[\s\S]*waits for member-empty: On lxd-2/);
+  expect(await scale('skip', 'member-empty', '--reason', 'nothing on it')).toMatchObject({ code: 0, out: 'It goes on.\n' });
+  expect(api.operations.orders).toMatchObject([{ id: SCALE_ID, update: 'skip', argument: { gate: 'member-empty' } }]);
+  expect(await scale('start', 'many')).toMatchObject({ code: 1, err: expect.stringContaining('400') });
 });

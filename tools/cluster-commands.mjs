@@ -1,13 +1,59 @@
-// `npm run webspaces -- upgrade …`: upgrades of a cluster by the API, for admins. Exit 0 when it was done, 1 when the API refused, 2 when it was called wrongly.
+// `npm run webspaces -- upgrade …` and `… scale …`: upgrades and scalings of a cluster by the API, for admins. Exit 0 when it was done, 1 when the API
+// refused, 2 when it was called wrongly.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
-export const UPGRADE_USAGE = `npm run webspaces -- upgrade COMMAND --api URL --token FILE --cluster NAME
-  plan IMAGE [--env NAME=VALUE]... [--instances stop|evacuate]    what an upgrade would do; changes nothing
-  start IMAGE [the same]                                          plans, then waits for an approval
-  list
+const ORDERS_USAGE = `  list
   status, approve --hash HASH [--accept-point-of-no-return], pause, resume, retry, abort, skip GATE, report [--html]
         [--id ID] [--reason TEXT]                                 the one that is under way when no id is given`;
+
+/** What the two have of their own. */
+const GROUPS = {
+  upgrade: {
+    usage: `npm run webspaces -- upgrade COMMAND --api URL --token FILE --cluster NAME
+  plan IMAGE [--env NAME=VALUE]... [--instances stop|evacuate]    what an upgrade would do; changes nothing
+  start IMAGE [the same]                                          plans, then waits for an approval
+${ORDERS_USAGE}`,
+    path: 'upgrades',
+    word: 'upgrade',
+    body: ({ argument, env = [], instances }) => {
+      const environment = Object.fromEntries(env.map((pair) => [pair.split('=', 1)[0], pair.slice(pair.indexOf('=') + 1)]));
+      return { image: argument, ...(env.length > 0 ? { environment } : {}), ...(instances ? { instances } : {}) };
+    },
+    planLines: ({ why, replaced, outage, warnings, pointOfNoReturn, wayBack }) => [
+      why,
+      `order: ${replaced.map(({ member }) => member).join(', ')}`,
+      `LXD's API away: ${Math.round(outage.api.seconds)} s (${outage.api.derivation})`,
+      ...outage.members.map(({ member, seconds, derivation }) => `${member} away: ${Math.round(seconds)} s (${derivation})`),
+      ...warnings.map(({ text }) => `WARNING ${text}`),
+      `point of no return: ${pointOfNoReturn ? `${pointOfNoReturn.step}, since ${pointOfNoReturn.reason}` : 'none'}`,
+      `way back: ${wayBack}`,
+    ],
+  },
+  scale: {
+    usage: `npm run webspaces -- scale COMMAND --api URL --token FILE --cluster NAME
+  plan MEMBERS [--volumes keep|delete] [--lost refused|given-up]  what it would do; changes nothing
+  start MEMBERS [the same]                                        plans, then waits for an approval
+${ORDERS_USAGE.replace(' [--accept-point-of-no-return]', '').replace(' [--html]', '')}`,
+    path: 'scalings',
+    word: 'scaling',
+    body: ({ argument, volumes, lost }) => ({
+      replicas: Number(argument),
+      ...(volumes ? { volumes } : {}),
+      ...(lost ? { lost } : {}),
+    }),
+    planLines: ({ from, to, coming, going, warnings }) => [
+      `from ${from} to ${to}`,
+      ...(coming.length > 0 ? [`coming: ${coming.join(', ')}`] : []),
+      ...(going.length > 0 ? [`going: ${going.join(', ')}`] : []),
+      ...warnings.map(({ text }) => `WARNING ${text}`),
+    ],
+  },
+};
+
+export const CLUSTER_USAGE = Object.values(GROUPS)
+  .map(({ usage }) => usage)
+  .join('\n       ');
 
 const OPTIONS = {
   api: { type: 'string' },
@@ -17,6 +63,8 @@ const OPTIONS = {
   hash: { type: 'string' },
   reason: { type: 'string' },
   instances: { type: 'string' },
+  volumes: { type: 'string' },
+  lost: { type: 'string' },
   env: { type: 'string', multiple: true },
   html: { type: 'boolean' },
   'accept-point-of-no-return': { type: 'boolean' },
@@ -29,13 +77,15 @@ const TIMEOUT_MS = 120_000;
 
 class Misuse extends Error {}
 
-export async function upgradeCommand(args) {
+/** `group`: `upgrade` or `scale`. */
+export async function clusterCommand(group, args) {
+  const of = GROUPS[group];
   try {
-    console.log(await run(parse(args)));
+    console.log(await run(of, parse(args)));
     return 0;
   } catch (error) {
     if (error instanceof Misuse) {
-      console.error(`${error.message}\nUsage: ${UPGRADE_USAGE}`);
+      console.error(`${error.message}\nUsage: ${of.usage}`);
       return 2;
     }
     console.error(error.cause ? `${error.message}: ${error.cause.message}` : error.message);
@@ -62,13 +112,13 @@ function parse(args) {
   return { command, argument, ...parsed.values };
 }
 
-async function run({ command, argument, id, ...options }) {
-  const call = caller(options);
-  if (command === 'plan' || command === 'start') return begin(call, { command, image: argument, ...options });
+async function run(of, { command, argument, id, ...options }) {
+  const call = caller(of, options);
+  if (command === 'plan' || command === 'start') return begin(of, call, { command, argument, ...options });
   if (command === 'list')
-    return (await call('GET', '')).upgrades.map(({ id: one, status, startedAt }) => `${one} ${status} ${startedAt}`).join('\n');
-  const at = `/${id ?? (await running(call, options.cluster))}`;
-  if (command === 'status') return statusText(await call('GET', at));
+    return (await call('GET', ''))[of.path].map(({ id: one, status, startedAt }) => `${one} ${status} ${startedAt}`).join('\n');
+  const at = `/${id ?? (await running(of, call, options.cluster))}`;
+  if (command === 'status') return statusText(of, await call('GET', at));
   if (command === 'report') {
     const report = await call('GET', `${at}/report`, undefined, options.html ? 'text/html' : 'application/json');
     return options.html ? report : JSON.stringify(report, undefined, 2);
@@ -81,21 +131,20 @@ function orderOf({ command, argument, hash, reason, ...options }) {
   return { ...(command === 'skip' ? { gate: argument } : {}), ...(reason === undefined ? {} : { reason }) };
 }
 
-async function begin(call, { command, image, env = [], instances }) {
-  const environment = Object.fromEntries(env.map((pair) => [pair.split('=', 1)[0], pair.slice(pair.indexOf('=') + 1)]));
-  const body = { image, ...(env.length > 0 ? { environment } : {}), ...(instances ? { instances } : {}), dryRun: command === 'plan' };
-  const answer = await call('POST', '', body);
-  return command === 'plan' ? planText(answer) : `${answer.id}\nIt plans now, and waits for an approval then: upgrade status.`;
+async function begin(of, call, { command, ...options }) {
+  const answer = await call('POST', '', { ...of.body(options), dryRun: command === 'plan' });
+  if (command === 'plan') return planText(of, answer);
+  return `${answer.id}\nIt plans now, and waits for an approval then: ${of.word === 'scaling' ? 'scale' : of.word} status.`;
 }
 
-async function running(call, cluster) {
-  const found = (await call('GET', '')).upgrades.find(({ status }) => status === 'running');
-  if (!found) throw new Error(`No upgrade of ${cluster} is under way. For one that has ended give --id; upgrade list tells them.`);
+async function running(of, call, cluster) {
+  const found = (await call('GET', ''))[of.path].find(({ status }) => status === 'running');
+  if (!found) throw new Error(`No ${of.word} of ${cluster} is under way. For one that has ended give --id; list tells them.`);
   return found.id;
 }
 
-function caller({ api, token, cluster }) {
-  const base = `${api.replace(/\/+$/, '')}/v2/clusters/${encodeURIComponent(cluster)}/upgrades`;
+function caller({ path: what }, { api, token, cluster }) {
+  const base = `${api.replace(/\/+$/, '')}/v2/clusters/${encodeURIComponent(cluster)}/${what}`;
   const authorization = `Bearer ${readFileSync(token, 'utf8').trim()}`;
   return async (method, path, body, accept = 'application/json') => {
     const answer = await fetch(`${base}${path}`, {
@@ -119,30 +168,22 @@ function detailOf(text) {
   }
 }
 
-function planText({ plans, refusals, summary }) {
-  const told = plans.map(({ kind, hash, why, replaced, outage, warnings, pointOfNoReturn, wayBack, steps }) =>
-    [
-      `${kind} ${hash}`,
-      why,
-      `order: ${replaced.map(({ member }) => member).join(', ')}`,
-      `LXD's API away: ${Math.round(outage.api.seconds)} s (${outage.api.derivation})`,
-      ...outage.members.map(({ member, seconds, derivation }) => `${member} away: ${Math.round(seconds)} s (${derivation})`),
-      ...warnings.map(({ text }) => `WARNING ${text}`),
-      `point of no return: ${pointOfNoReturn ? `${pointOfNoReturn.step}, since ${pointOfNoReturn.reason}` : 'none'}`,
-      `way back: ${wayBack}`,
-      `steps: ${steps.map(({ id }) => id).join(', ')}`,
-    ].join('\n  '),
+function planText(of, { plans, refusals, summary }) {
+  const told = plans.map((plan) =>
+    [`${plan.kind} ${plan.hash}`, ...of.planLines(plan), `steps: ${plan.steps.map(({ id }) => id).join(', ')}`].join('\n  '),
   );
   return [summary, ...refusals.map(({ reason, remedy }) => `REFUSED ${reason} ${remedy}`), ...told].filter(Boolean).join('\n');
 }
 
-function statusText({ id, status, upgrade, upgradeUnavailable, waits, error }) {
-  const lines = [`${id} ${status}${upgrade ? `, ${upgrade.phase}` : ''}`];
-  if (upgradeUnavailable) lines.push(upgradeUnavailable);
+function statusText(of, { id, status, waits, error, ...answer }) {
+  const view = answer[of.word];
+  const unavailable = answer[`${of.word}Unavailable`];
+  const lines = [`${id} ${status}${view ? `, ${view.phase}` : ''}`];
+  if (unavailable) lines.push(unavailable);
   if (error) lines.push(`${error.code}: ${error.message}`);
-  for (const { wait, differences, refusals, steps, plans, approvedHash } of upgrade ? [upgrade] : []) {
+  for (const { wait, differences, refusals, steps, plans, approvedHash } of view ? [view] : []) {
     lines.push(...differences.map((text) => `changed: ${text}`), ...refusals.map(({ reason, remedy }) => `refused: ${reason} ${remedy}`));
-    if (approvedHash === undefined) lines.push(planText({ plans, refusals: [], summary: '' }));
+    if (approvedHash === undefined) lines.push(planText(of, { plans, refusals: [], summary: '' }));
     lines.push(...steps.filter(({ state }) => state !== 'not-needed').map(stepText));
     if (wait) {
       lines.push(

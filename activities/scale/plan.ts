@@ -1,0 +1,67 @@
+import type { Acting } from '#libs/contracts/activities.js';
+import type { PreparedScale, ScaleConfirmation, ScaleInput, ScalePlanning } from '#libs/contracts/scalings.js';
+import type { DesiredScale, ObservedScale } from '#libs/domain/scale/observed.js';
+import { type PlannedScale, planScale, type ScalePlan } from '#libs/domain/scale/plan.js';
+import type { ScaleStep } from '#libs/domain/scale/steps.js';
+import { planScaleBack } from '#libs/domain/scale/way-back.js';
+import type { Call } from '../shared/guard.js';
+import type { UpgradeDeps } from '../upgrade/deps.js';
+import { lookForMajority } from '../upgrade/plan.js';
+import { tableOf } from '../upgrade/table.js';
+import { observeScale } from './observe-scale.js';
+
+export function planScaleSteps(deps: UpgradeDeps) {
+  async function look({ signal }: Call, { operationId }: Acting, cluster: string): Promise<ObservedScale> {
+    return (await observeScale(deps, { cluster, operationId, signal })).observed;
+  }
+
+  const lookTwice = (call: Call, acting: Acting, cluster: string) =>
+    lookForMajority(
+      call,
+      () => look(call, acting, cluster),
+      (observed) => observed.cluster.members,
+    );
+
+  return {
+    async prepareScale(_call: Call, _acting: Acting, { cluster, replicas, volumes, lost }: ScaleInput): Promise<PreparedScale> {
+      const { approvalSeconds, twoPersons, standSeconds, deadlinesSeconds, settleSeconds, stuckSeconds } =
+        deps.clusters.get(cluster).config;
+      return {
+        settings: { approvalSeconds, twoPersons, standSeconds },
+        desired: { replicas, volumes: volumes ?? 'keep', lost: lost ?? 'refused', deadlinesSeconds, settleSeconds, stuckSeconds },
+      };
+    },
+
+    async planScale(call: Call, acting: Acting, cluster: string, desired: DesiredScale): Promise<ScalePlanning> {
+      const observed = await lookTwice(call, acting, cluster);
+      return { planned: planScale(observed, desired), table: tableOf(observed.cluster) };
+    },
+
+    async confirmScale(call: Call, acting: Acting, plan: ScalePlan, desired: DesiredScale): Promise<ScaleConfirmation> {
+      const observed = await lookTwice(call, acting, plan.cluster);
+      const planned = planScale(observed, desired);
+      if (planned.is === 'plan' && planned.plan.hash === plan.hash) return { is: 'same' };
+      return { is: 'changed', planned, differences: differences(plan, planned), table: tableOf(observed.cluster) };
+    },
+
+    async planScaleBack(call: Call, acting: Acting, plan: ScalePlan, desired: DesiredScale): Promise<readonly ScaleStep[]> {
+      await deps.locks.assertHeld(acting, call.me, call.signal);
+      return planScaleBack(plan, await look(call, acting, plan.cluster), desired);
+    },
+  };
+}
+
+function differences(approved: ScalePlan, planned: PlannedScale): string[] {
+  if (planned.is === 'nothing-to-do') return [planned.because];
+  if (planned.is === 'refused') return planned.refusals.map(({ reason }) => reason);
+  const { from, steps, warnings } = planned.plan;
+  const codes = (plan: Pick<ScalePlan, 'warnings'>) => plan.warnings.map(({ code }) => code);
+  const news = warnings.filter(({ code }) => !codes(approved).includes(code)).map(({ text }) => text);
+  const gone = codes(approved).filter((code) => !codes({ warnings }).includes(code));
+  return [
+    ...(from === approved.from ? [] : [`There are ${from} members, not ${approved.from}.`]),
+    ...news,
+    ...(gone.length === 0 ? [] : [`No longer so: ${gone.join(', ')}.`]),
+    ...(steps.length === approved.steps.length ? [] : [`There are ${steps.length} steps, not ${approved.steps.length}.`]),
+  ];
+}

@@ -1,0 +1,42 @@
+import { http } from '#lab/http.js';
+
+const PAUSE_MS = 100;
+
+export interface Visits {
+  readonly answered: number;
+  readonly failed: number;
+  /** From an answer to the next one. */
+  readonly longestGapMs: number;
+}
+
+/** Asks a site again and again, and notices what a visitor would. */
+export class SteadyVisitor {
+  #stopped = false;
+  readonly #done: Promise<Visits>;
+
+  constructor(url: string) {
+    this.#done = this.#visit(url);
+  }
+
+  stop(): Promise<Visits> {
+    this.#stopped = true;
+    return this.#done;
+  }
+
+  async #visit(url: string): Promise<Visits> {
+    let [answered, failed, longestGapMs, lastAt] = [0, 0, 0, Date.now()];
+    while (!this.#stopped) {
+      const ok = await http(url, { timeoutMs: 3_000 }).then(
+        ({ status }) => status === 200,
+        () => false,
+      );
+      if (ok) {
+        answered += 1;
+        longestGapMs = Math.max(longestGapMs, Date.now() - lastAt);
+        lastAt = Date.now();
+      } else failed += 1;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+    return { answered, failed, longestGapMs };
+  }
+}
