@@ -5,18 +5,10 @@ import { report, times } from '../support/lab-session.js';
 import { memberOf } from '../support/lxd8s-manifests.js';
 import { Lxd8sWorld } from '../support/lxd8s-world.js';
 import { Scalings } from '../support/scalings.js';
-import { SteadyVisitor } from '../support/steady-visitor.js';
+import { visitedDuring } from '../support/steady-visitor.js';
 
 /** One node is always left over, for a member whose node is drained. */
 const MOST = times({ short: 3, full: 5 });
-const PRESEED = `
-storage_pools:
-- {name: default, driver: dir}
-profiles:
-- name: default
-  devices:
-    root: {type: disk, pool: default, path: /}
-`;
 const WEB = { web: { type: 'proxy', listen: 'tcp:0.0.0.0:8080', connect: 'tcp:127.0.0.1:80' } };
 
 let world: Lxd8sWorld;
@@ -25,12 +17,7 @@ let scalings: Scalings;
 beforeAll(async () => {
   world = await Lxd8sWorld.open(MOST + 1, { apps: 'all' });
   scalings = new Scalings(world.lab);
-  await world.preseed(PRESEED);
-  await world.certificate('first');
-  await world.volumes(MOST);
-  await world.scale({ replicas: 1 });
-  await world.whole(1);
-  await world.manage();
+  await world.beginManaged(MOST);
 }, 600_000);
 afterAll(() => world?.close(), 240_000);
 
@@ -56,12 +43,12 @@ const claimsOf = (members: number) => Array.from({ length: members }, (_, at) =>
 describe('a cluster of LXD grows and shrinks by one approval each', () => {
   test('from one member to three: each joins a whole cluster, and the site of the first never notices', async () => {
     await launchSite('first', memberOf(0));
-    const visitor = new SteadyVisitor(await site(memberOf(0)));
-    const { plans, steps, summary } = await scalings.done({ replicas: 3 });
-    await world.whole(3);
-    const seen = await visitor.stop();
-    expect([plans[0]?.coming, summary]).toEqual([[memberOf(1), memberOf(2)], expect.stringContaining('from 1 to 3 members')]);
-    expect(steps.every(({ state }) => state === 'done')).toBe(true);
+    const seen = await visitedDuring(await site(memberOf(0)), async () => {
+      const { plans, steps, summary } = await scalings.done({ replicas: 3 });
+      await world.whole(3);
+      expect([plans[0]?.coming, summary]).toEqual([[memberOf(1), memberOf(2)], expect.stringContaining('from 1 to 3 members')]);
+      expect(steps.every(({ state }) => state === 'done')).toBe(true);
+    });
     expect(seen.failed).toBe(0);
     report('1 → 3', `${seen.answered} visits, longest ${seen.longestGapMs} ms apart`);
   }, 420_000);
@@ -106,18 +93,18 @@ describe('a cluster of LXD grows and shrinks by one approval each', () => {
     const to = MOST > 3 ? 3 : 2;
     if (MOST > 3) await launchSite('far', memberOf(MOST - 1));
     const moving = MOST > 3 ? 'far' : 'moves';
-    const visitor = new SteadyVisitor(await site(memberOf(0)));
-    const { steps, audit } = await scalings.done({ replicas: to, volumes: 'delete' });
-    const seen = await visitor.stop();
-    await world.whole(to);
+    const seen = await visitedDuring(await site(memberOf(0)), async () => {
+      const begun = Date.now();
+      const { audit } = await scalings.done({ replicas: to, volumes: 'delete' });
+      await world.whole(to);
+      expect(audit.map(({ did }) => did)).toEqual(['requested', 'approve']);
+      report(`${MOST} → ${to}`, `${((Date.now() - begun) / 1000).toFixed(1)} s`);
+    });
     expect(seen.failed).toBe(0);
-    expect(audit.map(({ did }) => did)).toEqual(['requested', 'approve']);
     const { location, status } = await locationOf(moving);
     expect([Object.keys(await world.members()), status]).toEqual([expect.arrayContaining([location]), 'Running']);
     expect((await http(await site(location), { timeoutMs: 5_000 })).status).toBe(200);
     expect(await claims()).toEqual(claimsOf(to));
-    const seconds = steps.map(({ startedAt, endedAt }) => (Date.parse(endedAt ?? '') - Date.parse(startedAt ?? '')) / 1000);
-    report(`${MOST} → ${to}`, `${seconds.reduce((sum, one) => sum + one, 0).toFixed(1)} s, ${seen.answered} visits`);
   }, 600_000);
 
   test('a member that is lost for good goes when it is given up, and only then', async () => {

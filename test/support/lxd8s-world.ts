@@ -23,6 +23,15 @@ import {
 
 const NAMESPACE = `/api/v1/namespaces/${OWN.namespace}`;
 
+const ONE_POOL = `
+storage_pools:
+- {name: default, driver: dir}
+profiles:
+- name: default
+  devices:
+    root: {type: disk, pool: default, path: /}
+`;
+
 interface Member {
   readonly server_name: string;
   readonly status: string;
@@ -61,12 +70,21 @@ export class Lxd8sWorld {
     return world;
   }
 
-  /** The worker may change the cluster, and has it in its configuration, as `lab`. */
-  async manage(): Promise<void> {
+  /** One member, of a cluster that has one pool and volumes for as many; the worker may change it, and calls it `lab`. */
+  async beginManaged(members: number): Promise<void> {
+    await this.preseed(ONE_POOL);
+    await this.certificate('first');
+    await this.volumes(members);
+    await this.scale({ replicas: 1 });
+    await this.whole(1);
+    await this.#manage();
+  }
+
+  async #manage(): Promise<void> {
     await this.applyText(shippedClusterRoles());
     const { namespace, statefulSet } = OWN;
     writeClusterSettings(this.lab.profile, { namespace, statefulSet, container: 'member', environment: [] });
-    await this.lab.process('worker').restart();
+    await this.lab.up();
   }
 
   /** The names of nodes in Kubernetes are `node-1`…; what a pod of this world keeps is here on this machine. */
