@@ -82,7 +82,7 @@ function stage({ members = ['lxd-0', 'lxd-1', 'lxd-2'], pods = members, rows = [
   ];
   const lxd = {
     look: async () => ({ answers: 'serving', said: () => said }),
-    ask: async (pod: string, [{ method, path }]: readonly { method?: string; path: string }[]) => {
+    ask: async (pod: string, [{ method, path }]: readonly [{ method?: string; path: string }]) => {
       if (method === 'DELETE') {
         done.push(`${path} asked of ${pod}`);
         return [{}];
