@@ -76,6 +76,7 @@ test('a scaling is planned, followed and ordered by the same commands', async ()
   expect(out).toContain(`shrink ${exampleScalePlan().hash}\n  from 3 to 2\n  going: lxd-2\n  WARNING `);
   expect(api.operations.started.at(-1)?.input).toMatchObject({ dryRun: true, replicas: 2, volumes: 'delete' });
   const root = { owner: 'cluster-lab', requestedBy: { subject: '1', username: 'root' } };
+  api.operations.details.clear();
   api.operations.details.set(SCALE_ID, detailOf(SCALE_ID, { kind: 'scale', name: 'cluster-lab', ...root }));
   api.operations.told.set(`${SCALE_QUERY} of ${SCALE_ID}`, exampleScaleView());
   expect((await scale('status')).out).toMatch(/running\n[\s\S]*waits for member-empty: On lxd-2/);
