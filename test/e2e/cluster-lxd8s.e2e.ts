@@ -1,8 +1,12 @@
 import { X509Certificate } from 'node:crypto';
-import { connect } from 'node:tls';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { isReady, type Pod } from '#lab/cluster/kube.js';
+import { filesBelow, hashFiles } from '#lab/hash.js';
 import { waitFor } from '#lab/wait.js';
 import { membersShortOfMemory } from '#libs/domain/memory.js';
+import { fingerprintAt } from '../support/fingerprint-at.js';
 import { times } from '../support/lab-session.js';
 import { memberOf } from '../support/lxd8s-manifests.js';
 import { Lxd8sWorld } from '../support/lxd8s-world.js';
@@ -47,18 +51,11 @@ afterAll(() => world?.close(), 240_000);
 const profile = (name: string, by = memberOf(0)) => world.client(by).request<Profile>('GET', `/1.0/profiles/${name}`);
 const fingerprint = (pem: string) => new X509Certificate(pem).fingerprint256;
 
-/** What the member shows to whoever connects to its LXD. */
-async function shown(member: string): Promise<string> {
-  const host = (await world.pod(member))?.status.podIP;
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port: 8443, rejectUnauthorized: false, timeout: 5_000 }, () => {
-      resolve(socket.getPeerX509Certificate()?.fingerprint256 ?? '');
-      socket.destroy();
-    });
-    socket.on('error', reject);
-    socket.on('timeout', () => socket.destroy(new Error('no answer')));
-  });
-}
+/** Of a volume, without what a process leaves at its end. */
+const contentOf = (folder: string) => filesBelow(folder, (name) => !name.includes('socket'));
+
+/** Of the certificate that the member's LXD shows. */
+const shown = async (member: string) => fingerprintAt((await world.pod(member))?.status.podIP ?? '');
 
 describe('a cluster of LXD under apps/lxd8s/member', () => {
   test('72, 73, 76: the first member makes the cluster, with all that the preseed says, and shows the certificate of the Secret', async () => {
@@ -169,6 +166,46 @@ describe('a cluster of LXD under apps/lxd8s/member', () => {
     expect(await world.exec(member, ['lxc', 'exec', 'tidy', '--', 'cat', '/root/stopped'])).toMatch(/\d{4}/);
     await world.client(member).request('PUT', '/1.0/instances/stubborn/state', { body: { action: 'stop', force: true } });
   }, 240_000);
+
+  test('75: with a broken volume the others serve; the member says what is wrong, is not ended for it, changes nothing, and goes on when it is mended', async () => {
+    const folder = world.folderOf(LAST);
+    const marker = join(folder, '.webspaces-volume.json');
+    const kept = readFileSync(marker, 'utf8');
+    await world.scale({ replicas: MEMBERS - 1 });
+    await waitFor('its pod to end', async () => (await world.pod(LAST)) === undefined, { timeoutMs: 60_000 });
+    // As after a repair of the file system that mixed up its files.
+    writeFileSync(marker, 'garbage');
+    const before = hashFiles(contentOf(folder));
+    await world.scale({ replicas: MEMBERS });
+    expect(await world.saysOf(LAST, /is left as it is/)).toMatchObject({ phase: 'volumes', waits: true });
+    // The time after which an LXD that is silent counts as dead, and what liveness needs for its three failures.
+    const until = Date.now() + 25_000;
+    await waitFor('that time to pass', () => Date.now() > until, { timeoutMs: 40_000 });
+    expect(await world.endedByProbes()).toEqual([]);
+    expect(hashFiles(contentOf(folder))).toBe(before);
+    expect(isReady((await world.pod(LAST)) as Pod)).toBe(false);
+    expect(await world.statusOf('stays')).toBe('Running');
+    await world.launch('meanwhile', memberOf(0));
+    writeFileSync(marker, kept);
+    await world.whole(MEMBERS);
+  }, 300_000);
+
+  test('75: a member that has lost its volume says what would be given up, waits for an admin, and joins anew then', async () => {
+    const folder = world.folderOf(LAST);
+    await world.launch('lost', LAST);
+    await world.scale({ replicas: MEMBERS - 1 });
+    await waitFor('its pod to end', async () => (await world.pod(LAST)) === undefined, { timeoutMs: 60_000 });
+    renameSync(folder, `${folder}.gone`);
+    await world.volumes(MEMBERS);
+    await world.scale({ replicas: MEMBERS });
+    const said = await world.saysOf(LAST, /rejoin/);
+    expect(said).toMatchObject({ phase: 'entering', waits: true, why: expect.stringContaining('1 instance is on it: lost') });
+    await world.kubectl(['patch', 'configmap', 'lxd-cluster', '--type', 'merge', '-p', JSON.stringify({ data: { rejoin: LAST } })]);
+    await world.whole(MEMBERS);
+    expect(await world.record()).not.toHaveProperty('rejoin');
+    expect(await world.client(memberOf(0)).exists('/1.0/instances/lost')).toBe(false);
+    expect(await world.statusOf('stays')).toBe('Running');
+  }, 300_000);
 
   test('77: after a power cut of all nodes the cluster is whole again by itself, what ran runs again, and no probe has ended anything', async () => {
     for (let round = 0; round < times({ short: 1, full: 10 }); round += 1) {
