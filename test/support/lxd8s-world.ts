@@ -2,16 +2,35 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isReady, type Pod } from '#lab/cluster/kube.js';
-import { type Lab, startLab } from '#lab/harness.js';
+import { writeClusterSettings } from '#lab/cluster/settings.js';
+import { type Lab, type LabOptions, startLab } from '#lab/harness.js';
 import { http } from '#lab/http.js';
 import { buildImage, type ImageOptions, importImage } from '#lab/image.js';
 import { KubeClient } from '#lab/kube-client.js';
 import { LxdClient } from '#lab/lxd-client.js';
 import { waitFor } from '#lab/wait.js';
 import { type CertificateFiles, makeCertificate } from '#libs/testing/certificates.js';
-import { memberOf, OWN, type StatefulSetOptions, shippedRoles, statefulSet, surroundings, volume } from './lxd8s-manifests.js';
+import {
+  memberOf,
+  OWN,
+  type StatefulSetOptions,
+  shippedClusterRoles,
+  shippedRoles,
+  statefulSet,
+  surroundings,
+  volume,
+} from './lxd8s-manifests.js';
 
 const NAMESPACE = `/api/v1/namespaces/${OWN.namespace}`;
+
+const ONE_POOL = `
+storage_pools:
+- {name: default, driver: dir}
+profiles:
+- name: default
+  devices:
+    root: {type: disk, pool: default, path: /}
+`;
 
 interface Member {
   readonly server_name: string;
@@ -41,13 +60,31 @@ export class Lxd8sWorld {
     this.#kube = KubeClient.fromKubeconfig(lab.kubeconfigAdmin);
   }
 
-  static async open(nodes: number): Promise<Lxd8sWorld> {
+  /** With `apps: 'all'` our processes run beside it; what the worker knows of it, `manage` says. */
+  static async open(nodes: number, { apps = 'none' }: Pick<LabOptions, 'apps'> = {}): Promise<Lxd8sWorld> {
     const names = Array.from({ length: nodes }, (_, at) => `node-${at + 1}`);
-    const world = new Lxd8sWorld(await startLab({ profile: 'test', nodes, apps: 'none' }), names);
+    const world = new Lxd8sWorld(await startLab({ profile: 'test', nodes, apps }), names);
     await world.remove();
     await world.apply(surroundings());
     await world.applyText(shippedRoles());
     return world;
+  }
+
+  /** One member, of a cluster that has one pool and volumes for as many; the worker may change it, and calls it `lab`. */
+  async beginManaged(members: number): Promise<void> {
+    await this.preseed(ONE_POOL);
+    await this.certificate('first');
+    await this.volumes(members);
+    await this.scale({ replicas: 1 });
+    await this.whole(1);
+    await this.#manage();
+  }
+
+  async #manage(): Promise<void> {
+    await this.applyText(shippedClusterRoles());
+    const { namespace, statefulSet } = OWN;
+    writeClusterSettings(this.lab.profile, { namespace, statefulSet, container: 'member', environment: [] });
+    await this.lab.up();
   }
 
   /** The names of nodes in Kubernetes are `node-1`…; what a pod of this world keeps is here on this machine. */
@@ -59,6 +96,14 @@ export class Lxd8sWorld {
     const names = Array.from({ length: members }, (_, number) => memberOf(number));
     for (const name of names) mkdirSync(this.folderOf(name), { recursive: true });
     await this.apply(names.map((name) => volume(`own-${name}`, name, this.folderOf(name))));
+  }
+
+  /** An empty one in the place of one whose claim is gone. */
+  async renewVolume(member: string): Promise<void> {
+    await this.lab.kubectl(['delete', 'persistentvolume', `own-${member}`, '--wait'], { timeoutMs: 60_000 });
+    rmSync(this.folderOf(member), { recursive: true, force: true, maxRetries: 5 });
+    mkdirSync(this.folderOf(member), { recursive: true });
+    await this.apply([volume(`own-${member}`, member, this.folderOf(member))]);
   }
 
   scale(options: Pick<StatefulSetOptions, 'replicas' | 'podManagementPolicy'>): Promise<void> {
@@ -154,12 +199,12 @@ export class Lxd8sWorld {
   async launch(
     name: string,
     member: string,
-    { config = {}, ...image }: ImageOptions & { readonly config?: Record<string, string> } = {},
+    { config = {}, devices = {}, ...image }: ImageOptions & { readonly config?: Record<string, string>; readonly devices?: object } = {},
   ): Promise<void> {
     const lxd = this.client(member);
     const alias = image.init ?? 'hello';
     await importImage(lxd, await buildImage(image), alias);
-    await lxd.request('POST', `/1.0/instances?target=${member}`, { body: { name, source: { type: 'image', alias }, config } });
+    await lxd.request('POST', `/1.0/instances?target=${member}`, { body: { name, source: { type: 'image', alias }, config, devices } });
     await lxd.request('PUT', `/1.0/instances/${name}/state`, { body: { action: 'start', timeout: 30 } });
   }
 
