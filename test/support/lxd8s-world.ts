@@ -60,7 +60,7 @@ export class Lxd8sWorld {
     this.#kube = KubeClient.fromKubeconfig(lab.kubeconfigAdmin);
   }
 
-  /** With `apps: 'all'` our processes run beside it; what the worker knows of it, `manage` says. */
+  /** With `apps: 'all'` our processes run beside it; what the worker knows of it, `beginManaged` says. */
   static async open(nodes: number, { apps = 'none' }: Pick<LabOptions, 'apps'> = {}): Promise<Lxd8sWorld> {
     const names = Array.from({ length: nodes }, (_, at) => `node-${at + 1}`);
     const world = new Lxd8sWorld(await startLab({ profile: 'test', nodes, apps }), names);
