@@ -27,10 +27,7 @@ async function site(member: string): Promise<string> {
 }
 
 async function launchSite(name: string, member: string): Promise<void> {
-  await world.launch(name, member, {
-    devices: WEB, // By itself LXD moves nothing that has a proxy.
-    config: { 'boot.autostart': 'true', 'cluster.evacuate': 'migrate' },
-  });
+  await world.launch(name, member, { devices: WEB, config: { 'boot.autostart': 'true' } });
   await waitFor(`the page of ${name}`, async () => (await http(await site(member), { timeoutMs: 3_000 })).status === 200, {
     timeoutMs: 60_000,
   });

@@ -28,6 +28,8 @@ storage_pools:
 - {name: default, driver: dir}
 profiles:
 - name: default
+  # As the chart has it: by itself LXD moves nothing that has a device of its machine.
+  config: {cluster.evacuate: migrate}
   devices:
     root: {type: disk, pool: default, path: /}
 `;
