@@ -122,6 +122,8 @@ export function lanPods(resolver: string): object[] {
   ];
 }
 
+const KUBELAN_READY = { httpGet: { path: '/health/ready', port: 8181 }, periodSeconds: 1 };
+
 /** Kubelan in the network namespace of each node. */
 export function lanOfNodes(): object[] {
   const metadata = { name: LAN.nodes, namespace: CLUSTER.namespace };
@@ -141,7 +143,10 @@ export function lanOfNodes(): object[] {
       metadata,
       spec: {
         selector: { matchLabels: labels },
-        template: { metadata: { labels }, spec: { ...POD, hostNetwork: true, containers: [kubelan] } },
+        template: {
+          metadata: { labels },
+          spec: { ...POD, hostNetwork: true, containers: [{ ...kubelan, readinessProbe: KUBELAN_READY }] },
+        },
       },
     },
   ];
