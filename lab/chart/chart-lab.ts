@@ -26,9 +26,21 @@ export class ChartLab {
   readonly helm: Helm;
   private readonly folder: string;
 
-  constructor(readonly lab: Lab) {
+  /** `members` of LXD, all on its one node. */
+  constructor(
+    readonly lab: Lab,
+    private readonly members = 1,
+  ) {
     this.folder = join(lab.profile.paths.cluster, 'chart');
     this.helm = new Helm(join(this.folder, 'helm'), lab.kubeconfigAdmin, NAMESPACE);
+  }
+
+  get memberNames(): string[] {
+    return Array.from({ length: this.members }, (_, number) => `lxd-${number}`);
+  }
+
+  private get valuesFile(): string {
+    return join(this.folder, 'values.yaml');
   }
 
   /** The cluster's certificate, as the Secret of it has it. */
@@ -36,19 +48,28 @@ export class ChartLab {
     return join(this.folder, 'lxd.crt');
   }
 
-  /** From the images to pods that are Ready and may make webspaces. Safe to call again. */
-  async install(progress: Progress = silent): Promise<void> {
+  /** From the images to pods that are Ready and may make webspaces, with that chart. Safe to call again. */
+  async install(progress: Progress = silent, chart = CHART): Promise<void> {
     const images = await progress.step('images of the platform', () => givePlatformImages(this.lab.profile, [NODE], progress.note));
     await progress.step('Secrets, volumes, Traefik', () => this.surroundings(images));
-    const file = join(this.folder, 'values.yaml');
-    writeFileSync(file, stringify(values(this.lab.profile, images)));
+    writeFileSync(this.valuesFile, stringify(values(this.lab.profile, images, this.members)));
     await progress.step('helm upgrade --install', async () => {
-      await this.helm.run(['upgrade', '--install', RELEASE, CHART, '--values', file]);
+      await this.helm.run(['upgrade', '--install', RELEASE, chart, '--values', this.valuesFile]);
     });
     await progress.step('LXD: trust, an image', () => this.openLxd());
     await progress.step('pods Ready', () => this.ready());
     const allowed = async () => (await this.kubectl(['get', 'configmap', 'claims-epoch', '--ignore-not-found', '--output', 'name'])) !== '';
     await progress.step('the first sweep', () => waitFor('new claims to be allowed', allowed, { timeoutMs: 60_000, intervalMs: 200 }));
+  }
+
+  /** What is installed becomes this project's chart; waits until its pods have followed, but for the members of LXD, which nobody replaces. */
+  async upgrade(): Promise<void> {
+    await this.helm.run(['upgrade', RELEASE, CHART, '--values', this.valuesFile, '--wait', '--timeout', '110s']);
+  }
+
+  /** What helm says of what it leaves. */
+  uninstall(): Promise<string> {
+    return this.helm.run(['uninstall', RELEASE, '--wait', '--timeout', '110s']);
   }
 
   kubectl(args: readonly string[], options: RunOptions = {}): Promise<string> {
@@ -59,6 +80,11 @@ export class ChartLab {
   exec(command: readonly string[], input?: string): Promise<string> {
     const stdin = input === undefined ? {} : { input };
     return this.kubectl(['exec', ...(input === undefined ? [] : ['--stdin']), MEMBER, '--container', 'member', '--', ...command], stdin);
+  }
+
+  /** The member of LXD that this instance is on. */
+  async memberOf(instance: string): Promise<string> {
+    return (await this.exec(['lxc', 'list', instance, '--format', 'csv', '--columns', 'L'])).trim();
   }
 
   /** Those of the release, by name. */
@@ -164,7 +190,7 @@ exec lxc "$@"`;
       volume(profile, 'webspaces-staging', '8Gi'),
       volume(profile, 'webspaces-clusters', '4Gi'),
       volume(profile, 'data-webspaces-temporal-0', '1Gi'),
-      volume(profile, `lxd-${MEMBER}`, '16Gi'),
+      ...this.memberNames.map((name) => volume(profile, `lxd-${name}`, '16Gi')),
       ...traefik(images),
     ]);
   }
@@ -178,7 +204,8 @@ exec lxc "$@"`;
   /** What an admin does once LXD is there, as deploy/README.md says. */
   private async openLxd(): Promise<void> {
     const client = await new CertificateAuthority(this.lab.profile).client('chart', '/CN=webspaces');
-    await this.kubectl(['wait', 'statefulset/lxd', '--for=jsonpath={.status.readyReplicas}=1', '--timeout=180s'], { timeoutMs: 190_000 });
+    const whole = `--for=jsonpath={.status.readyReplicas}=${this.members}`;
+    await this.kubectl(['wait', 'statefulset/lxd', whole, '--timeout=180s'], { timeoutMs: 190_000 });
     if (!(await this.exec(['lxc', 'config', 'trust', 'list', '--format', 'csv'])).includes(RELEASE))
       await this.exec(['lxc', 'config', 'trust', 'add', '/dev/stdin', '--name', RELEASE], readFileSync(client.certFile, 'utf8'));
     const socket = join(volumeFolder(this.lab.profile, `lxd-${MEMBER}`), 'unix.socket');

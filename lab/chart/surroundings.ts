@@ -5,7 +5,8 @@ import type { Profile } from '../profile.js';
 /** Where the lab installs the chart. */
 export const NAMESPACE = 'platform';
 export const BASE_DOMAIN = 'chart.test';
-export const TRAEFIK = { name: 'traefik', namespace: 'traefik', web: 8000, websecure: 8443, lxd: 8444 } as const;
+/** `lan` is its address on the members' network. */
+export const TRAEFIK = { name: 'traefik', namespace: 'traefik', web: 8000, websecure: 8443, lxd: 8444, lan: '172.24.254.20' } as const;
 /** Who is on the members' network, and where that is. */
 export const LAN = {
   services: ['webspaces-router', 'webspaces-gateway', 'lxd', `${TRAEFIK.namespace}/${TRAEFIK.name}`],

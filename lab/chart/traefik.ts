@@ -3,8 +3,6 @@ import { LAN, NAMESPACE, ON_NODE, TRAEFIK } from './surroundings.js';
 
 const SIDECAR = 'kubelan';
 const PORT = 8181;
-/** On the members' network. */
-const ADDRESS = '172.24.254.20/16';
 
 /** The stock Traefik in a pod that is on the members' network, with the chart's namespace as all that it reads. */
 export function traefik(images: PlatformImages): object[] {
@@ -112,7 +110,7 @@ function onLan({ repository, tag }: PlatformImages): { readonly objects: object[
     args: ['--config', '/etc/webspaces/kubelan.yaml'],
     env: [
       { name: 'WEBSPACES__UNDERLAY__ADDRESS', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
-      { name: 'WEBSPACES__ADDRESSES', value: ADDRESS },
+      { name: 'WEBSPACES__ADDRESSES', value: `${TRAEFIK.lan}/16` },
     ],
     startupProbe: { httpGet: { path: '/health', port: PORT }, periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 120 },
     securityContext: { runAsUser: 0, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'], add: ['NET_ADMIN'] } },

@@ -2,8 +2,11 @@ import type { PlatformImages } from '../cluster/platform-images.js';
 import type { Profile } from '../profile.js';
 import { BASE_DOMAIN, LAN, ON_NODE, TRAEFIK } from './surroundings.js';
 
-/** One of each process, on the node that has the images, and all containers on the members' network; the chart's defaults for all else. */
-export function values({ network }: Profile, { repository, tag, temporal }: PlatformImages): object {
+/** Of the member of LXD: less than that free of it counts as short. */
+const MEMBER_MEMORY = { limitBytes: 1280 << 20, minFreeBytes: 300 << 20 } as const;
+
+/** One of each process but of LXD's members, on the node that has the images, and all containers on the members' network; the chart's defaults for all else. */
+export function values({ network }: Profile, { repository, tag, temporal }: PlatformImages, members: number): object {
   const one = { replicas: 1 };
   return {
     image: { repository, tag },
@@ -19,6 +22,8 @@ export function values({ network }: Profile, { repository, tag, temporal }: Plat
     router: { enabled: true, ...one, forwarding: 'init', config: { dns: { upstream: [network.nodes.host] } } },
     lxd8s: {
       enabled: true,
+      replicas: members,
+      onePerNode: false,
       lan: true,
       certificate: 'webspaces-lxd-cluster',
       data: { storageClass: 'manual' },
@@ -31,7 +36,8 @@ export function values({ network }: Profile, { repository, tag, temporal }: Plat
           { name: 'default', config: { 'limits.memory': '1GiB' }, devices: { root: { type: 'disk', pool: 'default', path: '/' } } },
         ],
       },
-      resources: { requests: { cpu: '100m', memory: '128Mi' } },
+      config: { memory: { minFreeBytes: MEMBER_MEMORY.minFreeBytes } },
+      resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: `${MEMBER_MEMORY.limitBytes}` } },
     },
     identity: {
       adapter: 'local',
@@ -42,7 +48,7 @@ export function values({ network }: Profile, { repository, tag, temporal }: Plat
     staging: { accessMode: 'ReadWriteOnce', size: '8Gi', storageClass: 'manual' },
     traefik: { namespace: TRAEFIK.namespace, entryPoints: [`${TRAEFIK.name}.${TRAEFIK.namespace}.svc:${TRAEFIK.websecure}`] },
     api: { ...one, host: `api.${BASE_DOMAIN}`, tlsSecret: 'tls-sites' },
-    worker: one,
+    worker: { ...one, config: { memoryStop: { enabled: true, everySeconds: 5 } } },
     gateway: { ...one, lanAddress: '172.24.254.1$(INDEX)/16' },
     nodeSelector: ON_NODE,
   };

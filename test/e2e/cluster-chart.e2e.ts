@@ -1,14 +1,23 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { connect } from 'node:tls';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ChartLab, MEMBER } from '#lab/chart/chart-lab.js';
-import { NAMESPACE } from '#lab/chart/surroundings.js';
+import { NAMESPACE, volumeFolder } from '#lab/chart/surroundings.js';
+import { BUMP } from '#lab/cluster/manifests.js';
 import type { CommandError } from '#lab/exec.js';
 import { startLab } from '#lab/harness.js';
 import { http } from '#lab/http.js';
+import { projectRoot } from '#lab/project.js';
 import { waitFor } from '#lab/wait.js';
+import { AttackPlace, INSTANCE, TENANTS } from '../support/attacks/place.js';
+import { admits } from '../support/attacks/policies.js';
+import { TARGETS } from '../support/attacks/table.js';
+import { Upgrades } from '../support/cluster-upgrades.js';
+import { fingerprintAt } from '../support/fingerprint-at.js';
 import { report } from '../support/lab-session.js';
+import { metricAt } from '../support/lan/cluster-attack.js';
+import { visitsDuring } from '../support/visits-during.js';
 
 /** Those that have no rights at all on their node. */
 const PROCESSES = ['api', 'gateway', 'temporal', 'worker'];
@@ -16,6 +25,8 @@ const NOBODY = ['get secrets', 'create rolebindings'];
 /** The worker does these in an upgrade of the members, and they are in its namespace. */
 const WORKER_ONLY = ['create pods', 'create pods --subresource=exec', 'patch statefulsets.apps'];
 const PORT = 51_234;
+/** The chart as it was in commit cfbdc75: what is installed first. */
+const FORMER = join(projectRoot(), 'test', 'support', 'former-chart.tgz');
 let chart: ChartLab;
 
 beforeAll(async () => {
@@ -23,12 +34,26 @@ beforeAll(async () => {
   // What a broken-off run left would be taken for this one's.
   await chart.remove();
   const begun = Date.now();
-  await chart.install();
+  await chart.install(undefined, FORMER);
   report('from the images to the first sweep', seconds(begun));
 }, 600_000);
 afterAll(() => chart?.remove(), 200_000);
 
+/** The pods of LXD, and what their container `member` is of. */
+async function members() {
+  const pods = await chart.pods();
+  return chart.memberNames.map((name) => {
+    const pod = pods.get(name);
+    const { image, env } = pod?.spec.containers.find((container) => container.name === 'member') ?? {};
+    return { uid: pod?.metadata.uid, image, env };
+  });
+}
+
+const SITE = /Webspaces/;
+const visit = async () => (await chart.visit('alice')).body;
 const seconds = (since: number) => `${((Date.now() - since) / 1000).toFixed(1)} s`;
+/** Of a webspace's first process. */
+const pid = async (name = INSTANCE) => (await chart.exec(['lxc', 'list', name, '--format', 'csv', '--columns', 'p'])).trim();
 const instances = async () => (await chart.exec(['lxc', 'list', '--format', 'csv', '--columns', 'ns'])).trim();
 
 /** What the forwarded port of the router's pod answers. */
@@ -42,9 +67,41 @@ async function byPort(): Promise<string> {
 }
 
 describe('the chart on a real node', () => {
+  it('a member makes a webspace by the API in its pod; a visitor boots it in the LXD of another, and sees its page over the LAN', async () => {
+    const begun = Date.now();
+    expect((await chart.api('alice', 'POST', '/v1/webspace/self', { image: 'hello' })).status).toBe(201);
+    expect(await instances()).toBe('ws-u1,STOPPED');
+    const created = Date.now();
+    expect(await chart.page('alice')).toContain('Webspaces');
+    expect(await instances()).toBe('ws-u1,RUNNING');
+    report('created, then its page', `${created - begun} ms, ${Date.now() - created} ms`);
+  }, 120_000);
+
+  it('is upgraded from a former one: the site is served all the time, LXD and its containers run on, and members go on as before', async () => {
+    const running = async () => {
+      const member = (await chart.pods()).get(MEMBER);
+      return {
+        pod: member?.metadata.uid,
+        restarts: member?.status.containerStatuses?.map(({ restartCount }) => restartCount),
+        container: await pid(),
+      };
+    };
+    const before = await running();
+    const { visits, failed } = await visitsDuring(visit, SITE, () => chart.upgrade());
+    await chart.ready();
+    report('visits of the site during helm upgrade, failed', `${visits}, ${failed.length}`);
+    expect(failed).toEqual([]);
+    expect(await running()).toEqual(before);
+    expect(await chart.helm.run(['list', '--output', 'json'])).toContain('"revision":"2"');
+    expect((await chart.api('alice', 'DELETE', '/v1/webspace/self/state')).status).toBe(204);
+    expect(await chart.page('alice')).toContain('Webspaces');
+  }, 180_000);
+
   it('row 44: all its pods become ready; those that need nothing of their node have no rights, and a root that is read-only', async () => {
     const pods = [...(await chart.pods()).keys()];
-    expect(pods.map((name) => name.replace(/^webspaces-/, '').split('-')[0]).sort()).toEqual([...PROCESSES, 'lxd', 'router'].sort());
+    expect(pods.map((name) => name.replace(/^webspaces-/, '').split('-')[0]).sort()).toEqual(
+      [...PROCESSES, ...chart.memberNames.map(() => 'lxd'), 'router'].sort(),
+    );
     for (const name of pods.filter((pod) => PROCESSES.includes(pod.split('-')[1] ?? ''))) {
       const status = await chart.kubectl(['exec', name, '--', 'cat', '/proc/1/status']);
       expect(status).toMatch(/^Uid:\t1000\t/m);
@@ -57,11 +114,11 @@ describe('the chart on a real node', () => {
   it('rows 73 and 76: LXD has what the values say, and shows the certificate of the Secret', async () => {
     expect(await chart.exec(['lxc', 'profile', 'get', 'default', 'limits.memory'])).toContain('1GiB');
     const host = (await chart.pods()).get(MEMBER)?.status.podIP ?? '';
-    expect(await certificateAt(host)).toBe(new X509Certificate(readFileSync(chart.lxdCertificate)).fingerprint256);
+    expect(await fingerprintAt(host)).toBe(new X509Certificate(readFileSync(chart.lxdCertificate)).fingerprint256);
   }, 60_000);
 
   it('row 81: LXD is there for its own clients, by its name at an entry point of Traefik, if it trusts them', async () => {
-    expect(await chart.lxc(['list', 'chart:', '--format', 'csv', '--columns', 'n'])).toBe('');
+    expect((await chart.lxc(['list', 'chart:', '--format', 'csv', '--columns', 'n'])).trim()).toBe(INSTANCE);
     expect(await chart.lxc(['cluster', 'list', 'chart:', '--format', 'csv'])).toMatch(/^lxd-0,/);
     expect(await chart.lxc(['remote', 'list', '--format', 'csv'])).toMatch(/^chart,https:\/\/lxd\.chart\.test/m);
   }, 60_000);
@@ -77,16 +134,6 @@ describe('the chart on a real node', () => {
     }
   }, 90_000);
 
-  it('a member makes a webspace by the API in its pod; a visitor boots it in the LXD of another, and sees its page over the LAN', async () => {
-    const begun = Date.now();
-    expect((await chart.api('alice', 'POST', '/v1/webspace/self', { image: 'hello' })).status).toBe(201);
-    expect(await instances()).toBe('ws-u1,STOPPED');
-    const created = Date.now();
-    expect(await chart.page('alice')).toContain('Webspaces');
-    expect(await instances()).toBe('ws-u1,RUNNING');
-    report('created, then its page', `${created - begun} ms, ${Date.now() - created} ms`);
-  }, 120_000);
-
   it('row 27: a forwarded port of the router’s pod leads to it, and boots it when it is off', async () => {
     expect((await chart.api('alice', 'POST', `/v1/webspace/self/ports/${PORT}/80`)).status).toBe(201);
     expect(await byPort()).toContain('Webspaces');
@@ -97,14 +144,84 @@ describe('the chart on a real node', () => {
   }, 180_000);
 });
 
-/** The fingerprint of what is shown to whoever connects. */
-function certificateAt(host: string): Promise<string | undefined> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port: 8443, rejectUnauthorized: false, timeout: 5_000 }, () => {
-      resolve(socket.getPeerX509Certificate()?.fingerprint256);
-      socket.destroy();
+describe('upgradeLxd8s, lockstep', () => {
+  it('replaces each member by an order at the API, after one approval; then the site is there again by itself', async () => {
+    const upgrades = new Upgrades({ lab: chart, agreed: () => chart.ready() }, { name: 'lxd' });
+    const before = await members();
+    const id = await upgrades.begin({ image: before[0]?.image ?? '', environment: { [BUMP]: '1' } });
+    const { longestAwayMs, slowestMs, failed } = await visitsDuring(visit, SITE, async () => {
+      await upgrades.approve(id, 'lockstep-sequential');
+      await upgrades.reaches(id, 'finished');
+      await waitFor('the site', async () => SITE.test(await visit()), { timeoutMs: 60_000, intervalMs: 200 });
     });
-    socket.on('error', reject);
-    socket.on('timeout', () => socket.destroy(new Error('no answer')));
+    const said = [...new Set(failed)].join(', ');
+    report('the site during upgradeLxd8s', `away for ${longestAwayMs} ms, slowest visit ${slowestMs} ms; ${said}`);
+    for (const [at, { uid, env }] of (await members()).entries()) {
+      expect(uid).not.toBe(before[at]?.uid);
+      expect(env).toContainEqual({ name: BUMP, value: '1' });
+    }
+    await chart.ready();
+  }, 600_000);
+});
+
+describe('the attack table: a webspace, a pod of another namespace, an account that nobody gave anything', () => {
+  let place: AttackPlace;
+  const refusedByRouter = () =>
+    metricAt(`http://${place.addresses['webspaces-router-0']}:8185`, 'webspaces_kuberouter_refused_packets_total');
+  let before: number;
+  beforeAll(async () => {
+    place = await AttackPlace.open(chart);
+    before = await refusedByRouter();
+  }, 180_000);
+  afterAll(() => AttackPlace.remove(chart), 120_000);
+
+  describe.each(TARGETS)('$name', ({ controls, attacks }) => {
+    it.each(controls)('is there: $what', async ({ attempt, reads }) => expect(await attempt(place)).toMatch(reads), 60_000);
+    it.each(attacks)(
+      'is refused to a tenant’s $from ($what) by $by',
+      async ({ attempt, reads }) => expect(await attempt(place)).toMatch(reads),
+      60_000,
+    );
   });
-}
+
+  it('each connection of the webspace came as far as the router, which counts what it refuses', async () => {
+    expect(await chart.exec(['lxc', 'exec', INSTANCE, '--', 'ip', 'route'])).toContain('default via 172.24.254.1 ');
+    const tried = TARGETS.flatMap(({ attacks }) => attacks).filter(({ from, by }) => from === 'container' && by.includes('router')).length;
+    expect((await refusedByRouter()) - before).toBeGreaterThanOrEqual(tried);
+  });
+
+  it.each([
+    { pod: MEMBER, port: 8443, needs: 'worker' },
+    { pod: MEMBER, port: 9799, needs: 'lxd8s' },
+    { pod: MEMBER, port: 9798, needs: undefined },
+    { pod: MEMBER, port: 9797, needs: undefined },
+    { pod: 'webspaces-temporal-0', port: 7233, needs: 'worker' },
+    { pod: 'webspaces-temporal-0', port: 8233, needs: undefined },
+  ])('a cluster with a policy engine lets only $needs to port $port of $pod', async ({ pod, port, needs }) => {
+    const labels = (name: string) => ({ 'app.kubernetes.io/name': `webspaces-${name}` });
+    const strangers = [
+      { namespace: TENANTS, labels: {} },
+      { namespace: TENANTS, labels: labels('worker') },
+      { namespace: NAMESPACE, labels: {} },
+    ];
+    for (const comer of strangers) expect([comer, await admits(chart, NAMESPACE, pod, port, comer)]).toEqual([comer, false]);
+    if (needs) expect(await admits(chart, NAMESPACE, pod, port, { namespace: NAMESPACE, labels: labels(needs) })).toBe(true);
+  });
+});
+
+describe('helm uninstall', () => {
+  it('leaves all volumes as they are, and says how to go on', async () => {
+    expect(await chart.uninstall()).toContain('webspaces-after-uninstall');
+    const list = async (kind: string) => (await chart.kubectl(['get', kind, '--output', 'name'])).trim().split('\n');
+    await waitFor('its pods to end', async () => (await list('pods')).join('') === '', { timeoutMs: 60_000, intervalMs: 500 });
+    expect(await list('persistentvolumeclaims')).toEqual(
+      ['data-webspaces-temporal-0', ...chart.memberNames.map((name) => `lxd-${name}`), 'webspaces-clusters', 'webspaces-staging'].map(
+        (name) => `persistentvolumeclaim/${name}`,
+      ),
+    );
+    const goOn = await chart.kubectl(['get', 'configmap/webspaces-after-uninstall', '--output', 'jsonpath={.data.README}']);
+    expect(goOn).toContain('helm upgrade --install webspaces');
+    const rootOn = (member: string) => join(volumeFolder(chart.lab.profile, `lxd-${member}`), 'storage-pools/default/containers', INSTANCE);
+    expect(chart.memberNames.map(rootOn).filter(existsSync)).toHaveLength(1);
+  }, 300_000);
+});

@@ -1,4 +1,5 @@
-import type { ClusterLab } from '#lab/cluster/harness.js';
+import type { Lab } from '#lab/harness.js';
+import type { HttpAnswer } from '#lab/http.js';
 import { waitFor } from '#lab/wait.js';
 import type { RunPlan, RunView, UpgradePhase, UpgradeReport, UpgradeUpdate, UpgradeView } from '#libs/contracts/upgrades.js';
 import { isPlatformError } from '#libs/errors/platform-error.js';
@@ -7,7 +8,7 @@ const LONGEST_MS = 420_000;
 const REPLANS = 4;
 const ENDED: readonly UpgradePhase[] = ['finished', 'went-back', 'planned', 'nothing-to-do', 'refused', 'ended'];
 
-type Caller = Parameters<ClusterLab['lab']['api']>[0];
+type Caller = Parameters<Lab['api']>[0];
 
 export interface Wanted {
   readonly image: string;
@@ -15,13 +16,19 @@ export interface Wanted {
   readonly dryRun?: boolean;
 }
 
+/** Whose API is asked, and who knows when the cluster is whole again. */
+interface Upgraded {
+  readonly lab: { api(user: Caller, method: string, path: string, body?: object): Promise<HttpAnswer> };
+  agreed(timeoutMs: number): Promise<void>;
+}
+
 /** Upgrades of the lab's cluster as an admin asks for them: by the API alone. */
 export class Upgrades {
-  readonly #cluster: ClusterLab;
+  readonly #cluster: Upgraded;
   readonly #path: string;
   readonly #pollMs: number;
 
-  constructor(cluster: ClusterLab, { name = 'lab', pollMs = 250 }: { readonly name?: string; readonly pollMs?: number } = {}) {
+  constructor(cluster: Upgraded, { name = 'lab', pollMs = 250 }: { readonly name?: string; readonly pollMs?: number } = {}) {
     this.#cluster = cluster;
     this.#pollMs = pollMs;
     this.#path = `/v2/clusters/${name}/upgrades`;
