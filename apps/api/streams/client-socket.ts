@@ -134,7 +134,7 @@ export class ClientSocket {
     clearTimeout(timer);
   }
 
-  /** Looks whether the client is there and something moves; to be called about every second. */
+  /** Looks whether the client is there and something moves; to be called about twice a second. */
   check({ pingSeconds, idleSeconds }: Liveness, now = Date.now()): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
     if (idleSeconds > 0 && now - this.#movedAt > idleSeconds * 1000)

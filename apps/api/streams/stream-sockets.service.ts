@@ -10,7 +10,7 @@ import { Places } from './places.js';
 import type { Target } from './targets.service.js';
 import { type Upgrade, upgradeOf } from './upgrades.js';
 
-const CHECK_EVERY_MS = 1_000;
+const CHECK_EVERY_MS = 500;
 
 /** How a stream ends well. */
 export interface GoodEnd {
