@@ -62,7 +62,7 @@ describe('the hash', () => {
       'a gate that fails',
       { ...healthy, operations: [{ id: 'u2', kind: 'upgrade', description: 'to lxd:3' }] },
       desired,
-      'Fails now: no-other-operation: Upgrade u2',
+      'Fails now: no-other-operation: u2 works',
     ],
     ['the mode', healthy, desiredOf(REBUILT), 'The plan is rolling now, not lockstep-sequential'],
     [

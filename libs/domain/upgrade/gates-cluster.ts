@@ -5,14 +5,14 @@ import { quorumOf, quorumText } from './quorum.js';
 import { compareVersions } from './versions.js';
 import { byName, counted, listed, sameBuild, versionsText } from './wording.js';
 
-/** What works on the cluster besides this upgrade is let finish; another upgrade never is. */
+/** What works on the cluster besides this upgrade is let finish; another upgrade or scaling never is. */
 export function noOtherOperation({ operations }: ObservedCluster): GateOutcome {
   const other = [...operations].sort((a, b) => byName(a.id, b.id));
   const upgrade = other.find(({ kind }) => kind === 'upgrade');
   if (upgrade) {
     return failed(
-      `Upgrade ${upgrade.id} works on this cluster (${upgrade.description}).`,
-      `Let it end or abort it: one upgrade per cluster.`,
+      `${upgrade.id} works on this cluster (${upgrade.description}).`,
+      `Let it end or abort it: one upgrade or scaling of a cluster at a time.`,
     );
   }
   if (other.length === 0) return passed('Nothing else works on this cluster.');

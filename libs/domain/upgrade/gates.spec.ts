@@ -65,7 +65,7 @@ table('no-other-operation', [
   [
     'another upgrade is no matter of waiting',
     { operations: [{ id: 'a1', kind: 'upgrade', description: 'to lxd:2' }] },
-    { is: 'failed', remedy: says('one upgrade per cluster') },
+    { is: 'failed', remedy: says('one upgrade or scaling of a cluster at a time') },
   ],
 ]);
 
