@@ -34,6 +34,7 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   'domain',
   'preseedFile',
   'certificate',
+  'vm',
 ]);
 
 /**
@@ -98,7 +99,8 @@ export function valuesSchema(): Schema {
         certificate: text,
         preseed: anything,
         lan: flag,
-        config: ownOf(lxd8sMemberConfigSchema),
+        // The chart's members are privileged; it has no pod for the other runtime.
+        config: withProperties(ownOf(lxd8sMemberConfigSchema), { runtime: { enum: ['container'] } }),
         endpointConfig: ownOf(lxd8sConfigSchema),
         resources: anything,
         endpointResources: anything,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { DeepReadonly } from './freeze.js';
 import { stateFor } from './lxd8s.js';
+import { vmSchema } from './lxd8s-vm.js';
 import { dnsName, file, kubernetesSchema, listenSchema, logSchema } from './schemas.js';
 
 const seconds = z.number().min(0.1).max(3600);
@@ -82,7 +83,13 @@ export const lxd8sMemberConfigSchema = z.strictObject({
     .regex(/^[a-z0-9-]+-\d+$/, 'must end in a number, as the names of pods of a StatefulSet do')
     .describe('Name of this pod, which is that of the member'),
   domain: dnsName.describe('Under which members have their names: <service>.<namespace>.svc.cluster.local of the headless Service'),
-  runtime: z.enum(['container']).default('container').describe('container: LXD runs in this container, which must be privileged'),
+  runtime: z
+    .enum(['container', 'vm'])
+    .default('container')
+    .describe(
+      'container: LXD runs in this container, which must be privileged; vm: in a small machine of its own (QEMU), for which it need not be',
+    ),
+  vm: vmSchema,
   lxd,
   volumes,
   stop,

@@ -107,7 +107,7 @@ export function statefulSet({ replicas, nodes, podManagementPolicy = 'OrderedRea
   };
 }
 
-function ours(container: object, settings: Readonly<Record<string, string>>): object {
+export function ours(container: object, settings: Readonly<Record<string, string>>): object {
   const mounts = platformFolders().map(({ name, path }) => ({ name, mountPath: path, readOnly: true }));
   const { volumeMounts = [], ...rest } = container as { volumeMounts?: object[] };
   return {
@@ -125,7 +125,7 @@ function ours(container: object, settings: Readonly<Record<string, string>>): ob
 }
 
 /** As the entry point of `deploy/docker/lxd8s-member.Dockerfile`, with bash in the place of tini, which this image has not: it reaps, and hands TERM on. */
-const AS_PID_1 = '"$@" & child=$!; trap "kill -TERM $child" TERM; while kill -0 $child 2> /dev/null; do wait $child; done';
+export const AS_PID_1 = '"$@" & child=$!; trap "kill -TERM $child" TERM; while kill -0 $child 2> /dev/null; do wait $child; done';
 
 function memberContainer(): object {
   const ask = (path: string) => ({ httpGet: { path, port: 9797 } });

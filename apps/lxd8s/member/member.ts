@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Lxd8sMemberConfig } from '#libs/config/lxd8s-member.js';
-import { messageOf } from '#libs/errors/platform-error.js';
+import { isPlatformError, messageOf } from '#libs/errors/platform-error.js';
 import type { Logger } from '#libs/logging/logger.js';
 import type { OwnMember } from '#libs/lxd/own-member.js';
 import type { LxdView, LxdWatch } from '../lxd-watch.js';
@@ -10,7 +10,7 @@ import { isOwnName } from './cluster/peers.js';
 import type { ClusterRecord } from './cluster/record.js';
 import type { TellMemory } from './memory/tell-memory.js';
 import type { KeepPreseed } from './preseed/keep-preseed.js';
-import type { LxdKeeper } from './runtime/lxd-keeper.js';
+import type { LxdKeeper, LxdProcessView } from './runtime/lxd-keeper.js';
 import type { Runtime } from './runtime/runtime.js';
 import type { MemberState, Phase } from './state.js';
 import { stopMember } from './stop.js';
@@ -31,6 +31,8 @@ export interface MemberParts {
   readonly log: Logger;
 }
 
+/** Of the grace period, for the end of this process itself. */
+const MARGIN_MS = 500;
 /** Rounds follow each other quickly while each brings the member on. */
 const STEP_SECONDS = 0.5;
 /** So long an LXD may wait for others before it is asked whether they know it. */
@@ -52,6 +54,8 @@ export class Member {
   #clustered: boolean | undefined;
   #volume: Marker | undefined;
   #ready = false;
+  #preparing = false;
+  #refused = false;
 
   constructor(parts: MemberParts) {
     this.#parts = parts;
@@ -65,7 +69,10 @@ export class Member {
       member: config.member,
       phase: this.#phase,
       why: this.#why,
-      waits: this.#phase === 'volumes' || this.#phase === 'entering' || (this.#phase === 'starting' && lxd.is === 'waiting'),
+      waits:
+        this.#phase === 'volumes' ||
+        this.#phase === 'entering' ||
+        (this.#phase === 'starting' && (lxd.is === 'waiting' || this.#starts(lxd))),
       ...(this.#clustered === undefined ? {} : { clustered: this.#clustered }),
       ...(cluster.id === undefined ? {} : { cluster: cluster.id }),
       lxd,
@@ -73,6 +80,12 @@ export class Member {
       ...(preseed ? { preseed: preseed.view() } : {}),
       ...(free ? { memory: free } : {}),
     };
+  }
+
+  /** Whether the place for LXD is being made, or LXD has the time that it takes to start in it. */
+  #starts({ startedAt }: LxdProcessView): boolean {
+    const since = startedAt === undefined ? this.#usableSince : Date.parse(startedAt);
+    return this.#preparing || Date.now() - since < this.#parts.runtime.startsWithinMs;
   }
 
   /** Until {@link stop}. */
@@ -98,13 +111,15 @@ export class Member {
     this.#stopping.abort();
     this.#is('stopping', 'it was asked to end');
     await cluster.close();
+    const until = Date.now() + config.stop.graceSeconds * 1000 - MARGIN_MS;
     await stopMember({ runtime, lxd, run: keeper.release(), serves: watch.view().is === 'serving', ...config.stop, log });
     await lxd.close();
+    await runtime.close(until);
     this.#release?.();
   }
 
   async #round(signal: AbortSignal): Promise<void> {
-    const { config, watch, lxd, cluster, preseed } = this.#parts;
+    const { config, watch, runtime, lxd, cluster, preseed } = this.#parts;
     if (!(await this.#prepared(signal))) return;
     await watch.look(signal);
     const seen = watch.view();
@@ -115,6 +130,7 @@ export class Member {
     const wanted = preseed && (await cluster.attempt('preseed file', () => preseed.ready()));
     if (this.#clustered) {
       this.#is('serving', 'LXD serves');
+      await cluster.attempt('machine', () => runtime.look());
       this.#volume = await cluster.keep(volume, signal);
     } else {
       this.#is('entering', this.#phase === 'entering' ? this.#why : 'its LXD is in no cluster yet');
@@ -152,10 +168,20 @@ export class Member {
         this.#is('volumes', messageOf(error));
         return false;
       }
-      await runtime.prepare().catch((error: unknown) => {
-        this.#is('starting', messageOf(error));
-        throw error;
-      });
+      try {
+        this.#preparing = true;
+        // What was refused before stays said until it is otherwise.
+        if (!this.#refused) this.#is('starting', 'the place for LXD is made ready');
+        await runtime.prepare(signal);
+        this.#refused = false;
+      } catch (error) {
+        this.#refused = true;
+        // A volume is waited for; what else is missing may come by another start of the pod.
+        this.#is(isPlatformError(error) && error.details['part'] === 'volume' ? 'volumes' : 'starting', messageOf(error));
+        return false;
+      } finally {
+        this.#preparing = false;
+      }
       this.#volume = checked.marker;
       this.#usableSince = Date.now();
     }

@@ -17,6 +17,7 @@ import { createMemberMetrics } from './metrics.js';
 import { KeepPreseed } from './preseed/keep-preseed.js';
 import { containerRuntime } from './runtime/container.js';
 import { LxdKeeper } from './runtime/lxd-keeper.js';
+import { VmRuntime } from './runtime/vm/vm.js';
 import { startStateServer } from './state-server.js';
 
 export interface Outside {
@@ -40,7 +41,7 @@ export async function runMember(config: Lxd8sMemberConfig, { environment, log }:
   const socket = join(folder, 'unix.socket');
   const lxd = new OwnMember({ socket, timeoutMs: LXD_TIMEOUT_MS });
   const record = new ClusterRecord(kube, config.statefulSet);
-  const runtime = containerRuntime({ folder, environment });
+  const runtime = config.runtime === 'vm' ? new VmRuntime({ config, environment, log }) : containerRuntime({ folder, environment });
   const keeper = new LxdKeeper({ runtime, log, pauseSeconds: config.lxd.restartSeconds });
   const { listen, audience } = config.join;
   const identify = identifyBy({ kube, namespace: config.kubernetes.namespace, statefulSet: config.statefulSet, audience });
@@ -52,8 +53,12 @@ export async function runMember(config: Lxd8sMemberConfig, { environment, log }:
     admit: (member, volume) => admit(member, volume, { lxd, record, folder, log }),
   });
   const preseed =
-    config.preseedFile === undefined ? undefined : new KeepPreseed({ file: config.preseedFile, storage: config.volumes.storage, lxd, log });
-  const memory = config.memory && new TellMemory({ member: config.member, minFreeBytes: config.memory.minFreeBytes, lxd, log });
+    config.preseedFile === undefined
+      ? undefined
+      : new KeepPreseed({ file: config.preseedFile, storage: config.runtime === 'vm' ? undefined : config.volumes.storage, lxd, log });
+  const memory =
+    config.memory &&
+    new TellMemory({ member: config.member, minFreeBytes: config.memory.minFreeBytes, lxd, log, read: () => runtime.memory() });
   const cluster = new KeepCluster({ config, lxd, record, joins, preseed, memory, log });
   const watch = new LxdWatch({ socket, timeoutMs: READY_TIMEOUT_MS, clock: systemClock });
   const member = new Member({ config, runtime, keeper, watch, lxd, record, cluster, preseed, memory, log });

@@ -16,7 +16,7 @@ export interface MemberState {
   readonly phase: Phase;
   /** What it waits for, or does. */
   readonly why: string;
-  /** It waits for something outside: to end it would change nothing. */
+  /** It waits for something outside, or for a machine that starts: to end it would change nothing. */
   readonly waits: boolean;
   /** Whether its LXD is in a cluster; undefined until that is known. */
   readonly clustered?: boolean;

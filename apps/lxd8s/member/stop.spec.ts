@@ -37,7 +37,11 @@ beforeEach(() => {
 
 const runtime: Runtime = {
   kind: 'container',
+  startsWithinMs: 0,
   prepare: async () => undefined,
+  look: async () => undefined,
+  memory: () => ({ limitBytes: 1, freeBytes: 1 }),
+  close: async () => undefined,
   start: () => run,
   instances: async () => running,
   powerOff(instance) {

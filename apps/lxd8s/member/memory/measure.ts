@@ -20,15 +20,32 @@ export interface MemoryFiles {
   readonly meminfo: string;
 }
 
+const HERE: MemoryFiles = { cgroup: '/sys/fs/cgroup', meminfo: '/proc/meminfo' };
+
 /** Reads it. The control group is this container's own: its root is what it sees there. Throws when /proc/meminfo cannot be read. */
-export function measure({ cgroup, meminfo }: MemoryFiles = { cgroup: '/sys/fs/cgroup', meminfo: '/proc/meminfo' }): Memory {
-  const machine = ofMachine(readFileSync(meminfo, 'utf8'));
+export function measure({ cgroup, meminfo }: MemoryFiles = HERE): Memory {
+  const machine = parseMeminfo(readFileSync(meminfo, 'utf8'));
   const group = ofGroup(cgroup);
   if (!group || group.limitBytes >= machine.limitBytes) return machine;
   return { limitBytes: group.limitBytes, freeBytes: Math.min(group.freeBytes, machine.freeBytes) };
 }
 
-function ofMachine(text: string): Memory {
+/** What the pod may use at most; undefined where it has no limit, or one above what the machine has. */
+export function podLimits({ cgroup, meminfo }: MemoryFiles = HERE): { readonly memoryBytes?: number; readonly cpus?: number } {
+  const group = ofGroup(cgroup);
+  const memory =
+    group && group.limitBytes < parseMeminfo(readFileSync(meminfo, 'utf8')).limitBytes ? { memoryBytes: group.limitBytes } : {};
+  const [quota, period] = (
+    read(join(cgroup, 'cpu.max')) ?? `${read(join(cgroup, 'cpu', 'cpu.cfs_quota_us'))} ${read(join(cgroup, 'cpu', 'cpu.cfs_period_us'))}`
+  )
+    .split(' ')
+    .map(Number) as [number, number];
+  // Version 1 writes -1 for none, version 2 `max`.
+  return quota > 0 && period > 0 ? { ...memory, cpus: quota / period } : memory;
+}
+
+/** Of a whole machine, by its /proc/meminfo. */
+export function parseMeminfo(text: string): Memory {
   const bytes = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
   return { limitBytes: bytes('MemTotal'), freeBytes: bytes('MemAvailable') };
 }

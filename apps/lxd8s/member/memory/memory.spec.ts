@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { membersShortOfMemory, memoryKeyOf } from '#libs/domain/memory.js';
 import { createLogger } from '#libs/logging/logger.js';
-import { measure } from './measure.js';
+import { measure, podLimits } from './measure.js';
 import { TellMemory } from './tell-memory.js';
 
 const MIB = 1024 * 1024;
@@ -43,6 +43,43 @@ describe('79: the memory of a member', () => {
     write('cgroup/memory.max', `${4096 * MIB}\n`);
     write('cgroup/memory.current', `${MIB}\n`);
     expect(measured()).toEqual({ limitBytes: 4096 * MIB, freeBytes: 2048 * MIB });
+  });
+});
+
+describe('74: the limits of a pod', () => {
+  const limits = () => podLimits({ cgroup: join(folder, 'cgroup'), meminfo: join(folder, 'meminfo') });
+
+  test.each([
+    [
+      '1',
+      {
+        'memory/memory.limit_in_bytes': `${512 * MIB}`,
+        'memory/memory.usage_in_bytes': '1',
+        'cpu/cpu.cfs_quota_us': '150000',
+        'cpu/cpu.cfs_period_us': '100000',
+      },
+    ],
+    ['2', { 'memory.max': `${512 * MIB}`, 'memory.current': '1', 'cpu.max': '150000 100000' }],
+  ])('are read in version %s', (_version, files) => {
+    for (const [name, content] of Object.entries(files)) write(`cgroup/${name}`, `${content}\n`);
+    expect(limits()).toEqual({ memoryBytes: 512 * MIB, cpus: 1.5 });
+  });
+
+  test.each([
+    [
+      '1',
+      {
+        'memory/memory.limit_in_bytes': '9223372036854771712',
+        'memory/memory.usage_in_bytes': '1',
+        'cpu/cpu.cfs_quota_us': '-1',
+        'cpu/cpu.cfs_period_us': '100000',
+      },
+    ],
+    ['2', { 'memory.max': 'max', 'memory.current': '1', 'cpu.max': 'max 100000' }],
+    ['none', {}],
+  ])('that it has not are none in version %s, and not those of the machine', (_version, files) => {
+    for (const [name, content] of Object.entries(files)) write(`cgroup/${name}`, `${content}\n`);
+    expect(limits()).toEqual({});
   });
 });
 

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { measure } from '../memory/measure.js';
 import { prepareCgroups } from './prepare-cgroups.js';
 import { instancesOfProcesses } from './processes.js';
 import type { LxdEnd, LxdRun, RunningInstance, Runtime } from './runtime.js';
@@ -20,6 +21,7 @@ export function containerRuntime({ folder, environment }: ContainerOptions): Run
   const env = { ...environment, PATH, HOME: '/root', ...(folder === USUAL_FOLDER ? {} : { LXD_DIR: folder }) };
   return {
     kind: 'container',
+    startsWithinMs: 0,
     async prepare() {
       await prepareCgroups();
       for (const needed of ['/run/lxd', '/var/log/lxd']) mkdirSync(needed, { recursive: true });
@@ -37,6 +39,10 @@ export function containerRuntime({ folder, environment }: ContainerOptions): Run
       return { pid: child.pid ?? 0, ended, kill: (signal) => void child.kill(signal) };
     },
     instances: async () => instancesOfProcesses(),
+    // The folder is LXD's own.
+    look: async () => undefined,
+    memory: () => measure(),
+    close: async () => undefined,
     powerOff({ pid }: RunningInstance) {
       try {
         // LXC's default `lxc.signal.halt`.

@@ -19,7 +19,11 @@ afterEach(() => void keeper?.release());
 function started(runs: Run[], destination = new PassThrough()): LxdKeeper {
   const runtime: Runtime = {
     kind: 'container',
+    startsWithinMs: 0,
     prepare: async () => undefined,
+    look: async () => undefined,
+    memory: () => ({ limitBytes: 1, freeBytes: 1 }),
+    close: async () => undefined,
     instances: async () => [],
     powerOff: () => undefined,
     start(say) {
@@ -46,7 +50,12 @@ describe('an LXD that ends by itself', () => {
     for (const line of ['1', '2', '3', '4', '5', 'the reason']) runs[0]?.say(line);
     runs[0]?.end({ code: 1, signal: null });
     await until(() => runs.length === 2);
-    expect(keeper.view()).toMatchObject({ pid: 2, starts: 2, lastEnd: { how: 'exit 1', said: ['2', '3', '4', '5', 'the reason'] } });
+    expect(keeper.view()).toMatchObject({
+      pid: 2,
+      starts: 2,
+      startedAt: expect.stringMatching(/Z$/),
+      lastEnd: { how: 'exit 1', said: ['2', '3', '4', '5', 'the reason'] },
+    });
   });
 
   test('is told each time', async () => {

@@ -6,6 +6,8 @@ import type { LxdRun, Runtime } from './runtime.js';
 /** What people may know of LXD's process. */
 export interface LxdProcessView {
   readonly pid?: number;
+  /** ISO 8601, of the run there is. */
+  readonly startedAt?: string;
   readonly starts: number;
   /** How the last run ended that nobody asked to end, and what it said last. */
   readonly lastEnd?: { readonly at: string; readonly how: string; readonly said: readonly string[] };
@@ -29,6 +31,7 @@ export class LxdKeeper {
   readonly #stopping = new AbortController();
   #run: LxdRun | undefined;
   #starts = 0;
+  #begun = 0;
   #lastEnd: LxdProcessView['lastEnd'];
   #again: string | undefined;
   #looping: Promise<void> | undefined;
@@ -44,7 +47,7 @@ export class LxdKeeper {
 
   view(): LxdProcessView {
     return {
-      ...(this.#run ? { pid: this.#run.pid } : {}),
+      ...(this.#run ? { pid: this.#run.pid, startedAt: new Date(this.#begun).toISOString() } : {}),
       starts: this.#starts,
       ...(this.#lastEnd ? { lastEnd: this.#lastEnd } : {}),
       ...(this.#again === undefined ? {} : { again: this.#again }),
@@ -63,7 +66,7 @@ export class LxdKeeper {
     while (!this.#stopping.signal.aborted) {
       const said: string[] = [];
       const give = logOfLxd(log);
-      const begun = Date.now();
+      this.#begun = Date.now();
       this.#starts += 1;
       this.#again = undefined;
       const run = runtime.start((line) => {
@@ -75,7 +78,7 @@ export class LxdKeeper {
       const { code, signal } = await run.ended;
       this.#run = undefined;
       if (this.#stopping.signal.aborted) return;
-      if (Date.now() - begun > GOOD_MS) pause = pauseSeconds.first;
+      if (Date.now() - this.#begun > GOOD_MS) pause = pauseSeconds.first;
       const how = signal === null ? `exit ${code}` : signal;
       this.#lastEnd = { at: new Date().toISOString(), how, said };
       this.#again = new Date(Date.now() + pause * 1000).toISOString();

@@ -8,10 +8,16 @@ const MONITOR = /^\[lxc monitor\] \S+ (\S+)/;
 export function instancesOfProcesses(proc = '/proc'): RunningInstance[] {
   return readdirSync(proc).flatMap((pid) => {
     if (!/^\d+$/.test(pid)) return [];
-    const name = MONITOR.exec(read(`${proc}/${pid}/cmdline`).replaceAll('\0', ' '))?.[1];
-    const first = name === undefined ? undefined : read(`${proc}/${pid}/task/${pid}/children`).trim().split(' ')[0];
-    return name !== undefined && first ? [{ name, pid: Number(first) }] : [];
+    const commandLine = read(`${proc}/${pid}/cmdline`);
+    return commandLine.startsWith('[lxc monitor]') ? instanceOf(commandLine, read(`${proc}/${pid}/task/${pid}/children`)) : [];
   });
+}
+
+/** The instance of a process by its command line, where that is a monitor's, and its children; none while it has no child. */
+export function instanceOf(commandLine: string, children: string): RunningInstance[] {
+  const name = MONITOR.exec(commandLine.replaceAll('\0', ' '))?.[1];
+  const first = children.trim().split(' ')[0];
+  return name !== undefined && first ? [{ name, pid: Number(first) }] : [];
 }
 
 function read(path: string): string {
