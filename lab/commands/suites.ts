@@ -35,10 +35,12 @@ const NODES = 'test/e2e/cluster-';
 const UPGRADES = 'test/e2e/upgrade-';
 /** The members' network in network namespaces of its own: no lab at all. */
 const LAN = 'test/e2e/lan-';
+/** What `npm run test:full` covers alone, as whole files; by name it runs with any counts. */
+const FULL_ONLY = 'test/e2e/cluster-vm';
 const wholeSystems = (counts: 'short' | 'full') => [
   jestStage("members' network", ['--runInBand', LAN], { env: { WEBSPACES_SUITE: 'e2e', WEBSPACES_COUNTS: counts } }),
   wholeSystem(['--testPathIgnorePatterns', LAN, NODES, UPGRADES], counts),
-  wholeSystem([NODES], counts, 'clusters on real nodes'),
+  wholeSystem(counts === 'full' ? [NODES] : [NODES, '--testPathIgnorePatterns', FULL_ONLY], counts, 'clusters on real nodes'),
   wholeSystem([UPGRADES], counts, 'upgrades of clusters'),
 ];
 

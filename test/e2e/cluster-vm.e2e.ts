@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { guestFolder } from '#lab/vm/guest.js';
 import { qemuFolder } from '#lab/vm/qemu.js';
 import { waitFor } from '#lab/wait.js';
-import { FULL } from '../support/lab-session.js';
 import { memberOf } from '../support/lxd8s-manifests.js';
 import { Lxd8sWorld } from '../support/lxd8s-world.js';
 import { LAN, MEMORY, vmStatefulSet } from '../support/vm-manifests.js';
@@ -21,8 +20,6 @@ profiles:
     root: {type: disk, pool: default, path: /}
     eth0: {type: nic, nictype: bridged, parent: ${LAN.bridge}, name: eth0}
 `;
-/** Each boot takes a minute without KVM, and the whole eight: with full counts only. */
-const suite = FULL ? describe : describe.skip;
 /** Without KVM, on a busy machine. */
 const BOOT_MS = 240_000;
 
@@ -51,7 +48,7 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(() => world?.close(), 240_000);
 
-suite('a member in a machine of its own, in a pod without privileges', () => {
+describe('a member in a machine of its own, in a pod without privileges', () => {
   test('without a KVM that works is refused, in words, and nothing else takes its place', async () => {
     await start('kvm');
     const says = async () => {

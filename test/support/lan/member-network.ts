@@ -84,6 +84,8 @@ export class MemberNetwork {
   async add(host: HostName): Promise<void> {
     const { address, address6, mac, port } = HOSTS[host];
     const on = ON[host];
+    // A namespace that is deleted lets go of its interfaces some time later, and of their names elsewhere with them.
+    if (this.#made.includes(host)) await tryRun('ip', ['-n', this.#named(on), 'link', 'del', port]);
     await this.#namespace(host);
     await this.#ip(host, `link add eth0 address ${mac} type veth peer name ${port} netns ${this.#named(on)}`);
     await this.#ip(on, `link set ${port} addrgenmode none\nlink set ${port} master ${on === 'hub' ? 'hub' : BRIDGE} up`);
