@@ -6,8 +6,8 @@ import type { ApiDependencies } from '../dependencies.js';
 import type { RequestContext } from '../http/context.js';
 import type { Starter } from '../operations/starter.service.js';
 import { StillRunning } from '../operations/still-running.js';
+import type { RunListQuery } from './cluster-runs.schemas.js';
 import { assertAdmin, type Clusters } from './clusters.service.js';
-import type { UpgradeListQuery } from './upgrades.schemas.js';
 
 export interface ClusterRunKind {
   readonly kind: 'upgrade' | 'scale';
@@ -54,7 +54,7 @@ export abstract class ClusterRuns<Body, View extends { readonly phase: string },
     return await this.starter.begin(context, this.request(context, cluster, body));
   }
 
-  protected async page({ caller }: RequestContext, cluster: string, { limit, cursor }: UpgradeListQuery): Promise<OperationPage> {
+  protected async page({ caller }: RequestContext, cluster: string, { limit, cursor }: RunListQuery): Promise<OperationPage> {
     assertAdmin(caller);
     const filter = { kind: this.of.kind, webspace: clusterLockOf(cluster), limit, ...(cursor === undefined ? {} : { cursor }) } as const;
     return await this.deps.operations.list(filter);

@@ -2,9 +2,9 @@ import { Controller, Get, Inject, Param } from '@nestjs/common';
 import { ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Context, type RequestContext } from '../http/context.js';
 import { NeedsToken, Problems } from '../http/openapi.js';
+import { type ClusterParams, clusterParams } from './cluster-runs.schemas.js';
 import { type ClusterList, type ClusterState, Clusters } from './clusters.service.js';
 import { clusterListSchema, clusterSchema } from './upgrades.answers.js';
-import { type ClusterParams, clusterParams } from './upgrades.schemas.js';
 
 @ApiTags('v2 clusters')
 @NeedsToken()

@@ -1,15 +1,13 @@
 import { z } from 'zod';
 import type { ScaleView } from '#libs/contracts/scalings.js';
 import { SCALE_GATES } from '#libs/domain/scale/observed.js';
-import type { OperationError, OperationSummary, OperationWait } from '#libs/temporal/operations.js';
-import { operationSchema, operationSummarySchema } from './schemas.js';
-import { operationErrorSchema, plannedStep, runView } from './upgrades.answers.js';
-import { clusterParams, skipReason } from './upgrades.schemas.js';
+import { plannedStep, runState, runView } from './cluster-runs.answers.js';
+import { clusterParams, dryRun, type RunState, skipBodyOf } from './cluster-runs.schemas.js';
+import { operationSummarySchema } from './schemas.js';
 
 export const scalingParams = clusterParams.extend({
   id: z.string().regex(/^scale:[a-z0-9-]+:[A-Za-z0-9-]+$/, 'must be the id of a scaling, scale:cluster-<cluster>:<id>'),
 });
-export type ScalingParams = z.output<typeof scalingParams>;
 
 export const scaleBody = z
   .strictObject({
@@ -22,23 +20,12 @@ export const scaleBody = z
       .enum(['refused', 'given-up'], { error: 'must be refused or given-up' })
       .default('refused')
       .describe('Of members that go and are away: given-up takes them out with all that only they have'),
-    dryRun: z
-      .boolean({ error: 'must be true or false' })
-      .default(false)
-      .describe('Only plan: changes nothing, and is answered with the plan'),
+    dryRun,
   })
   .meta({ id: 'ScaleRequest' });
 export type ScaleBody = z.output<typeof scaleBody>;
 
-export const skipScaleBody = z
-  .strictObject({
-    gate: z
-      .enum(SCALE_GATES, { error: `must be the gate that is waited for, one of ${SCALE_GATES.join(', ')}` })
-      .describe('The gate that is waited for now'),
-    reason: skipReason.describe('Why the scaling may go on without it; for the report'),
-  })
-  .meta({ id: 'SkipScaleGate' });
-export type SkipScaleBody = z.output<typeof skipScaleBody>;
+export const skipScaleBody = skipBodyOf(SCALE_GATES, 'scaling').meta({ id: 'SkipScaleGate' });
 
 const names = z.array(z.string());
 const plan = z
@@ -61,14 +48,10 @@ const scaleView = runView({
   request: z.object({ replicas: z.int(), volumes: z.string().optional(), lost: z.string().optional() }),
 }).meta({ id: 'ScaleView' });
 
-export const scaleStateSchema = operationSummarySchema
-  .extend({
-    scaling: scaleView.optional(),
-    scalingUnavailable: z.string().optional().describe('Why there is no `scaling`'),
-    waits: operationSchema.shape.waits,
-    error: operationErrorSchema.optional(),
-  })
-  .meta({ id: 'Scaling' });
+export const scaleStateSchema = runState({
+  scaling: scaleView.optional(),
+  scalingUnavailable: z.string().optional().describe('Why there is no `scaling`'),
+}).meta({ id: 'Scaling' });
 
 export const scaleReportSchema = scaleView.extend({ summary: z.string() }).meta({ id: 'ScaleReport' });
 
@@ -77,11 +60,8 @@ export const scalePageSchema = z
   .meta({ id: 'ScalingPage' });
 
 /** A scaling as it is: what Temporal knows, and what the workflow tells. */
-export interface ScaleState extends OperationSummary {
+export interface ScaleState extends RunState {
   readonly scaling?: ScaleView;
   /** Why there is none, e.g. because no worker answers. */
   readonly scalingUnavailable?: string;
-  /** What is under way just now, with newer numbers than the view has. */
-  readonly waits: readonly OperationWait[];
-  readonly error?: OperationError;
 }

@@ -5,10 +5,10 @@ import type { StartRequest } from '#libs/temporal/operations.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
 import type { RequestContext } from '../http/context.js';
 import { Starter } from '../operations/starter.service.js';
+import type { RunListQuery } from './cluster-runs.schemas.js';
 import { ClusterRuns } from './cluster-runs.service.js';
 import { Clusters } from './clusters.service.js';
 import type { ScaleBody, ScaleState } from './scalings.schemas.js';
-import type { UpgradeListQuery } from './upgrades.schemas.js';
 
 /** Scalings of clusters of LXD members: for admins. */
 @Injectable()
@@ -17,7 +17,7 @@ export class Scalings extends ClusterRuns<ScaleBody, ScaleView, ScaleReport> {
     super(deps, starter, clusters, { kind: 'scale', word: 'scaling', query: SCALE_QUERY });
   }
 
-  async list(context: RequestContext, cluster: string, query: UpgradeListQuery) {
+  async list(context: RequestContext, cluster: string, query: RunListQuery) {
     const { operations, ...page } = await this.page(context, cluster, query);
     return { scalings: operations, ...page };
   }

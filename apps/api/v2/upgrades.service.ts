@@ -11,9 +11,10 @@ import type { StartRequest } from '#libs/temporal/operations.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
 import type { RequestContext } from '../http/context.js';
 import { Starter } from '../operations/starter.service.js';
+import type { RunListQuery } from './cluster-runs.schemas.js';
 import { ClusterRuns } from './cluster-runs.service.js';
 import { Clusters } from './clusters.service.js';
-import type { UpgradeBody, UpgradeListQuery, UpgradeState } from './upgrades.schemas.js';
+import type { UpgradeBody, UpgradeState } from './upgrades.schemas.js';
 
 /** Upgrades of clusters of LXD members: for admins. */
 @Injectable()
@@ -22,7 +23,7 @@ export class Upgrades extends ClusterRuns<UpgradeBody, UpgradeView, UpgradeRepor
     super(deps, starter, clusters, { kind: 'upgrade', word: 'upgrade', query: UPGRADE_QUERY });
   }
 
-  async list(context: RequestContext, cluster: string, query: UpgradeListQuery) {
+  async list(context: RequestContext, cluster: string, query: RunListQuery) {
     const { operations, ...page } = await this.page(context, cluster, query);
     return { upgrades: operations, ...page };
   }
