@@ -2,6 +2,7 @@
 const leafEsm = 'node_modules/(?:.*/)?(?:cookie|content-disposition)/';
 export default {
   testEnvironment: 'node',
+  globals: { writeGolden: process.env.WEBSPACES_WRITE_GOLDEN === '1' },
   testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },
   testMatch:
     process.env.WEBSPACES_SUITE === 'e2e'

@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import type { z } from 'zod';
 import { type DeepReadonly, deepFreeze } from './freeze.js';
 import { environmentNameOf, leavesOf } from './leaves.js';
+import { withPodService } from './pod-service.js';
 import { ConfigError, type Problem, problemsOf } from './problems.js';
 import { overlay, parseArguments, readYamlFile } from './sources.js';
 
@@ -25,7 +26,8 @@ export function readConfig<S extends z.ZodType>({ name, schema, argv, env }: Con
   const leaves = leavesOf(schema);
   const args = parseArguments(argv, problems);
   if (args.help) return { kind: 'text', text: helpText(name, schema) };
-  const raw = overlay(args.configFile ? readYamlFile(args.configFile, problems) : {}, leaves, { env, flags: args.settings }, problems);
+  const told = overlay(args.configFile ? readYamlFile(args.configFile, problems) : {}, leaves, { env, flags: args.settings }, problems);
+  const raw = leaves.has('kubernetes.server') ? withPodService(told, env) : told;
   const result = schema.safeParse(raw, { reportInput: true });
   if (!result.success) throw new ConfigError(name, [...problems, ...problemsOf(result.error.issues)]);
   problems.push(...unreadableFiles(result.data));

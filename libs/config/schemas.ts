@@ -156,6 +156,10 @@ export type LxdConfig = z.output<typeof lxdSchema>;
 export const kubernetesSchema = z
   .strictObject({
     kubeconfig: file.optional().describe("Path; without it the pod's own credential is used"),
+    server: z
+      .url({ protocol: /^https$/ })
+      .optional()
+      .describe("Address of the API server for the pod's own credential; Kubernetes tells it to every pod"),
     namespace: z
       .string()
       .regex(new RegExp(`^${DNS_LABEL}$`))

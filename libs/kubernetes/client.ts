@@ -48,7 +48,7 @@ export class KubernetesClient {
     this.namespace = options.namespace;
     this.#timeoutMs = options.timeoutMs ?? 10_000;
     this.#fieldManager = options.fieldManager ?? FIELD_MANAGER;
-    this.#credentials = shared?.credentials ?? loadCredentials(options.kubeconfig);
+    this.#credentials = shared?.credentials ?? loadCredentials(options);
     this.#agent =
       shared?.agent ?? new Agent({ connect: { ...this.#credentials.tls, timeout: 5_000 }, connections: 16, keepAliveTimeout: 30_000 });
   }

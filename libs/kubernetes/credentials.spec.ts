@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { stringify } from 'yaml';
 import { loadCredentials } from './credentials.js';
-import { podService } from './pod-service.js';
 
 let folder: string;
 beforeAll(() => {
@@ -21,7 +20,7 @@ function load(cluster: object, user: object, context: object = { cluster: 'c', u
   ];
   const users = [{ name: 'u', user }];
   writeFileSync(file, stringify({ clusters, users, contexts: [{ name: 'now', context }], 'current-context': 'now' }));
-  return loadCredentials(file);
+  return loadCredentials({ kubeconfig: file });
 }
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
@@ -60,8 +59,6 @@ describe('credentials of a kubeconfig', () => {
   });
 });
 
-test('a pod knows the API server by two variables', () => {
-  expect(podService({ KUBERNETES_SERVICE_HOST: '10.96.0.1', KUBERNETES_SERVICE_PORT: '443' })).toBe('https://10.96.0.1:443');
-  expect(podService({ KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '443' })).toBe('https://[fd00::1]:443');
-  expect(podService({})).toBeUndefined();
+test('without a kubeconfig, and outside of a pod, is refused by the name of the setting', () => {
+  expect(() => loadCredentials({})).toThrow(expect.objectContaining({ details: { field: 'kubernetes.kubeconfig' } }));
 });

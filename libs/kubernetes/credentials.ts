@@ -4,7 +4,6 @@ import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { PlatformError } from '#libs/errors/platform-error.js';
-import { podService } from './pod-service.js';
 
 export interface Credentials {
   readonly server: string;
@@ -40,16 +39,19 @@ const userSchema = z.looseObject({
 });
 type User = z.output<typeof userSchema>;
 
-/**
- * Reads a kubeconfig file, or the pod's service account when none is given.
- * @throws PlatformError INVALID_INPUT naming the setting when there is no cluster in it.
- */
-export function loadCredentials(kubeconfig: string | undefined): Credentials {
-  return kubeconfig === undefined ? ofPod() : ofFile(kubeconfig);
+export interface Access {
+  /** A kubeconfig file; the pod's service account when absent. */
+  readonly kubeconfig?: string | undefined;
+  /** Where the service account is good. */
+  readonly server?: string | undefined;
 }
 
-function ofPod(): Credentials {
-  const server = podService();
+/** @throws PlatformError INVALID_INPUT naming the setting when there is no cluster in it. */
+export function loadCredentials({ kubeconfig, server }: Access): Credentials {
+  return kubeconfig === undefined ? ofPod(server) : ofFile(kubeconfig);
+}
+
+function ofPod(server: string | undefined): Credentials {
   if (server === undefined) throw noCluster('the service account');
   return {
     server,

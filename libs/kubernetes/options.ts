@@ -1,4 +1,5 @@
 import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
+import type { Access } from './credentials.js';
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
@@ -9,9 +10,7 @@ export interface Preconditions {
   readonly resourceVersion?: string;
 }
 
-export interface KubernetesOptions {
-  /** A kubeconfig file; the pod's service account when absent. */
-  readonly kubeconfig?: string | undefined;
+export interface KubernetesOptions extends Access {
   readonly namespace: string;
   /** Deadline of one request, 10 s unless told. No request of ours waits on the server's side. */
   readonly timeoutMs?: number;
