@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { PlatformError } from '#libs/errors/platform-error.js';
 import { dialUntil } from '#libs/net/dial.js';
 import type { Boots } from './boots.js';
 import type { WebspaceView } from './directory.js';
@@ -14,6 +15,8 @@ let boots: number;
 let phases: WebspaceView['phase'][];
 /** Where each boot says the container is. */
 let addresses: string[];
+/** What becomes of a boot instead. */
+let failure: PlatformError | undefined;
 
 beforeEach(async () => {
   server = createServer((socket) => socket.end());
@@ -25,6 +28,7 @@ beforeEach(async () => {
   boots = 0;
   phases = ['running'];
   addresses = [];
+  failure = undefined;
 });
 afterEach(() => new Promise((resolve) => server.close(resolve)));
 
@@ -41,7 +45,10 @@ const visit = (signal = new AbortController().signal) =>
       holdMs: 1_000,
       accepts,
       view: () => ({ ...view, phase: phases[boots - 1] ?? 'running' }),
-      started: async () => ({ changed: true, address: addresses[boots++] ?? '127.0.0.1', at: Date.now() }),
+      started: async () => {
+        if (failure) throw failure;
+        return { changed: true, address: addresses[boots++] ?? '127.0.0.1', at: Date.now() };
+      },
     } as unknown as Boots,
     view,
     port,
@@ -93,4 +100,30 @@ test('of one that is deleted meanwhile finds none', async () => {
     { trigger: 'port', visited: '50000', signal: new AbortController().signal },
   );
   await expect(gone).rejects.toMatchObject({ code: 'NOT_FOUND' });
+});
+
+describe('where no boot can be asked for', () => {
+  beforeEach(() => {
+    failure = new PlatformError('UNAVAILABLE', 'Temporal is away.');
+  });
+
+  test('one that accepts all the same is reached', async () => {
+    (await visit()).destroy();
+  });
+
+  test('one that is off ends with what became of the boot', async () => {
+    view = { ...view, address: NOWHERE };
+    await expect(visit()).rejects.toBe(failure);
+  });
+
+  test('a paused one is left alone: it would accept, and be silent', async () => {
+    phases = ['paused'];
+    boots = 1;
+    await expect(visit()).rejects.toBe(failure);
+  });
+
+  test('a boot that failed by itself stays failed', async () => {
+    failure = new PlatformError('OPERATION_FAILED', 'LXD cannot.');
+    await expect(visit()).rejects.toBe(failure);
+  });
 });

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Phase } from '#libs/contracts/webspaces-api.js';
-import { noWebspace, PlatformError } from '#libs/errors/platform-error.js';
+import { isPlatformError, noWebspace, PlatformError } from '#libs/errors/platform-error.js';
 import { dialUntil } from '#libs/net/dial.js';
-import type { Boots, Trigger } from './boots.js';
+import type { Boots, Started, Trigger } from './boots.js';
 import type { WebspaceView } from './directory.js';
 
 export interface Visit {
@@ -22,7 +22,7 @@ const OFF: ReadonlySet<Phase> = new Set<Phase>(['stopping', 'stopped', 'paused']
 /**
  * A connection to a port of the webspace, which boots for it when it is off. Its readiness is that the port accepts; after LXD has started it
  * that is waited for as long as its start-up delay says. One that was stopped again meanwhile is booted again, for as long as a visitor may
- * be held.
+ * be held. Where no boot can be asked for, one that runs without anybody having said so yet is reached all the same.
  * @throws PlatformError the boot's own; UNAVAILABLE when the port accepts nothing in time; NOT_FOUND when the webspace is deleted meanwhile;
  * CANCELLED when the visitor has left.
  */
@@ -33,7 +33,8 @@ export async function reach(boots: Boots, view: WebspaceView, port: number, { tr
   }
   const heldUntil = Date.now() + boots.holdMs;
   for (;;) {
-    const { address, at } = await boots.started(view, trigger, visited);
+    const started = await boots.started(view, trigger, visited).catch((error: unknown) => runsAnyway(boots, view, port, error));
+    const { address, at } = started;
     const deadline = at + view.http.startupDelaySeconds * 1000;
     const listening = address !== '' && (await boots.accepts({ address, port }, deadline));
     const socket = listening ? await dialUntil({ address, port }, Math.max(deadline, Date.now() + QUEUE_MS), signal) : undefined;
@@ -51,4 +52,17 @@ export async function reach(boots: Boots, view: WebspaceView, port: number, { tr
       details: { reason: 'not-listening', retryAfterMs: 2_000 },
     });
   }
+}
+
+/** What is published of a webspace lags behind it while Temporal is away: what accepts needs no boot. A paused one would accept, and be silent. */
+async function runsAnyway(
+  boots: Boots,
+  { name, address }: WebspaceView,
+  port: number,
+  error: unknown,
+): Promise<Pick<Started, 'address' | 'at'>> {
+  const away = isPlatformError(error) && error.code === 'UNAVAILABLE';
+  if (!away || address === undefined || boots.view(name)?.phase === 'paused') throw error;
+  if (!(await boots.accepts({ address, port }, 0))) throw error;
+  return { address, at: Date.now() };
 }

@@ -267,4 +267,17 @@ describe('visitors who wait are answered', () => {
     await waitFor('it to be served', async () => right(member)(await visit(member)), { timeoutMs: 60_000 });
     expect(starts).toEqual([member.webspace]);
   }, 180_000);
+
+  it('when it runs, although Temporal is away and nobody has published that it runs', async () => {
+    await session.lab.process('temporal').kill('SIGKILL');
+    try {
+      await session.lab.lxc(['start', member.webspace]);
+      await waitFor('it to be served', async () => right(member)(await visit(member)), { timeoutMs: 30_000 });
+      expect(await session.cluster.phase(member.webspace)).toBe('stopped');
+    } finally {
+      await session.lab.process('temporal').start();
+    }
+    await waitFor('it to be published', async () => (await session.cluster.phase(member.webspace)) === 'running', { timeoutMs: 60_000 });
+    expect(starts).toEqual([member.webspace]);
+  }, 180_000);
 });
