@@ -34,6 +34,8 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   'domain',
   'preseedFile',
   'certificate',
+  // Said by lxd8s.runtime and lxd8s.vm.
+  'runtime',
   'vm',
 ]);
 
@@ -89,6 +91,8 @@ export function valuesSchema(): Schema {
         enabled: flag,
         replicas: count,
         onePerNode: flag,
+        runtime: { enum: ['container', 'vm'] },
+        vm: withProperties(machine(), { devices: object({ kvm: text, tun: text }) }),
         image: text,
         environment: { type: 'object', propertyNames: { pattern: '^LXD_' }, additionalProperties: text },
         data: volume(quantity),
@@ -99,8 +103,7 @@ export function valuesSchema(): Schema {
         certificate: text,
         preseed: anything,
         lan: flag,
-        // The chart's members are privileged; it has no pod for the other runtime.
-        config: withProperties(ownOf(lxd8sMemberConfigSchema), { runtime: { enum: ['container'] } }),
+        config: ownOf(lxd8sMemberConfigSchema),
         endpointConfig: ownOf(lxd8sConfigSchema),
         resources: anything,
         endpointResources: anything,
@@ -140,6 +143,13 @@ function ownOf(schema: z.ZodType): Schema {
   const whole = partsOf(schema);
   const own = Object.entries(whole['properties'] as Schema).filter(([key]) => !ELSEWHERE.has(key));
   return { ...whole, properties: Object.fromEntries(own) };
+}
+
+/** Section `vm` of a member's configuration, but for what the chart's pod itself decides. */
+function machine(): Schema {
+  const { vm } = partsOf(lxd8sMemberConfigSchema)['properties'] as { readonly vm: Schema };
+  const { lan: _, runFolder: __, ...properties } = vm['properties'] as Schema;
+  return optional({ ...vm, properties });
 }
 
 function propertiesOf(schema: z.ZodType): Record<'platform' | 'identity' | 'images' | 'temporal', Schema> {

@@ -15,6 +15,24 @@ interface Manifest {
   readonly data?: Readonly<Record<string, string>>;
 }
 
+interface Container {
+  readonly name: string;
+  readonly securityContext: { readonly capabilities: { readonly drop: readonly string[]; readonly add?: readonly string[] } };
+  readonly resources: { readonly limits?: Readonly<Record<string, string | number>> };
+}
+
+interface Workload extends Manifest {
+  readonly spec: {
+    readonly template: {
+      readonly spec: {
+        readonly initContainers?: readonly Container[];
+        readonly containers: readonly Container[];
+        readonly volumes: readonly object[];
+      };
+    };
+  };
+}
+
 const NAMESPACE = 'chart-trial';
 /** What a pod says of itself by its environment. */
 const FROM_THE_POD: Readonly<Record<string, Record<string, string>>> = {
@@ -120,12 +138,32 @@ it('row 87: one section of the values is the LAN of all parts, and a change of i
   expect(sections[0]?.lan).toMatchObject({ ipv4: { router: '172.24.254.9' } });
 });
 
+it('row 71: a member in a machine of its own asks for devices and NET_ADMIN, and for nothing else', async () => {
+  const objects = manifestsOf(await helm.template([valuesOf('machines')])) as unknown as readonly Workload[];
+  const pod = objects.find(({ kind, metadata }) => kind === 'StatefulSet' && metadata.name === 'lxd')?.spec.template.spec;
+  const containers = [...(pod?.initContainers ?? []), ...(pod?.containers ?? [])];
+  expect(containers.map(({ name }) => name)).toEqual(['kubelan', 'member', 'endpoint']);
+  for (const { securityContext } of containers) {
+    expect(securityContext).toMatchObject({ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true });
+    expect(securityContext).not.toHaveProperty('privileged');
+    expect(securityContext.capabilities).toMatchObject({ drop: ['ALL'] });
+    expect(securityContext.capabilities.add ?? ['NET_ADMIN']).toEqual(['NET_ADMIN']);
+  }
+  expect(pod?.volumes.filter((volume) => 'hostPath' in volume)).toEqual([]);
+  const member = containers.find(({ name }) => name === 'member');
+  expect(member?.securityContext).toMatchObject({ seccompProfile: { type: 'RuntimeDefault' } });
+  const devices = { 'devices.kubevirt.io/kvm': 1, 'devices.kubevirt.io/tun': 1 };
+  expect(member?.resources.limits).toEqual({ cpu: 8, memory: '16Gi', ...devices });
+});
+
 describe('wrong values are refused before anything is changed, by name', () => {
   it.each([
     ['a setting that no process knows', ['--set', 'worker.config.idelStop.enabled=true'], /\/worker\/config.*idelStop/s],
     ['a value out of range', ['--set', 'lan.vni=99999999'], /\/lan\/vni/],
     ['no base domain', ['--set', 'platform.baseDomain='], /platform.baseDomain|\/platform\/baseDomain/],
     ['no Temporal', ['--set', 'temporal.devServer.enabled=false'], /temporal.address: say host:port/],
+    ['a machine of a pod without a limit', ['--set', 'lxd8s.runtime=vm'], /lxd8s.resources.limits.memory: say how much/],
+    ['a machine of no runtime', ['--set', 'lxd8s.runtime=kvm'], /\/lxd8s\/runtime/],
     ['nobody who knows the accounts', ['--set', 'identity=null'], /identity.adapter: say who knows the accounts/],
   ])('%s', async (_, set, said) => {
     expect(await refusal(...set)).toMatch(said);
