@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Acting } from '#libs/contracts/activities.js';
 import type { ImportPlan, PlannedFile } from '#libs/contracts/images.js';
-import type { WaitDetails } from '#libs/contracts/operations.js';
+import type { WaitDetails } from '#libs/contracts/progress.js';
 import { Staging } from '#libs/images/staging.js';
 import type { Call } from '../shared/guard.js';
 import type { ImageDeps } from './deps.js';

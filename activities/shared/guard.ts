@@ -1,5 +1,5 @@
 import { ApplicationFailure, activityInfo, Context } from '@temporalio/activity';
-import type { WaitDetails } from '#libs/contracts/operations.js';
+import type { WaitDetails } from '#libs/contracts/progress.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 
 const HEARTBEAT_MS = 1_000;

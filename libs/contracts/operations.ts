@@ -1,5 +1,4 @@
 import type { SuspensionReason } from './accounts.js';
-import type { ErrorCode } from './error-codes.js';
 
 /** Kinds of operations, on one webspace but for imports of images, upgrades and scalings of clusters; the first part of their workflow ids. */
 export const OPERATION_KINDS = [
@@ -264,9 +263,6 @@ export interface VerifyDomainsResult {
 /** Signal of `reconcileWebspace`: look at the webspace once more. */
 export const LOOK_AGAIN_SIGNAL = 'lookAgain';
 
-/** Query of every workflow: its steps. Answers {@link OperationProgress}. */
-export const PROGRESS_QUERY = 'progress';
-
 /** Update of `bootWebspace`: completes as soon as LXD has started the container (before its port answers). */
 export const STARTED_UPDATE = 'started';
 
@@ -283,29 +279,3 @@ export interface StartedAnswer {
  * lock) is no longer undone.
  */
 export const CREATED_UPDATE = 'created';
-
-export type StepState = 'running' | 'done' | 'failed' | 'cancelled' | 'undone' | 'undo-failed';
-
-export interface StepProgress {
-  readonly name: string;
-  readonly summary: string;
-  readonly state: StepState;
-  /** ISO 8601 in UTC. */
-  readonly startedAt: string;
-  readonly endedAt?: string;
-  readonly error?: { readonly code: ErrorCode; readonly message: string };
-}
-
-export interface OperationProgress {
-  readonly steps: readonly StepProgress[];
-  /** What the workflow itself waits for; what its activities wait for is in their heartbeats. */
-  readonly waiting?: { readonly reason: string; readonly deadline: string };
-}
-
-/** Heartbeat details of an activity that waits: why, until when, and what a retry must adopt. */
-export interface WaitDetails {
-  readonly waitingFor?: string;
-  /** ISO 8601 in UTC. */
-  readonly deadline?: string;
-  readonly lxdOperation?: string;
-}

@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline';
 import { Agent, type Dispatcher } from 'undici';
 import {
   KINDS,
@@ -16,6 +15,7 @@ import { errorOfAnswer, errorOfTransport } from './errors.js';
 import { type ExecInPod, type ExecResult, execInPod } from './exec.js';
 import type { CallOptions, KubernetesOptions, Preconditions, WatchChange } from './options.js';
 import { PodShell } from './shell.js';
+import { type WatchOptions, watchChanges } from './watch.js';
 
 export type { CallOptions, KubernetesOptions, Preconditions, WatchChange } from './options.js';
 
@@ -27,9 +27,6 @@ interface Request extends CallOptions {
 }
 
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
-/** The server sends a bookmark about every minute when nothing changes. */
-const WATCH_SILENCE_MS = 120_000;
-const NEVER = new AbortController().signal;
 
 /**
  * The verbs this project uses on the objects of one namespace and on those of none, over kept-alive connections (the generated client makes a
@@ -203,36 +200,9 @@ export class KubernetesClient {
    * from. @throws PlatformError when the stream breaks, falls silent for two minutes, or the version is too old: then everything may have
    * changed.
    */
-  async watch(
-    kind: KindName,
-    options: { readonly from: string; readonly labelSelector: string; readonly signal: AbortSignal },
-    onChange: (change: WatchChange) => void,
-  ): Promise<string> {
-    const { from, labelSelector, signal } = options;
-    const query = new URLSearchParams({ watch: 'true', allowWatchBookmarks: 'true', resourceVersion: from, labelSelector });
-    const about = `changes of ${KINDS[kind].plural}`;
-    let version = from;
-    try {
-      const answer = await this.#agent.request({
-        origin: this.#credentials.server,
-        path: `${this.#path(kind)}?${query}`,
-        method: 'GET',
-        headers: { accept: 'application/json', ...(await this.#credentials.headers()) },
-        signal,
-        bodyTimeout: WATCH_SILENCE_MS,
-      });
-      if (answer.statusCode >= 400) throw errorOfAnswer(answer.statusCode, await answer.body.text(), { about, retryAfter: undefined });
-      for await (const line of createInterface({ input: answer.body })) {
-        const { type, object } = JSON.parse(line) as { type: string; object: KubeObject & { code?: number } };
-        if (type === 'ERROR') throw errorOfAnswer(object.code ?? 500, JSON.stringify(object), { about, retryAfter: undefined });
-        version = object.metadata.resourceVersion ?? version;
-        if (type !== 'BOOKMARK') onChange({ type: type as WatchChange['type'], object: object as StoredObject });
-      }
-      return version;
-    } catch (cause) {
-      if (cause instanceof PlatformError) throw cause;
-      throw errorOfTransport(cause, { about, caller: signal, timeout: NEVER });
-    }
+  watch(kind: KindName, options: WatchOptions, onChange: (change: WatchChange) => void): Promise<string> {
+    const place = { credentials: this.#credentials, agent: this.#agent, path: this.#path(kind), about: `changes of ${KINDS[kind].plural}` };
+    return watchChanges(place, options, onChange);
   }
 
   /** Whether the API server says it is ready. */

@@ -37,10 +37,10 @@ export function errorOfAnswer(
 /** The error of a request that got no answer. The caller's own abort is passed on as it is. */
 export function errorOfTransport(
   cause: unknown,
-  context: { readonly about: string; readonly caller: AbortSignal | undefined; readonly timeout: AbortSignal },
+  context: { readonly about: string; readonly caller: AbortSignal | undefined; readonly timeout?: AbortSignal },
 ): unknown {
   if (context.caller?.aborted) return context.caller.reason;
-  const why = context.timeout.aborted ? 'no answer in time' : messageOf(cause);
+  const why = context.timeout?.aborted ? 'no answer in time' : messageOf(cause);
   return new PlatformError('UNAVAILABLE', `Kubernetes, ${context.about}: ${why}. Is the API server running?`, { cause });
 }
 

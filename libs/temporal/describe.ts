@@ -4,7 +4,8 @@ import {
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/codec-helpers.js';
 import { operationResourceId, parseWorkflowId, SEARCH_ATTRIBUTES } from '#libs/contracts/ids.js';
-import { OPERATION_KINDS, type OperationKind, type Requester, type WaitDetails } from '#libs/contracts/operations.js';
+import { OPERATION_KINDS, type OperationKind, type Requester } from '#libs/contracts/operations.js';
+import type { WaitDetails } from '#libs/contracts/progress.js';
 import { fromFailure } from './errors.js';
 import type { OperationStatus, OperationSummary, OperationWait } from './operations.js';
 

@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { type OperationRef, parseOperationResourceId } from '#libs/contracts/ids.js';
-import { OPERATION_KINDS, type OperationProgress, PROGRESS_QUERY } from '#libs/contracts/operations.js';
+import { OPERATION_KINDS } from '#libs/contracts/operations.js';
+import { type OperationProgress, PROGRESS_QUERY } from '#libs/contracts/progress.js';
 import { isPlatformError, messageOf, PlatformError } from '#libs/errors/platform-error.js';
 import { summaryOf, waitsOf } from './describe.js';
 import { isDeadline } from './errors.js';

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '#libs/contracts/error-codes.js';
-import type { OperationKind, Requester, StepProgress } from '#libs/contracts/operations.js';
+import type { OperationKind, Requester } from '#libs/contracts/operations.js';
+import type { StepProgress } from '#libs/contracts/progress.js';
 
 /** What an API asks of Temporal, and no more. Every call has a deadline and throws PlatformErrors only. */
 export interface Operations {

@@ -18,7 +18,6 @@ import { watchSteps } from '#activities/upgrade/watch-gate.js';
 import { type ClusterLab, startClusterLab } from '#lab/cluster/harness.js';
 import { IMAGES } from '#lab/cluster/images.js';
 import { BUMP, CLUSTER } from '#lab/cluster/manifests.js';
-import { run } from '#lab/exec.js';
 import { projectRoot } from '#lab/project.js';
 import { waitFor } from '#lab/wait.js';
 import { clustersSchema } from '#libs/config/clusters.js';
@@ -27,6 +26,7 @@ import type { GateCall } from '#libs/domain/upgrade/gates.js';
 import type { Build, ObservedCluster } from '#libs/domain/upgrade/observed.js';
 import { KubernetesClient } from '#libs/kubernetes/client.js';
 import { report } from '../support/lab-session.js';
+import { RESTORED, startRestored } from '../support/restored-lxd.js';
 import { OPEN_RUNS, upgradeActing, upgradeCall } from '../support/upgrade-call.js';
 
 const NAMES = ['lxd-0', 'lxd-1', 'lxd-2'];
@@ -34,7 +34,6 @@ const PLAN = { cluster: 'c1', hash: 'h', kind: 'rolling' } as const;
 const OLD: Build = { image: IMAGES.lxd, environment: { [BUMP]: '0' } };
 const VERSIONS = { schema: 60, apiExtensions: 318 };
 const BUMPED = { schema: 60, apiExtensions: 319 };
-const RESTORED = 'restored';
 
 let cluster: ClusterLab;
 let main: KubernetesClient;
@@ -201,7 +200,8 @@ describe('copies', () => {
       ).toBe(sha256);
     }
     expect(readFileSync(join(place, 'missing.txt'), 'utf8')).toBe('');
-    await startFrom(join(place, 'lxd-0.database.tar'));
+    const { node = '' } = (await look()).pods.find(({ name }) => name === 'lxd-1') ?? {};
+    await startRestored(kube, { tar: join(place, 'lxd-0.database.tar'), data: join(folder, RESTORED), node });
     const sql = ['lxd', 'sql', 'global', 'SELECT name FROM nodes UNION SELECT name FROM instances'];
     const restored = await waitFor('the restored LXD', () => cluster.kubectl(['exec', RESTORED, '--', ...sql]), { timeoutMs: 60_000 });
     for (const name of [...NAMES, 'web-lxd-1']) expect(restored).toContain(name);
@@ -295,27 +295,3 @@ describe('the end', () => {
     expect(await main.find('lease', acting.name)).toBeUndefined();
   }, 90_000);
 });
-
-/** LXD of its own from a member's copy: it takes itself for that member, alone. */
-async function startFrom(tar: string): Promise<void> {
-  const { node = '' } = (await look()).pods.find(({ name }) => name === 'lxd-1') ?? {};
-  const data = join(folder, RESTORED);
-  await run('sh', ['-c', `mkdir -p ${data} && tar -C ${data} -xf ${tar}`]);
-  const address = `lxd-0.${CLUSTER.service}.${CLUSTER.namespace}.svc.cluster.local`;
-  const start = 'yes | lxd cluster recover-from-quorum-loss -q; exec /usr/local/sbin/lxd.sh';
-  await kube.create('wholePod', {
-    metadata: { name: RESTORED },
-    spec: {
-      nodeName: node,
-      restartPolicy: 'Never',
-      hostAliases: [{ ip: '127.0.0.1', hostnames: [address] }],
-      containers: [
-        {
-          ...{ name: 'lxd', image: IMAGES.lxd, command: ['sh', '-c', start], securityContext: { privileged: true } },
-          volumeMounts: [{ name: 'data', mountPath: '/var/lib/lxd' }],
-        },
-      ],
-      volumes: [{ name: 'data', hostPath: { path: data } }],
-    },
-  });
-}

@@ -1,4 +1,4 @@
-import type { StepProgress } from '../../libs/contracts/operations.js';
+import type { StepProgress } from '../../libs/contracts/progress.js';
 import type { MemberRow, RunPlan, RunStepView, RunView } from '../../libs/contracts/upgrades.js';
 import type { Recorded } from './run-record.js';
 

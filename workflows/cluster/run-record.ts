@@ -1,5 +1,6 @@
 import { defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow';
-import { type OperationProgress, PROGRESS_QUERY, type Requester, type StepProgress } from '../../libs/contracts/operations.js';
+import type { Requester } from '../../libs/contracts/operations.js';
+import { type OperationProgress, PROGRESS_QUERY, type StepProgress } from '../../libs/contracts/progress.js';
 import type { GateReading } from '../../libs/contracts/upgrade-activities.js';
 import type {
   AuditEntry,

@@ -3,7 +3,7 @@ import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { resolveTool } from '#lab/tools/resolve.js';
 import { waitFor } from '#lab/wait.js';
 import { APPROVE_UPDATE, type ImportImageInput, type ImportImageResult } from '#libs/contracts/images.js';
-import { type OperationProgress, PROGRESS_QUERY } from '#libs/contracts/operations.js';
+import { type OperationProgress, PROGRESS_QUERY } from '#libs/contracts/progress.js';
 import { examplePlan, failing, type RigRun, WorkflowRig } from '#libs/testing/workflow-rig.js';
 
 jest.setTimeout(60_000);

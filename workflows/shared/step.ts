@@ -11,7 +11,7 @@ import {
 } from '@temporalio/workflow';
 import type { Busy } from '../../libs/contracts/activities.js';
 import { ERROR_TABLE } from '../../libs/contracts/error-codes.js';
-import { type OperationProgress, PROGRESS_QUERY, type StepProgress, type StepState } from '../../libs/contracts/operations.js';
+import { type OperationProgress, PROGRESS_QUERY, type StepProgress, type StepState } from '../../libs/contracts/progress.js';
 import { failureOf, reasonOf } from './failures.js';
 
 export const progressQuery = defineQuery<OperationProgress>(PROGRESS_QUERY);
