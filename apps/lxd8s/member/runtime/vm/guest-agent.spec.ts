@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { GuestAgent, parseStatus } from './guest-agent.js';
-import { parseAnswer } from './line-socket.js';
+import { LineSocket, parseAnswer } from './line-socket.js';
 
 let folder: string;
 let server: Server;
@@ -39,6 +39,11 @@ afterEach(async () => {
 const agent = () => new GuestAgent(join(folder, 'agent.sock'));
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 const returns = (value: unknown) => JSON.stringify({ return: value });
+
+test('a socket that is given up on its way there is an error, and nobody waits for it', async () => {
+  const opening = LineSocket.open(join(folder, 'agent.sock'), 'the agent', AbortSignal.abort());
+  await expect(opening).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+});
 
 describe('a command in the machine', () => {
   test('runs to its end, and what it printed is given back', async () => {

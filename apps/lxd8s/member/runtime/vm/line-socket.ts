@@ -43,7 +43,11 @@ export class LineSocket {
       const socket = connect(path);
       const end = () => socket.destroy();
       signal.addEventListener('abort', end, { once: true });
-      socket.once('close', () => signal.removeEventListener('abort', end));
+      socket.once('close', () => {
+        signal.removeEventListener('abort', end);
+        // Of one that was aborted on its way nothing else is heard.
+        reject(new PlatformError('UNAVAILABLE', `${what} cannot be reached in time.`));
+      });
       socket.on('error', (cause) => reject(new PlatformError('UNAVAILABLE', `${what} cannot be reached: ${cause.message}.`, { cause })));
       socket.once('connect', () => resolve(new LineSocket(socket, what)));
       if (signal.aborted) end();
