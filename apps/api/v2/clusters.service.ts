@@ -46,9 +46,11 @@ export class Clusters {
 
   /** The upgrade or scaling that is under way, if there is one; a second may pass until a new one is known. One that has just ended is not taken for it. */
   async runningOn(cluster: string): Promise<OperationSummary | undefined> {
-    const [listed] = await this.#running(clusterLockOf(cluster));
-    const found = listed && (await this.deps.operations.peek(listed.id));
-    return found?.status === 'running' ? found : undefined;
+    for (const listed of await this.#running(clusterLockOf(cluster))) {
+      const found = await this.deps.operations.peek(listed.id);
+      if (found.status === 'running') return found;
+    }
+    return undefined;
   }
 
   /** @throws PlatformError NOT_FOUND when no worker is configured for it. */

@@ -71,6 +71,17 @@ describe('POST /v2/clusters/{name}/scalings', () => {
     expect(api.operations.started).toHaveLength(0);
   });
 
+  test('is 409 beside one that runs, whatever is still listed that has just ended', async () => {
+    api.operations.details.set(UPGRADE_ID, {
+      ...detailOf(UPGRADE_ID, { kind: 'upgrade', name: 'cluster-lab', ...ROOT }),
+      status: 'completed',
+    });
+    expect((await post(SCALINGS, { replicas: 5 })).status).toBe(202);
+    api.operations.started.length = 0;
+    expect((await post(SCALINGS, { replicas: 4 })).json()).toMatchObject({ status: 409, operation: expect.stringMatching(/^scale:/) });
+    expect(api.operations.started).toHaveLength(0);
+  });
+
   test.each([
     [{}, 'replicas'],
     [{ replicas: 0 }, 'replicas'],
