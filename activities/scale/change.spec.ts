@@ -22,6 +22,7 @@ const [config] = clustersSchema.parse([{ name: 'c1', namespace: 'lxd8s', pollSec
 interface Scene {
   readonly members?: readonly string[];
   readonly pods?: readonly string[];
+  readonly asked?: number;
   readonly rows?: readonly (readonly [string, string, string])[];
   readonly claims?: readonly string[];
   readonly lockLost?: true;
@@ -37,10 +38,17 @@ const object = (kind: string, name: string, rest: object = {}): StoredObject => 
 });
 
 /** The steps on a cluster of three, and what they did to it. */
-function stage({ members = ['lxd-0', 'lxd-1', 'lxd-2'], pods = members, rows = [], claims = [], lockLost }: Scene = {}) {
+function stage({
+  members = ['lxd-0', 'lxd-1', 'lxd-2'],
+  pods = members,
+  asked = pods.length,
+  rows = [],
+  claims = [],
+  lockLost,
+}: Scene = {}) {
   const done: string[] = [];
   const left = new Set(claims);
-  let replicas = members.length;
+  let replicas = asked;
   const statefulSet = () =>
     object('StatefulSet', 'lxd', {
       spec: {
@@ -143,6 +151,7 @@ describe('a member', () => {
 
   test.each<[string, Scene]>([
     ['its pod is there', {}],
+    ['somebody asks for its pod again', { pods, asked: 3 }],
     ['an instance is on it', { pods, rows: [['lxd-2', 'instance', 'web']] }],
     ['the lock is lost', { pods, lockLost: true }],
   ])('stays when %s', async (_why, scene) => {

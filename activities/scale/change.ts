@@ -50,10 +50,14 @@ export function changeScaleSteps(deps: UpgradeDeps) {
     async removeMember(call: Call, acting: Acting, { cluster: name }: OfPlan, { member, lost }: MemberRemoval): Promise<void> {
       const { lxd } = clusters.get(name);
       const { observed } = await look(call, acting, name);
-      const { members, pods } = observed.cluster;
+      const { members, pods, statefulSet } = observed.cluster;
       if (!members.some((one) => one.name === member)) return;
       if (pods.some((pod) => pod.name === member))
         throw new PlatformError('CONFLICT', `The pod of ${member} is there: it is not taken out.`);
+      if ((ordinalOf(statefulSet.name, member) ?? statefulSet.replicas) < statefulSet.replicas) {
+        const asked = counted(statefulSet.replicas, 'replica');
+        throw new PlatformError('CONFLICT', `StatefulSet ${statefulSet.name} asks for ${asked}: the pod of ${member} is to come back.`);
+      }
       assertEmpty(observed, member, lost);
       const via = members.find((one) => one.name !== member && one.answers === 'serving');
       if (!via) throw new PlatformError('UNAVAILABLE', `No other member can be asked to take ${member} out.`);

@@ -1,7 +1,8 @@
 import type { Acting } from '#libs/contracts/activities.js';
 import type { PreparedScale, ScaleConfirmation, ScaleInput, ScalePlanning } from '#libs/contracts/scalings.js';
+import { differences } from '#libs/domain/scale/difference.js';
 import type { DesiredScale, ObservedScale } from '#libs/domain/scale/observed.js';
-import { type PlannedScale, planScale, type ScalePlan } from '#libs/domain/scale/plan.js';
+import { planScale, type ScalePlan } from '#libs/domain/scale/plan.js';
 import type { ScaleStep } from '#libs/domain/scale/steps.js';
 import { planScaleBack } from '#libs/domain/scale/way-back.js';
 import type { Call } from '../shared/guard.js';
@@ -49,19 +50,4 @@ export function planScaleSteps(deps: UpgradeDeps) {
       return planScaleBack(plan, await look(call, acting, plan.cluster), desired);
     },
   };
-}
-
-function differences(approved: ScalePlan, planned: PlannedScale): string[] {
-  if (planned.is === 'nothing-to-do') return [planned.because];
-  if (planned.is === 'refused') return planned.refusals.map(({ reason }) => reason);
-  const { from, steps, warnings } = planned.plan;
-  const codes = (plan: Pick<ScalePlan, 'warnings'>) => plan.warnings.map(({ code }) => code);
-  const news = warnings.filter(({ code }) => !codes(approved).includes(code)).map(({ text }) => text);
-  const gone = codes(approved).filter((code) => !codes({ warnings }).includes(code));
-  return [
-    ...(from === approved.from ? [] : [`There are ${from} members, not ${approved.from}.`]),
-    ...news,
-    ...(gone.length === 0 ? [] : [`No longer so: ${gone.join(', ')}.`]),
-    ...(steps.length === approved.steps.length ? [] : [`There are ${steps.length} steps, not ${approved.steps.length}.`]),
-  ];
 }

@@ -72,7 +72,7 @@ export interface ScaleActivities {
   watchScaleGate(acting: Acting, cluster: string, watch: ScaleGateWatch): Promise<GateReading>;
   /** Server-side apply of just `spec.replicas`. @throws CONFLICT when that would end the pod of a member that is not empty. */
   setReplicas(acting: Acting, plan: OfPlan, change: ReplicasChange): Promise<void>;
-  /** Takes it out of the cluster by force. @throws CONFLICT when its pod is there, or when something is on it that is not given up. */
+  /** Takes it out of the cluster by force. @throws CONFLICT when its pod is there or asked for, or when something is on it that is not given up. */
   removeMember(acting: Acting, plan: OfPlan, removal: MemberRemoval): Promise<void>;
   /** @throws CONFLICT while it is a member, or its pod is there. */
   deleteClaims(acting: Acting, plan: OfPlan, deletion: ClaimsDeletion): Promise<void>;

@@ -1,42 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { healthy } from '../upgrade/narrations/plans.js';
-import { simulationOf } from '../upgrade/narrations/scenarios.js';
 import type { ObservedMember } from '../upgrade/observed.js';
 import { readScaleGate } from './gates.js';
 import { type DesiredScale, type ObservedScale, ordinalOf } from './observed.js';
 import { planScale, type ScalePlan } from './plan.js';
+import { desired, observed, plan } from './scenes.js';
 import type { ScaleAction } from './steps.js';
 import { planScaleBack } from './way-back.js';
-
-const desired = (replicas: number, more: Partial<DesiredScale> = {}): DesiredScale => ({
-  replicas,
-  volumes: 'keep',
-  lost: 'refused',
-  deadlinesSeconds: {},
-  settleSeconds: 30,
-  stuckSeconds: 600,
-  ...more,
-});
-
-function observed(members: number, more: Partial<ObservedScale> = {}): ObservedScale {
-  const cluster = simulationOf(members).observe();
-  const names = cluster.members.map(({ name }) => name);
-  return {
-    cluster,
-    instances: Object.fromEntries(names.map((name) => [name, [`a-${name}`, `b-${name}`]])),
-    others: {},
-    claims: names.map((member) => ({ name: `state-${member}`, member })),
-    freeNodes: 'any',
-    ...more,
-  };
-}
-
-function plan(of: ObservedScale, wanted: DesiredScale): ScalePlan {
-  const planned = planScale(of, wanted);
-  if (planned.is !== 'plan') throw new Error(JSON.stringify(planned));
-  return planned.plan;
-}
 
 const texts = ({ steps }: ScalePlan) => steps.map(({ text }) => text.replace(/, (?:for .*)?at most .*/, ''));
 const codes = (of: ObservedScale, wanted: DesiredScale) => {
