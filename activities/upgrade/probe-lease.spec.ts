@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { waitFor } from '#lab/wait.js';
 import { UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
 import { KubernetesClient } from '#libs/kubernetes/client.js';
 import { type KubernetesDouble, Refusal, startKubernetesDouble } from '#libs/testing/kubernetes-double/index.js';
@@ -169,12 +169,8 @@ describe('holding it', () => {
       runs: { describe: async ({ workflowId }: { workflowId: string }) => states.get(workflowId) ?? { is: 'open' } },
     } as unknown as UpgradeDeps);
   const hold = { lease: LEASE, seconds: 1, by: 'anna', why: 'why' };
-  const renewal = async () => (await kube.find('lease', LEASE))?.['spec'] as { renewTime?: string } | undefined;
-  async function until(fits: () => Promise<boolean> | boolean): Promise<void> {
-    for (const deadline = Date.now() + 5_000; !(await fits()); await delay(20)) {
-      if (Date.now() > deadline) throw new Error('it did not become so');
-    }
-  }
+  const renewal = async (lease = LEASE) => (await kube.find('lease', lease))?.['spec'] as { renewTime?: string } | undefined;
+  const until = (fits: () => Promise<boolean> | boolean) => waitFor('it to become so', fits, { timeoutMs: 5_000, intervalMs: 20 });
 
   test('renews until it is cancelled, also over a time in which Kubernetes is away, and writes nothing afterwards', async () => {
     const holding = steps().holdProbeLease(call, acting, plan, hold);
@@ -193,7 +189,16 @@ describe('holding it', () => {
     stop.abort();
     await expect(holding).rejects.toMatchObject({ name: 'AbortError' });
     const last = (await read()).metadata.resourceVersion;
-    await delay(600);
+    // What is renewed twice meanwhile shows that it had the time.
+    const end = new AbortController();
+    const other = steps().holdProbeLease({ ...call, signal: end.signal }, acting, plan, { ...hold, lease: 'other' });
+    other.catch(() => undefined);
+    for (const _renewed of [1, 2]) {
+      const seen = await renewal('other');
+      await until(async () => (await renewal('other'))?.renewTime !== seen?.renewTime);
+    }
+    end.abort();
+    await expect(other).rejects.toMatchObject({ name: 'AbortError' });
     expect((await read()).metadata.resourceVersion).toBe(last);
   });
 

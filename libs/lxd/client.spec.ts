@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { eventually } from '#libs/testing/eventually.js';
 import { type LxdDouble, startLxdDouble } from '#libs/testing/lxd-double/index.js';
 import type { LxdClient } from './client.js';
 import { failureOf } from './contract/fixture.js';
@@ -51,7 +52,8 @@ describe('connections', () => {
     const abort = new AbortController();
     const reason = new Error('no longer wanted');
     const call = client.instances.state('web', { signal: abort.signal });
-    setTimeout(() => abort.abort(reason), 20);
+    await eventually(() => (sent('GET /1.0/instances/web/state') > 0 ? true : undefined));
+    abort.abort(reason);
     await expect(call).rejects.toBe(reason);
     await expect(client.instances.state('web', { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });

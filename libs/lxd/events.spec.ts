@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { eventually } from '#libs/testing/eventually.js';
 import { type LxdDouble, startLxdDouble } from '#libs/testing/lxd-double/index.js';
 import type { EventSubscription, LxdClient } from './client.js';
-import { eventually } from './contract/fixture.js';
 import { createLxdClient } from './create-client.js';
 
 let double: LxdDouble;
@@ -62,7 +62,7 @@ test('a stream that fell silent is taken for lost', async () => {
 test('a quiet but living stream stays', async () => {
   listen();
   await until('connected', 1);
-  await new Promise((resolve) => setTimeout(resolve, 600));
+  await eventually(() => (double.answeredPings >= 4 ? true : undefined));
   expect(told).toEqual(['connected']);
 });
 
@@ -82,8 +82,19 @@ test('a closed stream is over: no call, no connection, no timer', async () => {
   stream.close();
   const before = [...told];
   await eventually(() => (double.listeners === 0 ? true : undefined));
-  double.addInstance('later');
-  await new Promise((resolve) => setTimeout(resolve, 150));
+  // What another one does three times over, the closed one had the time for.
+  const others: string[] = [];
+  const other = client.events(['lifecycle'], {
+    onConnected: () => others.push('connected'),
+    onDisconnected: () => undefined,
+    onEvent: () => undefined,
+  });
+  for (let round = 1; round <= 4; round += 1) {
+    await eventually(() => (others.length === round ? true : undefined));
+    double.addInstance(`later-${round}`);
+    if (round < 4) double.cutEvents();
+  }
   expect(told).toEqual(before);
-  expect(double.listeners).toBe(0);
+  expect(double.listeners).toBe(1);
+  other.close();
 });

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { eventually } from '#libs/testing/eventually.js';
 import { type LxdDouble, startLxdDouble } from '#libs/testing/lxd-double/index.js';
 import type { LxdClient } from './client.js';
-import { eventually, failureOf } from './contract/fixture.js';
+import { failureOf } from './contract/fixture.js';
 import { createLxdClient } from './create-client.js';
 
 let double: LxdDouble;
@@ -76,12 +77,14 @@ test('the daemon is killed in the middle of a create: the operation is lost, a h
 });
 
 test('an instance that is being created is busy for everything else, and its name is not yet taken', async () => {
-  const slow = await startLxdDouble({ operationMs: 1_000, rowMs: 20 });
+  const slow = await startLxdDouble({ operationMs: 3_000 });
+  const begin = slow.faults.holdOperation(/Creating instance new/);
   const own = createLxdClient({ socket: slow.socket });
   const request = { name: 'new', fingerprint, profiles: ['default'], config: {}, devices: {} };
   const operation = await own.instances.create(request);
   expect((await failureOf(own.instances.get('new'))).code).toBe('NOT_FOUND');
   expect(await own.operations.running({ instance: 'new' })).toHaveLength(1);
+  begin();
   const found = await eventually(() => own.instances.get('new').catch(() => undefined));
   expect(found.value.config['volatile.apply_template']).toBeUndefined();
   for (const begun of [own.instances.delete('new'), own.instances.create(request)]) {

@@ -4,6 +4,7 @@ import { resolveTool } from '#lab/tools/resolve.js';
 import { waitFor } from '#lab/wait.js';
 import { APPROVE_UPDATE, type ImportImageInput, type ImportImageResult } from '#libs/contracts/images.js';
 import { type OperationProgress, PROGRESS_QUERY } from '#libs/contracts/progress.js';
+import { latch } from '#libs/testing/latch.js';
 import { examplePlan, failing, type RigRun, WorkflowRig } from '#libs/testing/workflow-rig.js';
 
 jest.setTimeout(60_000);
@@ -79,15 +80,15 @@ describe('importImage', () => {
   });
 
   test('a cancelled one cleans up', async () => {
-    let begun = false;
+    const held = latch();
     const fetchImage = async () => {
-      begun = true;
-      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      await held.opened;
       return { files: [], fingerprint: '', transferredBytes: 0 };
     };
     await rig.run('importImage', input, { fetchImage }, async ({ handle, result, calls }) => {
-      await waitFor('the download to begin', () => begun, { timeoutMs: 20_000 });
+      await waitFor('the download to begin', () => calls.includes('fetchImage'), { timeoutMs: 20_000 });
       await handle.cancel();
+      held.open();
       await expect(result()).rejects.toMatchObject({ cause: { message: expect.stringContaining('ancel') } });
       expect(calls).not.toContain('verifyImage');
       expect(calls.at(-1)).toBe('abandonImport');
@@ -134,12 +135,14 @@ describe('an import that needs an approval', () => {
   });
 
   test('one that needs none refuses it', async () => {
+    const held = latch();
     const takeImageLock = async () => {
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      await held.opened;
       return { taken: true } as const;
     };
     await rig.run('importImage', input, { takeImageLock }, async ({ handle, result }) => {
       await expect(handle.executeUpdate(APPROVE_UPDATE, { args: [by] })).rejects.toThrow(WorkflowUpdateFailedError);
+      held.open();
       await result();
     });
   });

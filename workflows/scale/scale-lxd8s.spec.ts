@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { resolveTool } from '#lab/tools/resolve.js';
-import { waitFor } from '#lab/wait.js';
 import { SCALE_QUERY, type ScaleInput, type ScaleReport, type ScaleView } from '#libs/contracts/scalings.js';
-import { clusterLockOf, dryRunOf, type UpgradeAnswer, type UpgradePhase, type UpgradeUpdate } from '#libs/contracts/upgrades.js';
+import { clusterLockOf, dryRunOf } from '#libs/contracts/upgrades.js';
+import { ALICE, BOB, failureOf, refusalOf, runOrders } from '#libs/testing/run-orders.js';
 import { ScaleWorld } from '#libs/testing/scale-world.js';
 import { failing, type RigRun, WorkflowRig } from '#libs/testing/workflow-rig.js';
 
@@ -13,9 +12,6 @@ beforeAll(async () => {
   rig = await WorkflowRig.start(await resolveTool('temporal'));
 }, 120_000);
 afterAll(() => rig.stop());
-
-const ALICE = { subject: '1', username: 'alice' };
-const BOB = { subject: '2', username: 'bob' };
 
 type Run = RigRun<ScaleReport>;
 
@@ -29,44 +25,7 @@ async function scale(
   await rig.run<ScaleReport>('scaleLxd8s', whole, { ...world.activities(), ...activities }, act);
 }
 
-const viewOf = ({ handle }: Run) => handle.query<ScaleView>(SCALE_QUERY);
-const order = ({ handle }: Run, name: UpgradeUpdate, argument: object) =>
-  handle.executeUpdate<UpgradeAnswer, [object]>(name, { args: [argument] });
-
-async function reaches(run: Run, phase: UpgradePhase): Promise<ScaleView> {
-  await waitFor(`the scaling to be ${phase}`, async () => (await viewOf(run)).phase === phase, { timeoutMs: 30_000, intervalMs: 50 });
-  return viewOf(run);
-}
-
-async function waits(run: Run, reason: RegExp): Promise<void> {
-  await waitFor(`it to wait for ${reason}`, async () => reason.test((await viewOf(run)).wait?.for ?? ''), {
-    timeoutMs: 30_000,
-    intervalMs: 50,
-  });
-}
-
-async function approve(run: Run, by = BOB): Promise<UpgradeAnswer> {
-  const { plans } = await reaches(run, 'awaiting-approval');
-  return order(run, 'approve', { by, hash: plans[0]?.hash });
-}
-
-async function failureOf(run: Run): Promise<string> {
-  const error = await run.result().then(
-    () => new Error('it did not fail'),
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(WorkflowFailedError);
-  return (error as WorkflowFailedError).cause?.message ?? '';
-}
-
-async function refusalOf(answer: Promise<UpgradeAnswer>): Promise<string> {
-  const error = await answer.then(
-    (given) => new Error(`not refused: ${given.answer}`),
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(WorkflowUpdateFailedError);
-  return (error as WorkflowUpdateFailedError).cause?.message ?? '';
-}
+const { order, reaches, waits, approve } = runOrders<ScaleView>(SCALE_QUERY);
 
 describe('scaleLxd8s', () => {
   test('grows by one approval, one member after the other', async () => {

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { resolveTool } from '#lab/tools/resolve.js';
-import { waitFor } from '#lab/wait.js';
 import {
   clusterLockOf,
   UPGRADE_QUERY,
@@ -13,6 +12,7 @@ import {
 } from '#libs/contracts/upgrades.js';
 import type { DesiredUpgrade } from '#libs/domain/upgrade/desired.js';
 import { BUMPED, desiredOf, OLD, REBUILT, simulationOf } from '#libs/domain/upgrade/narrations/scenarios.js';
+import { ALICE, runOrders } from '#libs/testing/run-orders.js';
 import { UpgradeWorld } from '#libs/testing/upgrade-world.js';
 import { type RigRun, WorkflowRig } from '#libs/testing/workflow-rig.js';
 import { WorldRepository } from '#libs/testing/world-repository.js';
@@ -24,7 +24,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => rig.stop());
 
-const ALICE = { subject: '1', username: 'alice' };
+const { until, order, approve } = runOrders<UpgradeView>(UPGRADE_QUERY);
 
 interface Scene {
   readonly run: RigRun<UpgradeReport>;
@@ -44,17 +44,12 @@ async function upgrade(desired: DesiredUpgrade, act: (scene: Scene) => Promise<v
   const name = clusterLockOf('lab');
   const input: UpgradeInput = { name, cluster: 'lab', operationId: 'op-1', requestedBy: ALICE, image, environment };
   await rig.run<UpgradeReport>('upgradeLxd8s', input, { ...world.activities(), ...repository.activities() }, async (run) => {
-    const view = () => run.handle.query<UpgradeView>(UPGRADE_QUERY);
     const scene: Scene = {
       ...{ run, world, repository },
-      reaches: async (what, is) => {
-        await waitFor(what, async () => is(await view()), { timeoutMs: 30_000, intervalMs: 50 });
-        return view();
-      },
-      order: (order, argument = {}) => run.handle.executeUpdate(order, { args: [{ by: ALICE, ...argument }] }),
+      reaches: (what, is) => until(run, what, is),
+      order: (name, argument = {}) => order(run, name, { by: ALICE, ...argument }),
     };
-    const { plans } = await scene.reaches('a plan', isIn('awaiting-approval'));
-    await scene.order('approve', { hash: plans[0]?.hash, acceptPointOfNoReturn: plans[0]?.pointOfNoReturn !== undefined });
+    await approve(run, ALICE);
     await act(scene);
   });
 }

@@ -1,21 +1,13 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { resolveTool } from '#lab/tools/resolve.js';
 import { waitFor } from '#lab/wait.js';
 import type { UpgradeActivities, UpgradeSettings } from '#libs/contracts/upgrade-activities.js';
-import {
-  clusterLockOf,
-  UPGRADE_QUERY,
-  type UpgradeAnswer,
-  type UpgradeInput,
-  type UpgradePhase,
-  type UpgradeReport,
-  type UpgradeUpdate,
-  type UpgradeView,
-} from '#libs/contracts/upgrades.js';
+import { clusterLockOf, UPGRADE_QUERY, type UpgradeInput, type UpgradeReport, type UpgradeView } from '#libs/contracts/upgrades.js';
 import type { DesiredUpgrade } from '#libs/domain/upgrade/desired.js';
 import { BUMPED, desiredOf, NEWER, OLD, REBUILT, simulationOf } from '#libs/domain/upgrade/narrations/scenarios.js';
 import type { SimulationOptions } from '#libs/domain/upgrade/narrations/simulation.js';
+import { latch } from '#libs/testing/latch.js';
+import { ALICE, BOB, failureOf, refusalOf, runOrders } from '#libs/testing/run-orders.js';
 import { UpgradeWorld } from '#libs/testing/upgrade-world.js';
 import { failing, type RigRun, WorkflowRig } from '#libs/testing/workflow-rig.js';
 
@@ -25,9 +17,6 @@ beforeAll(async () => {
   rig = await WorkflowRig.start(await resolveTool('temporal'));
 }, 120_000);
 afterAll(() => rig.stop());
-
-const ALICE = { subject: '1', username: 'alice' };
-const BOB = { subject: '2', username: 'bob' };
 
 interface Scene {
   readonly members?: number;
@@ -71,39 +60,7 @@ function looking(before: (gate: string) => Promise<void> = async () => undefined
   return { gates, activities };
 }
 
-const viewOf = ({ handle }: Run) => handle.query<UpgradeView>(UPGRADE_QUERY);
-const order = ({ handle }: Run, name: UpgradeUpdate, argument: object) =>
-  handle.executeUpdate<UpgradeAnswer, [object]>(name, { args: [argument] });
-
-async function reaches(run: Run, phase: UpgradePhase): Promise<UpgradeView> {
-  await waitFor(`the upgrade to be ${phase}`, async () => (await viewOf(run)).phase === phase, { timeoutMs: 30_000, intervalMs: 50 });
-  return viewOf(run);
-}
-
-async function approve(run: Run, by = BOB, kind?: string): Promise<UpgradeAnswer> {
-  const { plans } = await reaches(run, 'awaiting-approval');
-  const plan = plans.find((one) => kind === undefined || one.kind === kind);
-  return order(run, 'approve', { by, hash: plan?.hash, acceptPointOfNoReturn: plan?.pointOfNoReturn !== undefined });
-}
-
-/** What a refused order says. */
-async function refusalOf(answer: Promise<UpgradeAnswer>): Promise<string> {
-  const error = await answer.then(
-    ({ answer }) => new Error(`not refused: ${answer}`),
-    (error: unknown) => error,
-  );
-  expect(error).toBeInstanceOf(WorkflowUpdateFailedError);
-  return (error as WorkflowUpdateFailedError).cause?.message ?? '';
-}
-
-async function failureOf(run: Run): Promise<string> {
-  const error = await run.result().then(
-    () => new Error('it did not fail'),
-    (error: unknown) => error,
-  );
-  expect(error).toBeInstanceOf(WorkflowFailedError);
-  return (error as WorkflowFailedError).cause?.message ?? '';
-}
+const { viewOf, order, reaches, approve } = runOrders<UpgradeView>(UPGRADE_QUERY);
 
 describe('upgradeLxd8s', () => {
   test.each([3, 5])('rolls %d members one after the other, with one approval', async (members) => {
@@ -428,16 +385,13 @@ describe('gates with nothing between them', () => {
   });
 
   test('are looked at anew after a pause between them', async () => {
-    let go: () => void = () => undefined;
-    const paused = new Promise<void>((resolve) => {
-      go = resolve;
-    });
-    const { gates, activities } = looking((gate) => (gate === 'no-other-operation' ? paused : Promise.resolve()));
+    const paused = latch();
+    const { gates, activities } = looking((gate) => (gate === 'no-other-operation' ? paused.opened : Promise.resolve()));
     await upgrade({ activities }, async (run) => {
       await approve(run);
       await order(run, 'pause', { by: BOB });
-      go();
-      await waitFor('the pause', async () => (await viewOf(run)).phase === 'paused', { timeoutMs: 30_000 });
+      paused.open();
+      await reaches(run, 'paused');
       await order(run, 'resume', { by: BOB });
       expect((await run.result()).phase).toBe('finished');
     });

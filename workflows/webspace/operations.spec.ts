@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { resolveTool } from '#lab/tools/resolve.js';
+import { waitFor } from '#lab/wait.js';
 import type { Acting, Comparison } from '#libs/contracts/activities.js';
 import {
   type ChangeWebspaceInput,
@@ -12,6 +12,7 @@ import {
   STARTED_UPDATE,
   type WebspaceChange,
 } from '#libs/contracts/operations.js';
+import { latch } from '#libs/testing/latch.js';
 import { exampleFacts, failing, WorkflowRig } from '#libs/testing/workflow-rig.js';
 
 const requestedBy = { subject: '1', username: 'alice' };
@@ -64,7 +65,7 @@ describe('createWebspace', () => {
 
   test('undoes when it is cancelled, and ends as cancelled', async () => {
     await rig.run('createWebspace', create, { makeWebspace: untilCancelled }, async ({ handle, result, calls }) => {
-      while (!calls.includes('makeWebspace')) await delay(10);
+      await waitFor('it to be made', () => calls.includes('makeWebspace'), { timeoutMs: 20_000 });
       await handle.cancel();
       expect(await failureOf(result())).toBeInstanceOf(CancelledFailure);
       expect(calls.filter((name) => UNDO.includes(name))).toEqual(UNDO);
@@ -72,18 +73,15 @@ describe('createWebspace', () => {
   }, 30_000);
 
   test('answers at its commit point, after which a cancellation undoes nothing', async () => {
-    let go: () => void = () => undefined;
-    const gate = new Promise<void>((resolve) => {
-      go = resolve;
-    });
+    const held = latch();
     const settle = async () => {
-      await gate;
+      await held.opened;
       return { phase: 'stopped' };
     };
     await rig.run('createWebspace', create, { settle }, async ({ handle, result, calls }) => {
       expect(await handle.executeUpdate(CREATED_UPDATE)).toMatchObject({ uid: exampleFacts.uid });
       await handle.cancel();
-      go();
+      held.open();
       expect(await result()).toMatchObject({ name: 'ws-u1' });
       expect(calls.filter((name) => UNDO.includes(name))).toEqual([]);
     });
@@ -287,18 +285,15 @@ describe('rebootWebspace', () => {
 
 describe('reconcileWebspace', () => {
   test('looks once more for any number of signals that come while it runs', async () => {
-    let go: () => void = () => undefined;
-    const gate = new Promise<void>((resolve) => {
-      go = resolve;
-    });
+    const held = latch();
     const reconcile = async () => {
-      await gate;
+      await held.opened;
       return { outcome: 'in step', again: false };
     };
     await rig.run('reconcileWebspace', { name: 'ws-u1', reason: 'event' }, { reconcile }, async ({ handle, result, calls }) => {
-      while (calls.length === 0) await delay(10);
+      await waitFor('the first look', () => calls.length > 0, { timeoutMs: 20_000 });
       await Promise.all([handle.signal(LOOK_AGAIN_SIGNAL), handle.signal(LOOK_AGAIN_SIGNAL)]);
-      go();
+      held.open();
       await result();
       expect(calls).toEqual(['reconcile', 'reconcile']);
     });

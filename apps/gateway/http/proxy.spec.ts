@@ -7,6 +7,7 @@ import { GATEWAY_HEADER, GATEWAY_PROBE_PATH } from '#libs/contracts/gateway.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import { createLogger } from '#libs/logging/logger.js';
 import { dialUntil, type Target } from '#libs/net/dial.js';
+import { latch } from '#libs/testing/latch.js';
 import type { Boots } from '../boots.js';
 import type { Directory, WebspaceView } from '../directory.js';
 import { createMetrics } from '../metrics.js';
@@ -209,15 +210,16 @@ describe('a request', () => {
   });
 
   test('is answered part by part, and what is cut off does not look whole', async () => {
+    const seen = latch();
     await site('alice', (_request, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       response.write('data: 1\n\n');
-      response.once('close', () => undefined);
-      setTimeout(() => response.destroy(), 50);
+      seen.opened.then(() => response.destroy());
     });
     const request = httpRequest({ host: '127.0.0.1', port, headers: { host: 'alice.test' }, agent: false }).end();
     const [response] = (await once(request, 'response')) as [IncomingMessage];
     expect(String((await once(response, 'data'))[0])).toBe('data: 1\n\n');
+    seen.open();
     expect(await once(response, 'error')).toMatchObject([{ code: 'ECONNRESET' }]);
     expect(response.complete).toBe(false);
   });
@@ -309,21 +311,17 @@ describe('a visitor is told', () => {
   test('to come again when too many wait', async () => {
     await echoing('alice');
     limits.waitingPerWebspace = 1;
-    let go: () => void = () => undefined;
-    const held = new Promise<void>((resolve) => {
-      go = resolve;
-    });
-    const asked = new Promise<void>((resolve) => {
-      boot = async () => {
-        resolve();
-        await held;
-      };
-    });
+    const asked = latch();
+    const held = latch();
+    boot = async () => {
+      asked.open();
+      await held.opened;
+    };
     const first = ask('alice.test');
-    await asked;
+    await asked.opened;
     const second = await ask('alice.test', { headers: html });
     expect(second).toMatchObject({ status: 503, headers: { 'retry-after': '5' }, body: expect.stringContaining('http-equiv="refresh"') });
-    go();
+    held.open();
     expect((await first).status).toBe(200);
   });
 });

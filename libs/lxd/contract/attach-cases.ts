@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
+import { eventually } from '#libs/testing/eventually.js';
 import type { ExecResult } from '../client-parts.js';
-import { eventually, type Fixture, failureOf } from './fixture.js';
+import { type Fixture, failureOf } from './fixture.js';
 
 const texts = ({ exitCode, stdout, stderr }: ExecResult) => [exitCode, stdout.toString(), stderr.toString()];
 

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
+import { eventually } from '#libs/testing/eventually.js';
 import type { LxdEvent } from '../types.js';
-import { eventually, type Fixture } from './fixture.js';
+import type { Fixture } from './fixture.js';
 
 export function eventCases(fixture: Fixture): void {
   test('the life of an instance is told as events, in order', async () => {

@@ -110,14 +110,3 @@ export async function failureOf(promise: Promise<unknown>): Promise<PlatformErro
   if (isPlatformError(outcome)) return outcome;
   throw outcome;
 }
-
-/** Waits until `check` gives something; fails after the deadline. */
-export async function eventually<T>(check: () => Promise<T | undefined> | T | undefined, timeoutMs = 10_000): Promise<T> {
-  const endsAt = Date.now() + timeoutMs;
-  for (;;) {
-    const found = await check();
-    if (found !== undefined) return found;
-    if (Date.now() > endsAt) throw new Error(`not within ${timeoutMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

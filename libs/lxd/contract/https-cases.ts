@@ -2,8 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { makeCertificate } from '#libs/testing/certificates.js';
+import { eventually } from '#libs/testing/eventually.js';
 import { createLxdClient, type LxdClientOptions } from '../create-client.js';
-import { eventually, type Fixture, failureOf } from './fixture.js';
+import { type Fixture, failureOf } from './fixture.js';
 
 export function httpsCases(fixture: Fixture): void {
   test('HTTPS: the pinned server and a trusted client; everything else is refused', async () => {

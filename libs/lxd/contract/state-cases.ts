@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
+import { eventually } from '#libs/testing/eventually.js';
 import type { StateAction } from '../client.js';
 import { LXD_STATUS } from '../types.js';
-import { eventually, type Fixture, failureOf } from './fixture.js';
+import { type Fixture, failureOf } from './fixture.js';
 
 export function stateCases(fixture: Fixture): void {
   const begin = (name: string, action: StateAction, force = false) =>

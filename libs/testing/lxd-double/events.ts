@@ -8,6 +8,8 @@ export class EventHub {
   readonly #listeners = new Map<WebSocket, readonly string[]>();
   readonly #faults: LxdFaults;
   readonly #pings: NodeJS.Timeout;
+  /** Pings of clients so far that were answered. */
+  answered = 0;
 
   constructor(faults: LxdFaults) {
     this.#faults = faults;
@@ -23,7 +25,9 @@ export class EventHub {
     socket.on('close', () => this.#listeners.delete(socket));
     socket.on('error', () => socket.terminate());
     socket.on('ping', (data) => {
-      if (!this.#faults.muteEvents) socket.pong(data);
+      if (this.#faults.muteEvents) return;
+      socket.pong(data);
+      this.answered += 1;
     });
     if (!this.#faults.muteEvents) socket.ping();
   }

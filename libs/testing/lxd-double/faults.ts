@@ -1,3 +1,4 @@
+import { latch } from '../latch.js';
 /** Which requests a fault hits: part of `METHOD /path?query`. Default: every one but event streams. */
 export type Match = RegExp;
 
@@ -78,12 +79,12 @@ export class LxdFaults {
 
   /** Operations whose description matches stay running until the returned function is called. */
   holdOperation(match: Match): () => void {
-    let release: () => void = () => undefined;
-    const hold = { match, release: new Promise<void>((resolve) => (release = resolve)) };
+    const { opened, open } = latch();
+    const hold = { match, release: opened };
     this.#holds.add(hold);
     return () => {
       this.#holds.delete(hold);
-      release();
+      open();
     };
   }
 

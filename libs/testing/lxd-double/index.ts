@@ -31,6 +31,8 @@ export interface LxdDouble {
   readonly requests: readonly string[];
   /** Event streams that are open now. */
   readonly listeners: number;
+  /** Pings of event streams so far that were answered. */
+  readonly answeredPings: number;
   /** Puts an instance in place, as if it had been created (and started) long ago. */
   addInstance(name: string, given?: Partial<DoubleInstance> & { readonly image?: string }): DoubleInstance;
   addImage(alias: string | undefined, given?: Partial<LxdImage>): DoubleImage;
@@ -79,6 +81,9 @@ export async function startLxdDouble(options: LxdDoubleOptions = {}): Promise<Lx
     requests: server.requests,
     get listeners() {
       return world.hub.size;
+    },
+    get answeredPings() {
+      return world.hub.answered;
     },
     addImage,
     addInstance: (name, { image, config, ...given } = {}) => {

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { LxdClient } from '#libs/lxd/client.js';
-import { eventually, failureOf } from '#libs/lxd/contract/fixture.js';
+import { failureOf } from '#libs/lxd/contract/fixture.js';
 import { createLxdClient } from '#libs/lxd/create-client.js';
+import { eventually } from '#libs/testing/eventually.js';
 import { type LxdDouble, startLxdDouble } from './index.js';
 
 let double: LxdDouble;

@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { type GithubDouble, startGithubDouble } from '../index.js';
 import { description, problemsOf, schemaOf } from '../openapi-check.js';
 
+// The description's schemas are compiled on first use.
+jest.setTimeout(30_000);
 const REPO = '/repos/{owner}/{repo}';
 const TEXT = 'image: lxd:1\nreplicas: 3\nprobes: true\n';
 
