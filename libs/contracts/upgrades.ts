@@ -4,6 +4,7 @@ import type { DesiredUpgrade } from '../domain/upgrade/desired.js';
 import type { GateName, GateOutcome } from '../domain/upgrade/gates.js';
 import type { ProbeKind } from '../domain/upgrade/observed.js';
 import type { UpgradePlan } from '../domain/upgrade/plan.js';
+import type { ErrorCode } from './error-codes.js';
 import type { Requester } from './operations.js';
 import { API_GROUP } from './webspaces-api.js';
 
@@ -38,7 +39,7 @@ export const CLUSTER_LOOKS = {
 } as const;
 export const LOOK_SECONDS = 60;
 
-/** The clusters that may be upgraded are known to workers only. */
+/** The clusters that may be upgraded and scaled are known to workers only. */
 export interface ClusterActivities {
   /** Names, sorted. */
   listClusters(): Promise<readonly string[]>;
@@ -202,7 +203,7 @@ export interface RunStepView<S extends RunStep = RunStep> {
   readonly readings?: number;
   /** Of `volumes-settled`, once it has passed. */
   readonly writes?: readonly WriteLatency[];
-  readonly error?: { readonly code: string; readonly message: string };
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
   /** What it gave: the place of the copies, the pull request. */
   readonly result?: string;
 }

@@ -246,7 +246,7 @@ export class RunRecord<P extends RunPlan, R> {
           state: STATES[state],
           startedAt,
           ...ended,
-          ...(error ? { error: { ...error } as never } : {}),
+          ...(error ? { error } : {}),
         },
       ];
     });
