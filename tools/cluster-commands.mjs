@@ -16,6 +16,12 @@ const GROUPS = {
 ${ORDERS_USAGE}`,
     path: 'upgrades',
     word: 'upgrade',
+    options: {
+      instances: { type: 'string' },
+      env: { type: 'string', multiple: true },
+      html: { type: 'boolean' },
+      'accept-point-of-no-return': { type: 'boolean' },
+    },
     body: ({ argument, env = [], instances }) => {
       const environment = Object.fromEntries(env.map((pair) => [pair.split('=', 1)[0], pair.slice(pair.indexOf('=') + 1)]));
       return { image: argument, ...(env.length > 0 ? { environment } : {}), ...(instances ? { instances } : {}) };
@@ -37,6 +43,7 @@ ${ORDERS_USAGE}`,
 ${ORDERS_USAGE.replace(' [--accept-point-of-no-return]', '').replace(' [--html]', '')}`,
     path: 'scalings',
     word: 'scaling',
+    options: { volumes: { type: 'string' }, lost: { type: 'string' } },
     body: ({ argument, volumes, lost }) => ({
       replicas: Number(argument),
       ...(volumes ? { volumes } : {}),
@@ -62,12 +69,6 @@ const OPTIONS = {
   id: { type: 'string' },
   hash: { type: 'string' },
   reason: { type: 'string' },
-  instances: { type: 'string' },
-  volumes: { type: 'string' },
-  lost: { type: 'string' },
-  env: { type: 'string', multiple: true },
-  html: { type: 'boolean' },
-  'accept-point-of-no-return': { type: 'boolean' },
 };
 const WITH_ARGUMENT = new Set(['plan', 'start', 'skip']);
 const ORDERS = new Set(['approve', 'pause', 'resume', 'retry', 'abort', 'skip']);
@@ -81,7 +82,7 @@ class Misuse extends Error {}
 export async function clusterCommand(group, args) {
   const of = GROUPS[group];
   try {
-    console.log(await run(of, parse(args)));
+    console.log(await run(of, parse(of, args)));
     return 0;
   } catch (error) {
     if (error instanceof Misuse) {
@@ -93,10 +94,10 @@ export async function clusterCommand(group, args) {
   }
 }
 
-function parse(args) {
+function parse(of, args) {
   let parsed;
   try {
-    parsed = parseArgs({ args, options: OPTIONS, allowPositionals: true });
+    parsed = parseArgs({ args, options: { ...OPTIONS, ...of.options }, allowPositionals: true });
   } catch (error) {
     throw new Misuse(error.message);
   }

@@ -84,3 +84,13 @@ test('a scaling is planned, followed and ordered by the same commands', async ()
   expect(api.operations.orders).toMatchObject([{ id: SCALE_ID, update: 'skip', argument: { gate: 'member-empty' } }]);
   expect(await scale('start', 'many')).toMatchObject({ code: 1, err: expect.stringContaining('400') });
 });
+
+test('what only the other one may be asked with is a wrong call', async () => {
+  const begun = api.operations.started.length;
+  expect(await upgrade('start', 'registry.example.org/lxd:6', '--volumes', 'delete')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('--volumes'),
+  });
+  expect(await scale('report', '--html')).toMatchObject({ code: 2, err: expect.stringContaining('--html') });
+  expect(api.operations.started).toHaveLength(begun);
+});
