@@ -1,8 +1,7 @@
-import { request as httpRequest } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { waitFor } from '#lab/wait.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
+import { openEvents } from '../testing/event-stream.js';
 import { detailOf } from '../testing/operations-fake.js';
 import { startTestApi, type TestApi } from '../testing/test-api.js';
 
@@ -80,42 +79,7 @@ describe('one operation', () => {
   });
 });
 
-interface Stream {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, unknown>>;
-  /** Resolves when the text so far fits. */
-  until(pattern: RegExp): Promise<string>;
-  readonly ended: Promise<void>;
-  hangUp(): void;
-}
-
-function open(path: string, headers: Record<string, string>): Promise<Stream> {
-  const { port } = api.app.getHttpServer().address() as AddressInfo;
-  return new Promise((resolve, reject) => {
-    const request = httpRequest({ host: '127.0.0.1', port, path, headers }, (response) => {
-      let text = '';
-      const waiting: (() => void)[] = [];
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-        for (const check of waiting) check();
-      });
-      resolve({
-        status: response.statusCode ?? 0,
-        headers: response.headers,
-        until: (pattern) =>
-          new Promise((found) => {
-            const check = () => pattern.test(text) && found(text);
-            waiting.push(check);
-            check();
-          }),
-        ended: new Promise((end) => response.on('close', () => end())),
-        hangUp: () => request.destroy(),
-      });
-    });
-    request.on('error', reject);
-    request.end();
-  });
-}
+const open = (path: string, headers: Record<string, string>) => openEvents(api, path, headers);
 
 describe('the events of an operation', () => {
   const path = `/v2/operations/${CREATE}/events`;

@@ -1,8 +1,7 @@
-import { request as httpRequest } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { UPGRADE_QUERY } from '#libs/contracts/upgrades.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
+import { openEvents } from '../testing/event-stream.js';
 import { detailOf } from '../testing/operations-fake.js';
 import { startTestApi, type TestApi } from '../testing/test-api.js';
 import { examplePlan, exampleReport, exampleView, UPGRADE_ID } from '../testing/upgrade-example.js';
@@ -244,7 +243,7 @@ describe('GET …/{id}/report', () => {
 describe('the events of an upgrade', () => {
   test('begin with the present state, tell each change, and end with the upgrade', async () => {
     upgradeIs();
-    const stream = await open(`${ONE}/events`, 'root');
+    const stream = await openEvents(api, `${ONE}/events`, { authorization: 'Bearer root' });
     await stream.until(/"phase":"running"/);
     api.operations.told.set(`${UPGRADE_QUERY} of ${UPGRADE_ID}`, { ...exampleView(), phase: 'paused' });
     await stream.until(/"phase":"paused"/);
@@ -278,34 +277,3 @@ describe('upgrades among the operations', () => {
     });
   });
 });
-
-interface Stream {
-  /** Resolves when the text so far fits. */
-  until(pattern: RegExp): Promise<string>;
-  readonly ended: Promise<void>;
-}
-
-function open(path: string, token: string): Promise<Stream> {
-  const { port } = api.app.getHttpServer().address() as AddressInfo;
-  return new Promise((resolve, reject) => {
-    const request = httpRequest({ host: '127.0.0.1', port, path, headers: { authorization: `Bearer ${token}` } }, (response) => {
-      let text = '';
-      const waiting: (() => void)[] = [];
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-        for (const check of waiting) check();
-      });
-      resolve({
-        until: (pattern) =>
-          new Promise((found) => {
-            const check = () => pattern.test(text) && found(text);
-            waiting.push(check);
-            check();
-          }),
-        ended: new Promise((end) => response.on('close', () => end())),
-      });
-    });
-    request.on('error', reject);
-    request.end();
-  });
-}

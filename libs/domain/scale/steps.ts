@@ -1,4 +1,5 @@
-import { counted, listed, secondsText } from '../upgrade/wording.js';
+import { waitText } from '../upgrade/actions.js';
+import { counted, listed } from '../upgrade/wording.js';
 import { type DesiredScale, type ObservedScale, SCALE_DEADLINES_SECONDS, type ScaleGateName } from './observed.js';
 
 /** What is done, each so that doing it again changes nothing more. */
@@ -146,11 +147,8 @@ export function waitScale(
 /** The action as a sentence without its end. */
 export function scaleActionText(action: ScaleAction): string {
   switch (action.do) {
-    case 'wait-for-gate': {
-      const settle = action.settleSeconds > 0 ? `, for ${secondsText(action.settleSeconds)} without a break` : '';
-      const members = action.members.length === 0 ? '' : ` (${listed(action.members)})`;
-      return `wait for ${action.gate}${members}${settle}, at most ${secondsText(action.deadlineSeconds)}`;
-    }
+    case 'wait-for-gate':
+      return waitText(action);
     case 'save-copies':
       return `save the manifests and the database of ${listed(action.members)} outside the members`;
     case 'set-replicas':

@@ -43,11 +43,8 @@ export interface PlannedStep {
 /** The action as a sentence without its end. */
 export function actionText(action: UpgradeAction): string {
   switch (action.do) {
-    case 'wait-for-gate': {
-      const settle = action.settleSeconds > 0 ? `, for ${secondsText(action.settleSeconds)} without a break` : '';
-      const members = action.members.length === 0 ? '' : ` (${listed(action.members)})`;
-      return `wait for ${action.gate}${members}${settle}, at most ${secondsText(action.deadlineSeconds)}`;
-    }
+    case 'wait-for-gate':
+      return waitText(action);
     case 'save-copies':
       return `save the manifests and the database of ${listed(action.members)} outside the members`;
     case 'take-probe-lease':
@@ -69,4 +66,16 @@ export function actionText(action: UpgradeAction): string {
     case 'delete-pods':
       return `delete ${action.pods.length === 1 ? 'pod' : 'pods'} ${listed(action.pods)}${action.pods.length === 1 ? '' : ' together'}`;
   }
+}
+
+/** A wait of an upgrade or a scaling, as {@link actionText}. */
+export function waitText(wait: {
+  readonly gate: string;
+  readonly members: readonly string[];
+  readonly settleSeconds: number;
+  readonly deadlineSeconds: number;
+}): string {
+  const settle = wait.settleSeconds > 0 ? `, for ${secondsText(wait.settleSeconds)} without a break` : '';
+  const members = wait.members.length === 0 ? '' : ` (${listed(wait.members)})`;
+  return `wait for ${wait.gate}${members}${settle}, at most ${secondsText(wait.deadlineSeconds)}`;
 }
