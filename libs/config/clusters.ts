@@ -114,20 +114,20 @@ const cluster = z
     stuckSeconds: seconds.default(900).describe('A rebuild that has stood still for so long is stuck'),
     pollSeconds: z.number().min(0.2).max(60).default(2).describe('How often the cluster is looked at while a gate is waited for'),
     approvalSeconds: seconds.default(DAY_SECONDS).describe('How long a plan waits for its approval'),
-    twoPersons: z.boolean().default(false).describe('Whoever asks for an upgrade may not approve it'),
+    twoPersons: z.boolean().default(false).describe('Whoever asks for an upgrade or a scaling may not approve it'),
     standSeconds: z
       .number()
       .min(1)
       .max(366 * DAY_SECONDS)
       .default(90 * DAY_SECONDS)
-      .describe('How long an upgrade stands still for somebody: paused, or after a failure'),
+      .describe('How long an upgrade or a scaling stands still for somebody: paused, or after a failure'),
   })
   .refine(({ probes, way: chosen }) => probes === 'lease' || chosen.kind !== 'gitops' || chosen.probesPath !== undefined, {
     path: ['way', 'probesPath'],
     message: 'is needed with probes: template',
   });
 
-/** Clusters of LXD members in Kubernetes that may be upgraded from here. */
+/** Clusters of LXD members in Kubernetes that may be upgraded and scaled from here. */
 export const clustersSchema = z
   .array(cluster)
   .max(100)
@@ -139,6 +139,8 @@ export const clustersSchema = z
 
 export const copiesFolderSchema = file
   .default('/var/lib/webspaces/clusters')
-  .describe('Where copies of databases and manifests are kept from before an upgrade; kept for ever, and outside the clusters');
+  .describe(
+    'Where copies of databases and manifests are kept from before an upgrade or a scaling; kept for ever, and outside the clusters',
+  );
 
 export type ClusterConfig = DeepReadonly<z.output<typeof cluster>>;

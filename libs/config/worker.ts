@@ -77,7 +77,7 @@ const settings = z.strictObject({
   memoryStop,
   accounts: accountsSchema,
   images: imagesSchema,
-  clusters: clustersSchema.describe('Clusters of LXD members in Kubernetes that may be upgraded'),
+  clusters: clustersSchema.describe('Clusters of LXD members in Kubernetes that may be upgraded and scaled'),
   clusterCopiesFolder: copiesFolderSchema,
   sweep: z.strictObject({ intervalSeconds: z.int().min(1).default(60) }).prefault({}),
 });

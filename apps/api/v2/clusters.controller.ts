@@ -13,7 +13,11 @@ export class ClustersController {
   constructor(@Inject(Clusters) private readonly clusters: Clusters) {}
 
   @Get()
-  @ApiResponse({ status: 200, description: 'Clusters that may be upgraded from here (admins)', standardSchema: clusterListSchema })
+  @ApiResponse({
+    status: 200,
+    description: 'Clusters that may be upgraded and scaled from here (admins)',
+    standardSchema: clusterListSchema,
+  })
   list(@Context() context: RequestContext): Promise<ClusterList> {
     return this.clusters.list(context);
   }
