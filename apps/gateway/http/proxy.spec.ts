@@ -299,6 +299,8 @@ describe('a visitor is told', () => {
     ['unexpected', new Error('secret place'), 503, /could not be started/],
   ])('of a boot that is %s, without what the error says', async (_what, error, status, text) => {
     await echoing('alice');
+    // It is off: nothing accepts there.
+    sites = sites.map(({ server, view }) => ({ server, view: { ...view, address: '127.0.0.2' } }));
     boot = async () => Promise.reject(error);
     for (const headers of [html, {}]) {
       const answer = await ask('alice.test', { headers });
