@@ -28,6 +28,13 @@ tolerations: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
+{{/* Of every process: the port, or its name. One that starts slowly is not ended for it. */}}
+{{- define "webspaces.probes" -}}
+startupProbe: {httpGet: {path: /health/live, port: {{ . }}}, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 60}
+livenessProbe: {httpGet: {path: /health/live, port: {{ . }}}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6}
+readinessProbe: {httpGet: {path: /health/ready, port: {{ . }}}, periodSeconds: 5, timeoutSeconds: 3}
+{{- end }}
+
 {{/* Of the container of every process: (list . "api" 8080), the port being that of health and metrics. */}}
 {{- define "webspaces.container" -}}
 {{- $top := index . 0 -}}
@@ -38,9 +45,7 @@ imagePullPolicy: {{ $top.Values.image.pullPolicy }}
 args: [--config, /etc/webspaces/{{ $name }}.yaml]
 securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
 resources: {{ toYaml (index $top.Values $name).resources | nindent 2 }}
-startupProbe: {httpGet: {path: /health/live, port: {{ index . 2 }}}, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 60}
-livenessProbe: {httpGet: {path: /health/live, port: {{ index . 2 }}}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6}
-readinessProbe: {httpGet: {path: /health/ready, port: {{ index . 2 }}}, periodSeconds: 5, timeoutSeconds: 3}
+{{ include "webspaces.probes" (index . 2) }}
 {{- end }}
 
 {{/* A change of the configuration is a new pod. (list . "api.yaml") */}}
