@@ -10,6 +10,6 @@ const record = (what: string, found: readonly { member: string; webspace?: { nam
   );
 
 await record('none-short', []);
-await record('stops-one', [{ member: 'lxd-0' }, { member: 'lxd-1', webspace: { name: 'ws-u1', owner: '1', idleSeconds: 600 } }]);
+await record('stops-one-and-waits', [{ member: 'lxd-0' }, { member: 'lxd-1', webspace: { name: 'ws-u1', owner: '1', idleSeconds: 600 } }]);
 await rig.stop();
 process.exit(0);

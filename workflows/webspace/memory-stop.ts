@@ -1,9 +1,12 @@
-import { workflowInfo } from '@temporalio/workflow';
+import { patched, sleep, workflowInfo } from '@temporalio/workflow';
 import type { IdleWebspace } from '../../libs/contracts/idle-stop.js';
 import { MEMORY_STOP, type MemoryStopResult } from '../../libs/contracts/memory-stop.js';
 import { quick } from '../shared/activities.js';
 import { inTurns, runOperation } from '../shared/operations.js';
 import { Operation } from '../shared/step.js';
+
+/** A member looks every five seconds, and takes its word back. Before that the next round would stop another webspace for what is over. */
+const LOOKS_ANEW_MS = 10_000;
 
 /** On each member whose memory is short, shuts down the webspace that was not used for the longest time, by an operation of its own: the next visit boots it. */
 export async function memoryStop(): Promise<MemoryStopResult> {
@@ -21,6 +24,7 @@ export async function memoryStop(): Promise<MemoryStopResult> {
       });
       return done;
     });
+    if (stopped > 0 && patched('members-look-anew')) await sleep(LOOKS_ANEW_MS);
     return { short, stopped };
   });
 }
