@@ -16,7 +16,8 @@ function clusterWith(...looks: readonly string[]) {
     read: async (name: string) => {
       asked.push(name);
       const replacing = looks[Math.min(look++, looks.length - 1)];
-      return { holder: {}, lease: { metadata: { annotations: { [UPGRADE_KEYS.replacing]: replacing } } } };
+      const annotations = { [UPGRADE_KEYS.replacing]: replacing, [UPGRADE_KEYS.replacingSince]: '2026-01-01T12:00:00.000Z' };
+      return { holder: {}, lease: { metadata: { annotations } } };
     },
   } as unknown as Locks;
   const lxd = {
@@ -47,8 +48,16 @@ test('a start waits for its own member only, and says for what', async () => {
   const said: (string | undefined)[] = [];
   const call = { signal, waiting: (details: { waitingFor?: string }) => said.push(details.waitingFor) } as unknown as Call;
   const { members, asked } = clusterWith('lxd-1', 'lxd-1', '');
-  await members('lab').awaitBack(call, 'lxd-0');
+  expect(await members('lab').awaitBack(call, 'lxd-0')).toBe(false);
   expect([asked.length, said.length]).toEqual([1, 0]);
-  await members('lab').awaitBack(call, 'lxd-1');
+  expect(await members('lab').awaitBack(call, 'lxd-1')).toBe(true);
   expect(said).toEqual(['member lxd-1 of the cluster, which an upgrade is replacing']);
+});
+
+test.each([
+  ['what runs since before stops with its member', 'lxd-1', '2026-01-01T11:59:59Z', true],
+  ['what was started on it since does not', 'lxd-1', '2026-01-01T12:00:01Z', false],
+  ['nor does what runs on another', 'lxd-0', '2026-01-01T11:59:59Z', false],
+])('%s', async (_what, member, startedAt, stops) => {
+  expect(await clusterWith('lxd-1').members('lab').stopsWith(member, startedAt, signal)).toBe(stops);
 });

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { clusterLockOf } from '#libs/contracts/upgrades.js';
+import { clusterLockOf, UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import type { LxdClient } from '#libs/lxd/client.js';
 import type { Locks } from '../kubernetes/lock.js';
@@ -21,12 +21,22 @@ export class ReplacedMembers {
     this.#cluster = cluster;
   }
 
-  /** Waits while this member is being replaced; how long that may take is the activity's own time-out. */
-  async awaitBack(call: Call, member: string): Promise<void> {
+  /** Whether what runs since then (ISO 8601) on that member is to stop with it: it was not started anew since the replacement began. */
+  async stopsWith(member: string, startedAt: string, signal: AbortSignal): Promise<boolean> {
+    const annotations = await this.#annotations(signal);
+    const since = annotations?.[UPGRADE_KEYS.replacingSince] ?? '';
+    return replacingOf(annotations).includes(member) && Date.parse(startedAt) < Date.parse(since);
+  }
+
+  /** Waits while this member is being replaced, and gives whether it was; how long that may take is the activity's own time-out. */
+  async awaitBack(call: Call, member: string): Promise<boolean> {
+    let waited = false;
     while ((await this.#names(call.signal)).includes(member)) {
+      waited = true;
       call.waiting({ waitingFor: `member ${member} of the cluster, which an upgrade is replacing` });
       await pause(POLL_MS, undefined, { signal: call.signal });
     }
+    return waited;
   }
 
   /**
@@ -45,8 +55,13 @@ export class ReplacedMembers {
   }
 
   async #names(signal: AbortSignal): Promise<string[]> {
-    if (this.#cluster === undefined) return [];
+    return replacingOf(await this.#annotations(signal));
+  }
+
+  /** Of the lock, while somebody holds it. */
+  async #annotations(signal: AbortSignal): Promise<Readonly<Record<string, string>> | undefined> {
+    if (this.#cluster === undefined) return undefined;
     const lock = await this.#locks.read(clusterLockOf(this.#cluster), signal);
-    return lock?.holder ? replacingOf(lock.lease.metadata.annotations) : [];
+    return lock?.holder ? lock.lease.metadata.annotations : undefined;
   }
 }

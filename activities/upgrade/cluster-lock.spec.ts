@@ -31,7 +31,13 @@ beforeEach(async () => {
   kube = new KubernetesClient({ kubeconfig: double.kubeconfig, namespace: 'webspaces' });
   const runs = { describe: async ({ runId }: Holder) => states.get(runId) ?? { is: 'open' } } as unknown as WorkflowRuns;
   const clusters = new Clusters(clustersSchema.parse([{ name: 'c1', namespace: 'lxd8s' }]), kube);
-  deps = { locks: new Locks(kube, runs), clusters, copiesFolder: '/nonexistent', runs } as UpgradeDeps;
+  deps = {
+    locks: new Locks(kube, runs),
+    clusters,
+    copiesFolder: '/nonexistent',
+    leadAwayFromMembers: async () => undefined,
+    runs,
+  } as UpgradeDeps;
 });
 afterEach(async () => {
   await kube.close();

@@ -39,9 +39,13 @@ const statefulSetOf = (build: { readonly image: string }): StoredObject => ({
 async function deleted(
   storage: object,
   changes: Partial<PodDeletion>,
-  { template = NEW, way }: { readonly template?: typeof NEW; readonly way?: Pick<TemplateWay, 'read'> } = {},
+  {
+    template = NEW,
+    way,
+    webspaces = false,
+  }: { readonly template?: typeof NEW; readonly way?: Pick<TemplateWay, 'read'>; readonly webspaces?: boolean } = {},
 ): Promise<string[]> {
-  const [config] = clustersSchema.parse([{ name: 'c1', namespace: 'lxd8s', storage }]);
+  const [config] = clustersSchema.parse([{ name: 'c1', namespace: 'lxd8s', storage, webspaces }]);
   const done: string[] = [];
   const pods = new Map(['lxd-0', 'lxd-1'].map((name) => [name, pod(name)]));
   const kube = {
@@ -56,7 +60,9 @@ async function deleted(
   };
   const locks = { assertHeld: async () => undefined, read: async () => undefined };
   const clusters = { get: () => ({ config, kube, way }) };
-  const steps = deletePodsSteps({ locks, clusters } as unknown as UpgradeDeps);
+  const leadAwayFromMembers = async (_call: Call, members: readonly string[]) =>
+    void done.push(`visitors led away from ${members.join(' and ')}`);
+  const steps = deletePodsSteps({ locks, clusters, leadAwayFromMembers } as unknown as UpgradeDeps);
   const deletion: PodDeletion = { pods: ['lxd-0', 'lxd-1'], members: ['a', 'b'], build: NEW, quorum: 'lost-on-purpose', ...changes };
   await steps.deletePods(call as Call, acting, { cluster: 'c1', hash: 'h', kind: 'lockstep-parallel' }, deletion);
   return done;
@@ -81,6 +87,14 @@ describe('pods that are deleted together', () => {
   test('none is kept where nobody watches the storage', async () => {
     expect(await deleted({ kind: 'unwatched' }, { nodes: { a: 'node-1', b: 'node-2' } })).toEqual(['lxd-0 deleted', 'lxd-1 deleted']);
   });
+});
+
+test('of the cluster of the webspaces: visitors are led away from their members first', async () => {
+  expect(await deleted({ kind: 'unwatched' }, {}, { webspaces: true })).toEqual([
+    'visitors led away from a and b',
+    'lxd-0 deleted',
+    'lxd-1 deleted',
+  ]);
 });
 
 describe('pods whose template was merged', () => {

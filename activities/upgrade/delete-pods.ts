@@ -35,9 +35,11 @@ export function deletePodsSteps(deps: UpgradeDeps) {
       if (back !== undefined) throw new PlatformError('CONFLICT', `No pod is deleted. ${back}`);
       const fresh = old.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
       if (deletion.quorum === 'kept' && fresh.length > 0) await assertQuorum(deps, call, acting, name, deletion);
-      const replaced = deletion.members.filter((_member, index) => old.some(({ metadata }) => metadata.name === deletion.pods[index]));
-      await markReplacing(deps, call, acting, replaced);
+      const membersOf = (pods: readonly StoredObject[]) =>
+        deletion.members.filter((_member, index) => pods.some(({ metadata }) => metadata.name === deletion.pods[index]));
+      await markReplacing(deps, call, acting, membersOf(old));
       await keepPlaces(cluster, call, acting, { deletion, pods: fresh });
+      if (cluster.config.webspaces && fresh.length > 0) await deps.leadAwayFromMembers(call, membersOf(fresh));
       // Read last: whoever lost the lock meanwhile deletes nothing.
       await locks.assertHeld(acting, call.me, call.signal);
       await settleAll(

@@ -8,6 +8,7 @@ import type { KubernetesClient } from '#libs/kubernetes/client.js';
 import { RebuildProgress } from '#libs/longhorn/rebuild-progress.js';
 import type { Locks } from '../kubernetes/lock.js';
 import type { WorkflowRuns } from '../shared/workflow-runs.js';
+import type { LeadAwayFromMembers } from '../webspace/members-visitors.js';
 import { MemberLxd } from './member-lxd.js';
 import { Remembered } from './remembered.js';
 
@@ -16,6 +17,8 @@ export interface UpgradeDeps {
   readonly locks: Locks;
   readonly runs: Pick<WorkflowRuns, 'describe'>;
   readonly clusters: Clusters;
+  /** Of the cluster in which the webspaces live. */
+  readonly leadAwayFromMembers: LeadAwayFromMembers;
   /** Folder for copies from before an upgrade. */
   readonly copiesFolder: string;
 }

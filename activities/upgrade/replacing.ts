@@ -10,7 +10,8 @@ import type { UpgradeDeps } from './deps.js';
  * again.
  */
 export async function markReplacing(deps: UpgradeDeps, call: Call, acting: Acting, members: readonly string[]): Promise<void> {
-  await change(deps, call, acting, (before) => [...before, ...members]);
+  const since = { [UPGRADE_KEYS.replacingSince]: new Date().toISOString() };
+  await change(deps, call, acting, (before) => [...before, ...members], since);
 }
 
 /** Takes those out that serve. */
@@ -25,7 +26,13 @@ export async function noteReplacing(deps: UpgradeDeps, call: Call, acting: Actin
 
 type Change = (before: readonly string[]) => readonly string[];
 
-async function change({ locks }: UpgradeDeps, call: Call, acting: Acting, to: Change): Promise<void> {
+async function change(
+  { locks }: UpgradeDeps,
+  call: Call,
+  acting: Acting,
+  to: Change,
+  also: Readonly<Record<string, string>> = {},
+): Promise<void> {
   for (;;) {
     const lock = await locks.read(acting.name, call.signal);
     if (lock?.holder?.workflowId !== call.me.workflowId) return;
@@ -33,7 +40,8 @@ async function change({ locks }: UpgradeDeps, call: Call, acting: Acting, to: Ch
     const after = [...new Set(to(before))].sort();
     if (after.join() === before.join()) return;
     try {
-      await locks.annotate(lock, { [UPGRADE_KEYS.replacing]: after.length === 0 ? undefined : after.join(',') }, call.signal);
+      const replacing = { [UPGRADE_KEYS.replacing]: after.length === 0 ? undefined : after.join(',') };
+      await locks.annotate(lock, { ...replacing, ...also }, call.signal);
       return;
     } catch (error) {
       // Written by somebody else since it was read.

@@ -91,7 +91,7 @@ export function readInstance(instance: LxdInstance): ObservedInstance {
   try {
     const record = parseRecord(instance);
     const phase = phaseOf(instance.status_code);
-    if (record) return { is: 'present', record, phase, lastUsedAt: instance.last_used_at };
+    if (record) return { is: 'present', record, phase, lastUsedAt: instance.last_used_at, member: instance.location };
     // Of an instance whose member is away LXD knows no config, so whether it is a webspace cannot be told.
     if (phase === 'unknown') return { is: 'unknown', reason: 'InstanceUnreadable', message: unreadable(instance) };
     return { is: 'not-a-webspace' };

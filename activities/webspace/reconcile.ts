@@ -1,4 +1,4 @@
-import { planProjection, statusChange, unknownStatus } from '#libs/domain/projection.js';
+import { type ObservedInstance, planProjection, statusChange, unknownStatus } from '#libs/domain/projection.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { Deps } from '../shared/deps.js';
 import type { Call } from '../shared/guard.js';
@@ -14,7 +14,7 @@ export interface Round {
 
 /** One round of level-triggered repair. It never writes to LXD and never creates a `Webspace`. */
 export function reconcileSteps(deps: Deps) {
-  const { locks, claims, projection, observer, installation, platform, metrics } = deps;
+  const { locks, claims, projection, observer, installation, platform, metrics, replacedMembers } = deps;
 
   /** The `Webspace` of an instance that LXD itself says is gone. */
   async function removeOrphan(name: string, uid: string, signal: AbortSignal): Promise<boolean> {
@@ -37,6 +37,12 @@ export function reconcileSteps(deps: Deps) {
     if (lock?.holder || !usesDhcp(instance) || (instance.is === 'present' && instance.reportedAddress !== undefined)) return observed;
     await observer.awaitAddress(name, Date.now() + DHCP_MS, signal);
     return observer.observe(name, signal);
+  }
+
+  /** Its visitors were led away from the member, and are not to be led back. */
+  async function stopsSoon(instance: ObservedInstance, signal: AbortSignal): Promise<boolean> {
+    if (instance.is !== 'present' || instance.phase !== 'running' || instance.member === undefined) return false;
+    return replacedMembers.stopsWith(instance.member, instance.lastUsedAt, signal);
   }
 
   async function round(call: Call, name: string, observed: Observation): Promise<Round> {
@@ -70,6 +76,7 @@ export function reconcileSteps(deps: Deps) {
         await projection.apply(plan, objects, signal);
         return { outcome: 'LXD does not tell: nothing rerouted', again: false };
       case 'update': {
+        if (await stopsSoon(instance, signal)) return { outcome: 'left as it is: it stops with its member', again: false };
         await projection.apply(plan, objects, signal);
         // Something else may have looked at an older LXD and written meanwhile, or this round did: one that finds nothing to do is the last.
         return { outcome: `updated ${plan.apply.length + plan.remove.length} objects`, again: true };

@@ -11,7 +11,7 @@ import type { Call } from '../shared/guard.js';
 import { settleAll } from '../shared/settle-all.js';
 import { alignNic } from './align-nic.js';
 import { factsOf } from './facts.js';
-import { takeWebspace } from './take.js';
+import { type Taken, takeWebspace } from './take.js';
 
 /** The steps of boot, reboot and shutdown. */
 export function stateSteps(deps: Deps) {
@@ -29,6 +29,16 @@ export function stateSteps(deps: Deps) {
     }
   }
 
+  /** On a member that is being replaced only once that has ended: what was read before is not true any more. */
+  async function takeOnceBack(call: Call, acting: Acting): Promise<Taken | Busy> {
+    const taken = await takeWebspace(deps, call, acting);
+    if ('busy' in taken) return taken;
+    const { suspended } = taken.record.policy;
+    if (suspended) throw suspendedError(acting.name, suspended);
+    const waited = await replacedMembers.awaitBack(call, taken.found.value.location);
+    return waited ? takeWebspace(deps, call, acting) : taken;
+  }
+
   /** Visitors of a webspace that runs are led to the gateway; only a retry finds it stopped. */
   async function takeOffRoutes(call: Call, { name }: Acting, record: WebspaceRecord, phase: InstancePhase): Promise<void> {
     const published = await projection.routeToGateway(name, record, await projection.read(name, call.signal), call.signal);
@@ -38,12 +48,9 @@ export function stateSteps(deps: Deps) {
 
   return {
     async startInstance(call: Call, acting: Acting): Promise<Started | Busy> {
-      const taken = await takeWebspace(deps, call, acting);
+      const taken = await takeOnceBack(call, acting);
       if ('busy' in taken) return taken;
       const { found } = taken;
-      const { suspended } = taken.record.policy;
-      if (suspended) throw suspendedError(acting.name, suspended);
-      await replacedMembers.awaitBack(call, found.value.location);
       const record = await alignNic(deps, call, acting, taken);
       const running = phaseOf(found.value.status_code) === 'running';
       const [{ changed }] = await settleAll([

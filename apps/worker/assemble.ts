@@ -14,6 +14,7 @@ import { createClusterSweep, createUpgradeActivities } from '#activities/upgrade
 import type { ClusterSweepDeps } from '#activities/upgrade/sweep-clusters.js';
 import { Installation } from '#activities/webspace/installation.js';
 import { LeadAway } from '#activities/webspace/lead-away.js';
+import { leadAwayFromMembers } from '#activities/webspace/members-visitors.js';
 import { Observer } from '#activities/webspace/observe.js';
 import { Owners } from '#activities/webspace/owners.js';
 import type { WorkerConfig } from '#libs/config/worker.js';
@@ -87,7 +88,13 @@ export function assemble(
   const staging = new Staging({ folder: images.stagingFolder, limitBytes: images.stagingBytes });
   const { profiles } = platform;
   const clusters = new Clusters(config.clusters, kube);
-  const upgradeDeps = { locks, runs, clusters, copiesFolder: config.clusterCopiesFolder };
+  const upgradeDeps = {
+    locks,
+    runs,
+    clusters,
+    leadAwayFromMembers: leadAwayFromMembers(deps),
+    copiesFolder: config.clusterCopiesFolder,
+  };
   const imageActivities = createImageActivities({ lxd, locks, runs, staging, github, servers, profiles, config: images });
   return {
     deps,

@@ -18,6 +18,8 @@ export const UPGRADE_KEYS = {
   until: `${API_GROUP}/upgrade-until`,
   /** Annotation of the Lease that locks the cluster ({@link clusterLockOf}): members that are being replaced just now, with commas. */
   replacing: `${API_GROUP}/replacing`,
+  /** And since when the last of them is, ISO 8601. */
+  replacingSince: `${API_GROUP}/replacing-since`,
   /** Annotation of the StatefulSet: its probes as JSON, written before they are taken out of the template. */
   probes: `${API_GROUP}/probes`,
 } as const;

@@ -25,6 +25,8 @@ export type ObservedInstance =
       readonly record: WebspaceRecord;
       readonly phase: InstancePhase;
       readonly lastUsedAt: string;
+      /** Member of LXD's cluster that it is on. */
+      readonly member?: string;
       /** Of a running container whose record has none. */
       readonly reportedAddress?: string;
     }

@@ -51,7 +51,7 @@ beforeAll(async () => {
   main = new KubernetesClient({ kubeconfig: cluster.lab.kubeconfigOf('webspaces-worker'), namespace: 'webspaces' });
   kube = main.in(CLUSTER.namespace);
   const clusters = new Clusters(clustersSchema.parse([{ name: 'c1', namespace: CLUSTER.namespace, pollSeconds: 0.5 }]), main);
-  deps = { runs: OPEN_RUNS, locks: new Locks(main, OPEN_RUNS), clusters, copiesFolder: folder };
+  deps = { runs: OPEN_RUNS, locks: new Locks(main, OPEN_RUNS), clusters, leadAwayFromMembers: async () => undefined, copiesFolder: folder };
   await clusterLockSteps(deps).takeClusterLock(call, acting, 'c1');
 }, 600_000);
 afterAll(async () => {

@@ -72,7 +72,13 @@ beforeEach(async () => {
   expect(status).toBeLessThan(300);
   const locks = new Locks(kube, OPEN_RUNS);
   await locks.acquire(acting, call.me, call.signal);
-  deps = { locks, runs: OPEN_RUNS, clusters: new Clusters([config], kube), copiesFolder: '/nonexistent' };
+  deps = {
+    locks,
+    runs: OPEN_RUNS,
+    clusters: new Clusters([config], kube),
+    leadAwayFromMembers: async () => undefined,
+    copiesFolder: '/nonexistent',
+  };
   await waitFor('the first pod', async () => (await kube.find('wholePod', 'lxd-0')) !== undefined, { timeoutMs: 30_000 });
 }, 90_000);
 
