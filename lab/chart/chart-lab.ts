@@ -1,9 +1,9 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { configFile, writeAppFiles } from '../apps.js';
 import { isReady, type Pod } from '../cluster/kube.js';
-import { givePlatformImages, type PlatformImages } from '../cluster/platform-images.js';
+import { givePlatformImages, nameAgain, type PlatformImages } from '../cluster/platform-images.js';
 import { type RunOptions, run } from '../exec.js';
 import type { Lab } from '../harness.js';
 import { type HttpAnswer, http } from '../http.js';
@@ -20,17 +20,18 @@ import { values } from './values.js';
 const RELEASE = 'webspaces';
 export const MEMBER = 'lxd-0';
 const READY_MS = 180_000;
+/** Above what the gateway holds a visitor for. */
+const HELD_MS = 70_000;
 
 /** The platform and its LXD in pods, installed by the chart with a real `helm` on the lab's nodes, beside a Traefik in a pod. */
 export class ChartLab {
   readonly helm: Helm;
   private readonly folder: string;
 
-  /** `members` of LXD, all on its one node. */
-  constructor(
-    readonly lab: Lab,
-    private readonly members = 1,
-  ) {
+  /** Of LXD, all on its one node. */
+  private members = 1;
+
+  constructor(readonly lab: Lab) {
     this.folder = join(lab.profile.paths.cluster, 'chart');
     this.helm = new Helm(join(this.folder, 'helm'), lab.kubeconfigAdmin, NAMESPACE);
   }
@@ -52,7 +53,7 @@ export class ChartLab {
   async install(progress: Progress = silent, chart = CHART): Promise<void> {
     const images = await progress.step('images of the platform', () => givePlatformImages(this.lab.profile, [NODE], progress.note));
     await progress.step('Secrets, volumes, Traefik', () => this.surroundings(images));
-    writeFileSync(this.valuesFile, stringify(values(this.lab.profile, images, this.members)));
+    writeFileSync(this.valuesFile, stringify(values(this.lab.profile, images)));
     await progress.step('helm upgrade --install', async () => {
       await this.helm.run(['upgrade', '--install', RELEASE, chart, '--values', this.valuesFile]);
     });
@@ -64,7 +65,17 @@ export class ChartLab {
 
   /** What is installed becomes this project's chart; waits until its pods have followed, but for the members of LXD, which nobody replaces. */
   async upgrade(): Promise<void> {
-    await this.helm.run(['upgrade', RELEASE, CHART, '--values', this.valuesFile, '--wait', '--timeout', '110s']);
+    await this.helm.run(['upgrade', RELEASE, CHART, '--values', this.valuesFile, '--wait', '--timeout', '170s']);
+  }
+
+  /** So many members of LXD by a value, each with a volume; waits until those that were not there are Ready. */
+  async grow(members: number): Promise<void> {
+    this.members = members;
+    await this.apply(this.memberNames.map((name) => this.volumeOf(name)));
+    const given = parse(readFileSync(this.valuesFile, 'utf8')) as { readonly lxd8s: object };
+    writeFileSync(this.valuesFile, stringify({ ...given, lxd8s: { ...given.lxd8s, replicas: members } }));
+    await this.upgrade();
+    await this.membersReady();
   }
 
   /** What helm says of what it leaves. */
@@ -80,6 +91,13 @@ export class ChartLab {
   exec(command: readonly string[], input?: string): Promise<string> {
     const stdin = input === undefined ? {} : { input };
     return this.kubectl(['exec', ...(input === undefined ? [] : ['--stdin']), MEMBER, '--container', 'member', '--', ...command], stdin);
+  }
+
+  /** The members' image under another name, as the next one to upgrade to. */
+  async nextMemberImage(): Promise<string> {
+    const image = (await this.pods()).get(MEMBER)?.spec.containers.find(({ name }) => name === 'member')?.image ?? '';
+    await nameAgain(this.lab.profile, NODE, image, `${image}-next`);
+    return `${image}-next`;
   }
 
   /** The member of LXD that this instance is on. */
@@ -111,7 +129,7 @@ export class ChartLab {
 
   /** A visitor's request to the site of that user, through Traefik. */
   visit(username: string, path = '/'): Promise<HttpAnswer> {
-    return this.request(username, path, { timeoutMs: 30_000 });
+    return this.request(username, path, { timeoutMs: HELD_MS });
   }
 
   /** The site's page. A route that is not there yet is waited for. */
@@ -190,9 +208,18 @@ exec lxc "$@"`;
       volume(profile, 'webspaces-staging', '8Gi'),
       volume(profile, 'webspaces-clusters', '4Gi'),
       volume(profile, 'data-webspaces-temporal-0', '1Gi'),
-      ...this.memberNames.map((name) => volume(profile, `lxd-${name}`, '16Gi')),
+      this.volumeOf(MEMBER),
       ...traefik(images),
     ]);
+  }
+
+  private volumeOf(member: string): object {
+    return volume(this.lab.profile, `lxd-${member}`, '16Gi');
+  }
+
+  private async membersReady(): Promise<void> {
+    const whole = `--for=jsonpath={.status.readyReplicas}=${this.members}`;
+    await this.kubectl(['wait', 'statefulset/lxd', whole, '--timeout=180s'], { timeoutMs: 190_000 });
   }
 
   private async apply(objects: readonly object[]): Promise<void> {
@@ -204,8 +231,7 @@ exec lxc "$@"`;
   /** What an admin does once LXD is there, as deploy/README.md says. */
   private async openLxd(): Promise<void> {
     const client = await new CertificateAuthority(this.lab.profile).client('chart', '/CN=webspaces');
-    const whole = `--for=jsonpath={.status.readyReplicas}=${this.members}`;
-    await this.kubectl(['wait', 'statefulset/lxd', whole, '--timeout=180s'], { timeoutMs: 190_000 });
+    await this.membersReady();
     if (!(await this.exec(['lxc', 'config', 'trust', 'list', '--format', 'csv'])).includes(RELEASE))
       await this.exec(['lxc', 'config', 'trust', 'add', '/dev/stdin', '--name', RELEASE], readFileSync(client.certFile, 'utf8'));
     const socket = join(volumeFolder(this.lab.profile, `lxd-${MEMBER}`), 'unix.socket');

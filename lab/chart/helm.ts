@@ -26,7 +26,7 @@ export class Helm {
     tool ??= resolveTool('helm');
     return run(await tool, ['--kubeconfig', this.kubeconfig, '--namespace', this.namespace, ...args], {
       env: this.#env,
-      timeoutMs: 120_000,
+      timeoutMs: 180_000,
     });
   }
 

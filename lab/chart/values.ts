@@ -3,10 +3,10 @@ import type { Profile } from '../profile.js';
 import { BASE_DOMAIN, LAN, ON_NODE, TRAEFIK } from './surroundings.js';
 
 /** Of the member of LXD: less than that free of it counts as short. */
-const MEMBER_MEMORY = { limitBytes: 1280 << 20, minFreeBytes: 300 << 20 } as const;
+export const MEMBER_MEMORY = { limitBytes: 1280 << 20, minFreeBytes: 400 << 20 } as const;
 
 /** One of each process but of LXD's members, on the node that has the images, and all containers on the members' network; the chart's defaults for all else. */
-export function values({ network }: Profile, { repository, tag, temporal }: PlatformImages, members: number): object {
+export function values({ network }: Profile, { repository, tag, temporal }: PlatformImages): object {
   const one = { replicas: 1 };
   return {
     image: { repository, tag },
@@ -22,7 +22,7 @@ export function values({ network }: Profile, { repository, tag, temporal }: Plat
     router: { enabled: true, ...one, forwarding: 'init', config: { dns: { upstream: [network.nodes.host] } } },
     lxd8s: {
       enabled: true,
-      replicas: members,
+      ...one,
       onePerNode: false,
       lan: true,
       certificate: 'webspaces-lxd-cluster',
@@ -48,7 +48,8 @@ export function values({ network }: Profile, { repository, tag, temporal }: Plat
     staging: { accessMode: 'ReadWriteOnce', size: '8Gi', storageClass: 'manual' },
     traefik: { namespace: TRAEFIK.namespace, entryPoints: [`${TRAEFIK.name}.${TRAEFIK.namespace}.svc:${TRAEFIK.websecure}`] },
     api: { ...one, host: `api.${BASE_DOMAIN}`, tlsSecret: 'tls-sites' },
-    worker: { ...one, config: { memoryStop: { enabled: true, everySeconds: 5 } } },
+    // No look at what is used: the last start alone tells how long a webspace was not.
+    worker: { ...one, config: { memoryStop: { enabled: true, everySeconds: 5 }, idleStop: { everySeconds: 86_400 } } },
     gateway: { ...one, lanAddress: '172.24.254.1$(INDEX)/16' },
     nodeSelector: ON_NODE,
   };

@@ -87,6 +87,11 @@ async function importInto(profile: Profile, node: number, archive: string): Prom
   await ctr(profile, node, ['images', 'import', archive]);
 }
 
+/** Gives an image of the node another name, as a new build that is the same. */
+export async function nameAgain(profile: Profile, node: number, name: string, other: string): Promise<void> {
+  await ctr(profile, node, ['images', 'tag', '--force', name, other]);
+}
+
 function ctr(profile: Profile, node: number, args: readonly string[]): Promise<string> {
   const { containerdSocket } = nodeFiles(profile, node);
   return run('ctr', ['--address', containerdSocket, '--namespace', 'k8s.io', ...args], { timeoutMs: IMPORT_MS });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ChartLab, MEMBER } from '#lab/chart/chart-lab.js';
 import { NAMESPACE, volumeFolder } from '#lab/chart/surroundings.js';
+import { MEMBER_MEMORY } from '#lab/chart/values.js';
 import { BUMP } from '#lab/cluster/manifests.js';
 import type { CommandError } from '#lab/exec.js';
 import { startLab } from '#lab/harness.js';
@@ -27,6 +28,9 @@ const WORKER_ONLY = ['create pods', 'create pods --subresource=exec', 'patch sta
 const PORT = 51_234;
 /** The chart as it was in commit cfbdc75: what is installed first. */
 const FORMER = join(projectRoot(), 'test', 'support', 'former-chart.tgz');
+/** What a webspace takes: less than it may have, and more than its member can spare. */
+const FILLED_MIB = 950;
+
 let chart: ChartLab;
 
 beforeAll(async () => {
@@ -95,7 +99,7 @@ describe('the chart on a real node', () => {
     expect(await chart.helm.run(['list', '--output', 'json'])).toContain('"revision":"2"');
     expect((await chart.api('alice', 'DELETE', '/v1/webspace/self/state')).status).toBe(204);
     expect(await chart.page('alice')).toContain('Webspaces');
-  }, 180_000);
+  }, 300_000);
 
   it('row 44: all its pods become ready; those that need nothing of their node have no rights, and a root that is read-only', async () => {
     const pods = [...(await chart.pods()).keys()];
@@ -144,24 +148,83 @@ describe('the chart on a real node', () => {
   }, 180_000);
 });
 
-describe('upgradeLxd8s, lockstep', () => {
-  it('replaces each member by an order at the API, after one approval; then the site is there again by itself', async () => {
-    const upgrades = new Upgrades({ lab: chart, agreed: () => chart.ready() }, { name: 'lxd' });
-    const before = await members();
-    const id = await upgrades.begin({ image: before[0]?.image ?? '', environment: { [BUMP]: '1' } });
-    const { longestAwayMs, slowestMs, failed } = await visitsDuring(visit, SITE, async () => {
-      await upgrades.approve(id, 'lockstep-sequential');
-      await upgrades.reaches(id, 'finished');
-      await waitFor('the site', async () => SITE.test(await visit()), { timeoutMs: 60_000, intervalMs: 200 });
-    });
-    const said = [...new Set(failed)].join(', ');
-    report('the site during upgradeLxd8s', `away for ${longestAwayMs} ms, slowest visit ${slowestMs} ms; ${said}`);
-    for (const [at, { uid, env }] of (await members()).entries()) {
-      expect(uid).not.toBe(before[at]?.uid);
-      expect(env).toContainEqual({ name: BUMP, value: '1' });
+describe('row 79: a member whose memory is short', () => {
+  const memory = async () => {
+    const state = await chart.exec(['curl', '-s', 'http://127.0.0.1:9798/state']);
+    return (JSON.parse(state) as { readonly memory?: { readonly short: boolean } }).memory;
+  };
+
+  it('has the webspace shut down that was not used for longest, but for one that is always on; its owner sees why, and the next visit boots it', async () => {
+    expect(await memory()).toMatchObject({ limitBytes: MEMBER_MEMORY.limitBytes, short: false });
+    // Started one after the other; the first would be the one to be stopped.
+    expect((await chart.api('alice', 'DELETE', '/v1/webspace/self/state')).status).toBe(204);
+    for (const user of ['bob', 'alice', 'admin'] as const) {
+      if (user !== 'alice') expect((await chart.api(user, 'POST', '/v1/webspace/self', { image: 'hello' })).status).toBe(201);
+      expect(await chart.page(user)).toContain('Webspaces');
     }
-    await chart.ready();
-  }, 600_000);
+    expect((await chart.api('bob', 'PATCH', '/v2/webspaces/ws-u2', { policy: { alwaysOn: true } })).status).toBe(202);
+    const spared = async () => (await chart.api('bob', 'GET', '/v2/webspaces/ws-u2')).body.includes('"alwaysOn":true');
+    await waitFor('bob’s to be always on', spared, { timeoutMs: 30_000 });
+    const others = [await pid('ws-u2'), await pid('ws-u3')];
+    const fill = `mkdir -p /fill && mount -t tmpfs none /fill && dd if=/dev/zero of=/fill/file bs=1M count=${FILLED_MIB}`;
+    const filled = Date.now();
+    await chart.exec(['lxc', 'exec', INSTANCE, '--', 'sh', '-c', fill]);
+    const stopped = async () => {
+      if ((await instances()).includes(`${INSTANCE},STOPPED`)) return true;
+      throw new Error(JSON.stringify(await memory()));
+    };
+    await waitFor('the webspace to be shut down', stopped, { timeoutMs: 90_000, intervalMs: 500 });
+    report('from a full memory to its webspace shut down', seconds(filled));
+    expect((await chart.api('alice', 'GET', '/v2/operations?kind=shutdown')).body).toContain(`memory of ${MEMBER} is short: not used for`);
+    await waitFor('the memory to be free again', async () => (await memory())?.short === false, { timeoutMs: 30_000, intervalMs: 500 });
+    expect(await chart.page('alice')).toContain('Webspaces');
+    expect([await pid('ws-u2'), await pid('ws-u3')]).toEqual(others);
+    for (const user of ['bob', 'admin'] as const) expect((await chart.api(user, 'DELETE', '/v1/webspace/self')).status).toBe(204);
+  }, 240_000);
+});
+
+describe('three members of LXD, by a value', () => {
+  it('are a cluster after `helm upgrade`: the one that was there runs on, its site is served all the time', async () => {
+    const before = await members();
+    const begun = Date.now();
+    const { failed } = await visitsDuring(visit, SITE, () => chart.grow(3));
+    report('one member of LXD to three', seconds(begun));
+    expect(failed).toEqual([]);
+    expect((await members())[0]).toEqual(before[0]);
+    expect((await chart.exec(['lxc', 'cluster', 'list', '--format', 'csv'])).match(/^lxd-\d.*Fully operational$/gm)).toHaveLength(3);
+  }, 420_000);
+});
+
+describe('upgradeLxd8s replaces each member by an order at the API, after one approval; then the site is there again by itself', () => {
+  it.each([
+    { kind: 'rolling', environment: {} },
+    { kind: 'lockstep-sequential', environment: { [BUMP]: '1' } },
+  ])(
+    '$kind',
+    async ({ kind, environment }) => {
+      const upgrades = new Upgrades({ lab: chart, agreed: () => chart.ready() }, { name: 'lxd' });
+      const before = await members();
+      const image = kind === 'rolling' ? await chart.nextMemberImage() : (before[0]?.image ?? '');
+      const id = await upgrades.begin({ image, environment });
+      const { longestAwayMs, slowestMs, failed } = await visitsDuring(visit, SITE, async () => {
+        await upgrades.approve(id, kind);
+        await upgrades.reaches(id, 'finished');
+        await waitFor('the site', async () => SITE.test(await visit()), { timeoutMs: 60_000, intervalMs: 200 });
+      });
+      report(
+        `the site during upgradeLxd8s (${kind})`,
+        `away for ${longestAwayMs} ms, slowest visit ${slowestMs} ms; ${[...new Set(failed)].join(', ')}`,
+      );
+      const after = await members();
+      for (const [at, member] of after.entries()) {
+        expect(member.uid).not.toBe(before[at]?.uid);
+        expect(member.image).toBe(image);
+        for (const [name, value] of Object.entries(environment)) expect(member.env).toContainEqual({ name, value });
+      }
+      await chart.ready();
+    },
+    600_000,
+  );
 });
 
 describe('the attack table: a webspace, a pod of another namespace, an account that nobody gave anything', () => {
