@@ -55,6 +55,14 @@ describe('a throw-away instance', () => {
     expect(spec.containers[0]).not.toHaveProperty('args');
   });
 
+  test('has the devices of a member, and not its room', () => {
+    const limits = { memory: '64Gi', 'hugepages-2Mi': '1Gi', 'devices.kubevirt.io/kvm': '1' };
+    const asked = template({ containers: [{ name: 'lxd', image: 'a/lxd:1', env: [], volumeMounts: [], resources: { limits } }] }, claims);
+    const { containers } = probe(asked)['spec'] as { containers: object[] };
+    expect(containers[0]).toMatchObject({ resources: { limits: { 'devices.kubevirt.io/kvm': '1' } } });
+    expect(Object.keys((containers[0] as { resources: { limits: object } }).resources.limits)).toHaveLength(1);
+  });
+
   test('runs the build on a node of the members, alone', () => {
     const spec = { hostNetwork: true, serviceAccountName: 'lxd', affinity: {}, volumes: [modules], imagePullSecrets: [{ name: 'pull' }] };
     expect(probe(template(spec, claims))['spec']).toEqual({

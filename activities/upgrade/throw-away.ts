@@ -143,7 +143,7 @@ export function probePod(
   };
 }
 
-/** Without what would make it a member, or end it: hooks, probes, ports, and the room that a member asks for. */
+/** Without what would make it a member, or end it: hooks, probes, ports, and the room that a member asks for. Devices of the node it has as a member has them. */
 function alone(found: Container, command: readonly string[] | undefined): Record<string, unknown> {
   const {
     lifecycle: _hooks,
@@ -151,12 +151,20 @@ function alone(found: Container, command: readonly string[] | undefined): Record
     readinessProbe: _readiness,
     startupProbe: _startup,
     ports: _ports,
-    resources: _resources,
-    ...rest
+    resources,
+    ...own
   } = found as Record<string, unknown>;
+  const rest = { ...own, ...devicesOf(resources) };
   if (!command) return rest;
   const { args: _args, ...others } = rest;
   return { ...others, command };
+}
+
+/** Of resources only what a device plugin gives, whose names have a domain. */
+function devicesOf(resources: unknown): { readonly resources?: object } {
+  const limits = (resources as { readonly limits?: Record<string, unknown> } | undefined)?.limits ?? {};
+  const devices = Object.entries(limits).filter(([name]) => name.includes('/'));
+  return devices.length === 0 ? {} : { resources: { limits: Object.fromEntries(devices) } };
 }
 
 function environmentOf(found: Container, build: Build, counting: readonly string[]): Container['env'] {

@@ -18,6 +18,7 @@ WORKDIR /app
 COPY --from=build /src/package.json ./
 COPY --from=build /src/node_modules ./node_modules
 COPY --from=build /src/dist ./dist
+COPY deploy/docker/lxd8s /usr/local/bin/lxd8s
 COPY --from=build /machine /usr/lib/lxd8s-vm
 ENV WEBSPACES__RUNTIME=vm
 EXPOSE 8443 9798 9799

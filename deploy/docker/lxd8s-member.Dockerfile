@@ -16,6 +16,7 @@ WORKDIR /app
 COPY --from=build /src/package.json ./
 COPY --from=build /src/node_modules ./node_modules
 COPY --from=build /src/dist ./dist
+COPY deploy/docker/lxd8s /usr/local/bin/lxd8s
 EXPOSE 8443 9798 9799
 HEALTHCHECK --interval=5s --timeout=3s --start-period=15s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9798/state').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]

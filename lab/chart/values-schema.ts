@@ -34,6 +34,7 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   'domain',
   'preseedFile',
   'certificate',
+  'console',
   // Said by lxd8s.runtime and lxd8s.vm.
   'runtime',
   'vm',
@@ -101,6 +102,7 @@ export function valuesSchema(): Schema {
         copies: object({ size: quantity, storageClass: text, accessMode: ACCESS_MODE }),
         graceSeconds: { type: 'integer', minimum: 5, maximum: 3600 },
         certificate: text,
+        console: text,
         preseed: anything,
         lan: flag,
         config: ownOf(lxd8sMemberConfigSchema),

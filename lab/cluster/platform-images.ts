@@ -61,6 +61,8 @@ function codeRoot(project: string, root: string): string {
   mkdirSync(join(root, 'app'), { recursive: true });
   for (const name of CODE) cpSync(join(project, 'dist', name), join(root, 'app', 'dist', name), { recursive: true });
   copyFileSync(join(project, 'package.json'), join(root, 'app', 'package.json'));
+  mkdirSync(join(root, 'usr', 'local', 'bin'), { recursive: true });
+  copyFileSync(join(project, 'deploy', 'docker', 'lxd8s'), join(root, 'usr', 'local', 'bin', 'lxd8s'));
   return root;
 }
 

@@ -71,6 +71,12 @@ const memory = z
   })
   .describe('Says so in LXD, for the worker (memoryStop); without it memory is not looked at');
 
+const console = z
+  .strictObject({
+    passwordFile: file.describe("Hash of root's password at the console, as `openssl passwd -6` prints it: a mounted Secret"),
+  })
+  .describe('`lxd8s console` in the pod, a login where LXD runs; without it there is none');
+
 /** Of `apps/lxd8s/member`, the process that LXD runs under. */
 export const lxd8sMemberConfigSchema = z.strictObject({
   listen: listenSchema.prefault('0.0.0.0:9798').describe('Address of /state and /metrics'),
@@ -96,6 +102,7 @@ export const lxd8sMemberConfigSchema = z.strictObject({
   join,
   certificate: certificate.optional(),
   memory: memory.optional(),
+  console: console.optional(),
   preseedFile: file.optional().describe('YAML as `lxd init --preseed` takes it: config, projects, storage_pools, networks, profiles'),
   everySeconds: seconds.default(5).describe('Longest pause between two looks at what should be so'),
 });

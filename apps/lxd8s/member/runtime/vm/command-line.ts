@@ -42,10 +42,12 @@ export interface Sockets {
   readonly agent: string;
   readonly monitor: string;
   readonly lxdLog: string;
+  readonly console: string;
 }
 
 export function socketsIn(folder: string): Sockets {
-  return { agent: join(folder, 'agent.sock'), monitor: join(folder, 'monitor.sock'), lxdLog: join(folder, 'lxd-log.sock') };
+  const socket = (name: string) => join(folder, `${name}.sock`);
+  return { agent: socket('agent'), monitor: socket('monitor'), lxdLog: socket('lxd-log'), console: socket('console') };
 }
 
 export interface Macs {
@@ -80,6 +82,7 @@ export function machineArguments(machine: Machine): string[] {
     ...['-device', `virtio-serial-${bus}`],
     ...port('agent', sockets.agent, 'org.qemu.guest_agent.0'),
     ...port('lxdlog', sockets.lxdLog, 'lxd8s.log'),
+    ...port('login', sockets.console, 'lxd8s.console'),
     ...['-object', 'rng-random,id=rng,filename=/dev/urandom', '-device', `virtio-rng-${bus},rng=rng`],
     ...Object.entries(handed).flatMap(([name, file]) => ['-fw_cfg', `name=opt/lxd8s/${name},file=${escaped(file)}`]),
     ...['-qmp', `unix:${escaped(sockets.monitor)},server=on,wait=off`],

@@ -1,0 +1,21 @@
+import { spawn } from 'node:child_process';
+import { PlatformError } from '#libs/errors/platform-error.js';
+import { setPassword } from './password.js';
+
+/** A terminal of its own, since `login` wants one, and `kubectl exec` gives none without `-t`. */
+const LOGIN = ['script', '--quiet', '--return', '--command', 'login', '/dev/null'] as const;
+
+/** A login in this container; the exit code of what ended it. @throws PlatformError UNAVAILABLE when the container has not what it takes. */
+export async function containerConsole(hash: string): Promise<number> {
+  const failed = await run(setPassword(hash), 'ignore');
+  if (failed !== 0) throw new PlatformError('UNAVAILABLE', `The password cannot be set in this container: usermod ended with ${failed}.`);
+  return run(LOGIN, 'inherit');
+}
+
+function run([command, ...args]: readonly [string, ...string[]], stdio: 'ignore' | 'inherit'): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio });
+    child.once('error', (cause) => reject(new PlatformError('UNAVAILABLE', `${command} cannot be run here: ${cause.message}.`, { cause })));
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
+}
