@@ -154,7 +154,7 @@ function alone(found: Container, command: readonly string[] | undefined): Record
     resources,
     ...own
   } = found as Record<string, unknown>;
-  const rest = { ...own, ...devicesOf(resources) };
+  const rest: Record<string, unknown> = { ...own, ...devicesOf(resources) };
   if (!command) return rest;
   const { args: _args, ...others } = rest;
   return { ...others, command };

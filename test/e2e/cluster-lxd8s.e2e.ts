@@ -8,7 +8,7 @@ import { waitFor } from '#lab/wait.js';
 import { membersShortOfMemory } from '#libs/domain/memory.js';
 import { fingerprintAt } from '../support/fingerprint-at.js';
 import { times } from '../support/lab-session.js';
-import { memberOf } from '../support/lxd8s-manifests.js';
+import { memberOf, PASSWORD } from '../support/lxd8s-manifests.js';
 import { Lxd8sWorld } from '../support/lxd8s-world.js';
 
 const MEMBERS = times({ short: 3, full: 4 });
@@ -69,6 +69,17 @@ describe('a cluster of LXD under apps/lxd8s/member', () => {
     expect(await world.client(memberOf(0)).exists('/1.0/projects/second')).toBe(true);
     expect(await shown(memberOf(0))).toBe(fingerprint(first));
   }, 180_000);
+
+  test('80: the console of a member is a login', async () => {
+    const visitor = world.console(memberOf(0));
+    await visitor.login('wrong');
+    await visitor.says(/Login incorrect/);
+    await visitor.login(PASSWORD);
+    await visitor.says(/# $/);
+    visitor.type('echo "at $(hostname)"; exit');
+    await visitor.says(new RegExp(`^at ${memberOf(0)}`, 'm'));
+    expect(await visitor.ended).toBe(0);
+  }, 120_000);
 
   test('72, 82: three members join by tokens, with full counts a fourth; one more finds no node, and stays pending', async () => {
     for (const replicas of new Set([3, MEMBERS])) {

@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { guestFolder } from '#lab/vm/guest.js';
 import { qemuFolder } from '#lab/vm/qemu.js';
 import { waitFor } from '#lab/wait.js';
-import { memberOf } from '../support/lxd8s-manifests.js';
+import { memberOf, PASSWORD } from '../support/lxd8s-manifests.js';
 import { Lxd8sWorld } from '../support/lxd8s-world.js';
-import { LAN, MEMORY, vmStatefulSet } from '../support/vm-manifests.js';
+import { LAN, MEMORY, type VmOptions, vmStatefulSet } from '../support/vm-manifests.js';
 
 const MEMBER = memberOf(0);
 const PRESEED = `
@@ -24,10 +24,11 @@ profiles:
 const BOOT_MS = 240_000;
 
 let world: Lxd8sWorld;
-let vm: Omit<Parameters<typeof vmStatefulSet>[0], 'accelerator'>;
+let vm: Omit<VmOptions, 'accelerator'>;
 
-const disk = () => join(vm.folders.state, 'disk.img');
-const start = (accelerator: 'kvm' | 'tcg') => world.apply([vmStatefulSet({ ...vm, accelerator })]);
+const disk = () => join(world.folderOf(MEMBER), 'disk.img');
+const start = (accelerator: 'kvm' | 'tcg', machine: 'microvm' | 'q35' = 'microvm') =>
+  world.apply([vmStatefulSet({ ...vm, accelerator, machine })]);
 const inside = (script: string) => world.exec(MEMBER, ['lxc', 'exec', 'web', '--', 'sh', '-c', script]);
 const until = (what: string, check: () => Promise<unknown>, timeoutMs: number) =>
   waitFor(what, async () => (await check()) as object | undefined, { timeoutMs, intervalMs: 500 });
@@ -44,7 +45,7 @@ beforeAll(async () => {
   const [qemu, guest] = [await qemuFolder(say), await guestFolder(say)];
   world = await Lxd8sWorld.open(1);
   await world.preseed(PRESEED);
-  vm = { qemu, guest, folders: { state: world.folderOf(MEMBER), storage: world.folderOf('storage') } };
+  vm = { qemu, guest, folder: world.folder, lan: 'bridged' };
 }, 600_000);
 afterAll(() => world?.close(), 240_000);
 
@@ -96,6 +97,34 @@ describe('a member in a machine of its own, in a pod without privileges', () => 
     expect(fromPod).toBe('');
   }, 60_000);
 
+  test('80: its console is a login, for one at a time; who leaves without a word is logged out', async () => {
+    const first = world.console(MEMBER);
+    await first.login('wrong');
+    await first.says(/Login incorrect/);
+    await first.login(PASSWORD);
+    await first.says(/# $/);
+    first.type('echo "at $(hostname) $(uname -r)"');
+    await first.says(new RegExp(`^at ${MEMBER} \\S+cloud-amd64`, 'm'));
+    const second = world.console(MEMBER);
+    await second.says(/Somebody else is at the console of this machine/);
+    expect(await second.ended).toBe(1);
+    first.leave();
+    const again = async () => {
+      const third = world.console(MEMBER);
+      const said = await third.says(/login: $|Somebody else/);
+      if (/login: $/.test(said)) return third;
+      await third.ended;
+      return undefined;
+    };
+    const third = await waitFor('the console to be free', again, { timeoutMs: 60_000, intervalMs: 500 });
+    third.type('root');
+    await third.says(/Password: $/);
+    third.type(PASSWORD);
+    await third.says(/# $/);
+    third.type('exit');
+    expect(await third.ended).toBe(0);
+  }, 240_000);
+
   test('78: SIGTERM stops container and machine in order, and all is there again after the next start', async () => {
     const { ino } = statSync(disk());
     const begun = Date.now();
@@ -128,6 +157,16 @@ describe('a member in a machine of its own, in a pod without privileges', () => 
     expect((await world.pod(MEMBER))?.metadata.uid).toBe(pod);
     expect(await world.endedByProbes()).toEqual([]);
   }, 600_000);
+
+  test('runs as q35, too, with the same disks', async () => {
+    await start('tcg', 'q35');
+    const said = await deleted();
+    expect(said).toContain('the power button');
+    await world.whole(1, BOOT_MS);
+    expect(await world.logs(MEMBER)).toContain('"machine":"q35"');
+    await until('the container', async () => (await world.statusOf('web')) === 'Running', 60_000);
+    expect(await inside('cat /mark')).toBe('kept\n');
+  }, 480_000);
 });
 
 /** Gives back what was there. */

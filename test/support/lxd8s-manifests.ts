@@ -10,8 +10,12 @@ export const OWN = {
   statefulSet: 'lxd',
   preseed: 'preseed',
   certificate: 'certificate',
+  console: 'console',
   domain: 'lxd.members.svc.cluster.local',
 } as const;
+/** Of root at the console. */
+export const PASSWORD = 'let me in';
+const HASH = '$6$webspaces$kbbCmtYE2bRwJGqVKfMmdNVoriQElVEBSg00nZroF2e2HvtRo2SocQArjDNM/Rdn5DqyDWHO.1j5tj.Z1.X5.0';
 const CLASS = 'manual';
 const LABELS = { app: 'lxd8s' };
 const ACCOUNT = 'webspaces-lxd8s';
@@ -27,7 +31,7 @@ export function memberOf(number: number): string {
   return `${OWN.statefulSet}-${number}`;
 }
 
-/** Namespace and Service; the account and its roles are those of the chart. */
+/** Namespace, Service, and the password of the console; the account and its roles are those of the chart. */
 export function surroundings(): object[] {
   const { namespace, statefulSet: name } = OWN;
   return [
@@ -38,6 +42,7 @@ export function surroundings(): object[] {
       metadata: { name, namespace },
       spec: { clusterIP: 'None', publishNotReadyAddresses: true, selector: LABELS, ports: [{ name: 'https', port: 8443 }] },
     },
+    { apiVersion: 'v1', kind: 'Secret', metadata: { name: OWN.console, namespace }, stringData: { password: HASH } },
   ];
 }
 
@@ -100,6 +105,7 @@ export function statefulSet({ replicas, nodes, podManagementPolicy = 'OrderedRea
             { name: 'joins', projected: { sources: [token] } },
             { name: 'preseed', configMap: { name: OWN.preseed } },
             { name: 'certificate', secret: { secretName: OWN.certificate } },
+            { name: 'console', secret: { secretName: OWN.console } },
           ],
         },
       },
@@ -143,6 +149,7 @@ function memberContainer(): object {
         { name: 'joins', mountPath: '/var/run/secrets/webspaces-lxd8s', readOnly: true },
         { name: 'preseed', mountPath: '/etc/lxd8s/preseed', readOnly: true },
         { name: 'certificate', mountPath: '/etc/lxd8s/certificate', readOnly: true },
+        { name: 'console', mountPath: '/etc/lxd8s/console', readOnly: true },
       ],
     },
     {
@@ -151,6 +158,7 @@ function memberContainer(): object {
       PRESEED_FILE: '/etc/lxd8s/preseed/preseed.yaml',
       CERTIFICATE__FOLDER: '/etc/lxd8s/certificate',
       CERTIFICATE__ANNOUNCE_SECONDS: '5',
+      CONSOLE__PASSWORD_FILE: '/etc/lxd8s/console/password',
       EVERY_SECONDS: '1',
       // The tests ask from outside, often.
       STATE_FOR: 'anyone',

@@ -2,14 +2,16 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isReady, type Pod } from '#lab/cluster/kube.js';
-import { writeClusterSettings } from '#lab/cluster/settings.js';
+import { type ClusterSettings, writeClusterSettings } from '#lab/cluster/settings.js';
 import { type Lab, type LabOptions, startLab } from '#lab/harness.js';
 import { http } from '#lab/http.js';
 import { buildImage, type ImageOptions, importImage } from '#lab/image.js';
 import { KubeClient } from '#lab/kube-client.js';
 import { LxdClient } from '#lab/lxd-client.js';
+import { projectRoot } from '#lab/project.js';
 import { waitFor } from '#lab/wait.js';
 import { type CertificateFiles, makeCertificate } from '#libs/testing/certificates.js';
+import { ConsoleVisitor } from './console-visitor.js';
 import {
   memberOf,
   OWN,
@@ -79,19 +81,25 @@ export class Lxd8sWorld {
     await this.volumes(members);
     await this.scale({ replicas: 1 });
     await this.whole(1);
-    await this.#manage();
+    await this.manage();
   }
 
-  async #manage(): Promise<void> {
+  /** The worker may change it, and calls it `lab`. */
+  async manage(settings: ClusterSettings = {}): Promise<void> {
     await this.applyText(shippedClusterRoles());
     const { namespace, statefulSet } = OWN;
-    writeClusterSettings(this.lab.profile, { namespace, statefulSet, container: 'member', environment: [] });
+    writeClusterSettings(this.lab.profile, { namespace, statefulSet, container: 'member', environment: [], ...settings });
     await this.lab.up();
+  }
+
+  /** What pods of this world keep is in it, on this machine. */
+  get folder(): string {
+    return join(this.lab.profile.paths.cluster, 'own');
   }
 
   /** The names of nodes in Kubernetes are `node-1`…; what a pod of this world keeps is here on this machine. */
   folderOf(member: string): string {
-    return join(this.lab.profile.paths.cluster, 'own', member);
+    return join(this.folder, member);
   }
 
   async volumes(members: number): Promise<void> {
@@ -150,6 +158,14 @@ export class Lxd8sWorld {
 
   async exec(member: string, command: readonly string[]): Promise<string> {
     return this.kubectl(['exec', member, '-c', 'member', '--', ...command]);
+  }
+
+  /** Somebody at `lxd8s console` of a member, without a terminal. */
+  console(member: string): ConsoleVisitor {
+    const program = [process.execPath, join(projectRoot(), 'dist', 'apps', 'lxd8s', 'member', 'console', 'main.js')];
+    const inPod = ['--namespace', OWN.namespace, 'exec', '--stdin', member, '-c', 'member', '--', ...program];
+    const env = { PATH: '/usr/bin:/bin', HOME: this.#folder, KUBECONFIG: this.lab.kubeconfigAdmin };
+    return new ConsoleVisitor([this.lab.stack.tools.kubectl, ...inPod], env);
   }
 
   /** Status of each member, as one of them sees it. */
@@ -241,7 +257,7 @@ export class Lxd8sWorld {
     await this.kubectl(['delete', 'pod', '--all', '--grace-period=1', '--wait'], 90_000);
     await this.lab.kubectl(['delete', 'namespace', namespace, '--ignore-not-found', '--wait'], { timeoutMs: 90_000 });
     await this.lab.kubectl(['delete', 'persistentvolume', '-l', 'app=lxd8s', '--wait'], { timeoutMs: 60_000 });
-    rmSync(join(this.lab.profile.paths.cluster, 'own'), { recursive: true, force: true, maxRetries: 5 });
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
   async close(): Promise<void> {

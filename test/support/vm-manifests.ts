@@ -9,22 +9,34 @@ export interface VmOptions {
   /** As `lab/vm` made them; the same paths in the pod. */
   readonly qemu: string;
   readonly guest: string;
-  readonly folders: { readonly state: string; readonly storage: string };
+  readonly machine?: 'microvm' | 'q35';
+  /** In it are each member's `<member>`, and `storage/<member>`. */
+  readonly folder: string;
+  readonly replicas?: number;
+  /** Whether the machines are on the members' network; without it a pod needs no capability at all. */
+  readonly lan: 'bridged' | 'none';
 }
 
 const LABELS = { app: 'lxd8s' };
 /** The pod's own end of the members' network. */
 export const LAN = { bridge: 'lxd-lan', address: '10.66.0.1/24', container: '10.66.0.5' } as const;
 export const MEMORY = { limit: '1400Mi', share: '50%', bytes: 700 * 2 ** 20 } as const;
-const UNPRIVILEGED = {
-  allowPrivilegeEscalation: false,
-  capabilities: { drop: ['ALL'], add: ['NET_ADMIN'] },
-  seccompProfile: { type: 'RuntimeDefault' },
-};
+const MEMBER = { name: 'WEBSPACES__MEMBER', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } };
 
-/** One member in a machine of its own, in a pod that has NET_ADMIN and nothing else. */
-export function vmStatefulSet({ accelerator, qemu, guest, folders }: VmOptions): object {
+/** As the chart has it. */
+function unprivileged(lan: VmOptions['lan']): object {
+  return {
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'], ...(lan === 'bridged' ? { add: ['NET_ADMIN'] } : {}) },
+    seccompProfile: { type: 'RuntimeDefault' },
+  };
+}
+
+/** Members in machines of their own, in pods that have at most NET_ADMIN. */
+export function vmStatefulSet(options: VmOptions): object {
   const { namespace, statefulSet: name } = OWN;
+  const { qemu, guest, folder: own, replicas = 1, lan } = options;
   const folder = (volume: string, path: string) => ({ name: volume, hostPath: { path, type: 'DirectoryOrCreate' } });
   const token = { serviceAccountToken: { audience: 'webspaces-lxd8s', path: 'token', expirationSeconds: 3600 } };
   return {
@@ -33,7 +45,8 @@ export function vmStatefulSet({ accelerator, qemu, guest, folders }: VmOptions):
     metadata: { name, namespace },
     spec: {
       serviceName: name,
-      replicas: 1,
+      replicas,
+      podManagementPolicy: 'Parallel',
       updateStrategy: { type: 'OnDelete' },
       selector: { matchLabels: LABELS },
       template: {
@@ -41,30 +54,19 @@ export function vmStatefulSet({ accelerator, qemu, guest, folders }: VmOptions):
         spec: {
           serviceAccountName: 'webspaces-lxd8s',
           terminationGracePeriodSeconds: 90,
-          // In the place of kubelan, which brings the bridge.
-          initContainers: [
-            {
-              name: 'bridge',
-              image: IMAGES.lxd,
-              command: [
-                'bash',
-                '-c',
-                `ip link add ${LAN.bridge} type bridge && ip address add ${LAN.address} dev ${LAN.bridge} && ip link set ${LAN.bridge} up`,
-              ],
-              securityContext: UNPRIVILEGED,
-            },
-          ],
-          containers: [member({ accelerator, qemu, guest }), endpoint()],
+          initContainers: lan === 'bridged' ? [bridge()] : [],
+          containers: [member(options), endpoint()],
           volumes: [
             ...platformVolumes(),
-            folder('state', folders.state),
-            folder('storage', folders.storage),
+            folder('state', own),
             folder('qemu', qemu),
             folder('guest', guest),
             { name: 'tun', hostPath: { path: '/dev/net/tun', type: 'CharDevice' } },
             { name: 'run', emptyDir: { medium: 'Memory' } },
+            { name: 'home', emptyDir: {} },
             { name: 'joins', projected: { sources: [token] } },
             { name: 'preseed', configMap: { name: OWN.preseed } },
+            { name: 'console', secret: { secretName: OWN.console } },
           ],
         },
       },
@@ -72,56 +74,75 @@ export function vmStatefulSet({ accelerator, qemu, guest, folders }: VmOptions):
   };
 }
 
-function member({ accelerator, qemu, guest }: Pick<VmOptions, 'accelerator' | 'qemu' | 'guest'>): object {
+/** In the place of kubelan, which brings the bridge. */
+function bridge(): object {
+  const script = `ip link add ${LAN.bridge} type bridge && ip address add ${LAN.address} dev ${LAN.bridge} && ip link set ${LAN.bridge} up`;
+  return { name: 'bridge', image: IMAGES.lxd, command: ['bash', '-c', script], securityContext: unprivileged('bridged') };
+}
+
+/** Of the StatefulSet's one folder each member sees its own part. */
+function ofMember({ env = [], volumeMounts = [], ...container }: { env?: object[]; volumeMounts?: { name: string }[] }): object {
+  const mounts = volumeMounts.map((mount) => (mount.name === 'state' ? { subPathExpr: `$(${MEMBER.name})`, ...mount } : mount));
+  return { ...container, env: [...env, MEMBER], volumeMounts: mounts };
+}
+
+function member({ accelerator, machine = 'microvm', qemu, guest, lan }: VmOptions): object {
   const ask = (path: string) => ({ httpGet: { path, port: 9797 } });
   const entry = join(projectRoot(), 'dist', 'apps', 'lxd8s', 'member', 'main.js');
   const node = platformFolders().find(({ name }) => name === 'node')?.path ?? '';
-  const container = ours(
-    {
-      name: 'member',
-      command: ['bash', '-c', AS_PID_1, 'pid-1', node, entry],
-      securityContext: UNPRIVILEGED,
-      resources: { limits: { memory: MEMORY.limit } },
-      startupProbe: { ...ask('/startup'), periodSeconds: 1, timeoutSeconds: 2, failureThreshold: 300 },
-      livenessProbe: { ...ask('/live'), periodSeconds: 5, timeoutSeconds: 2, failureThreshold: 3 },
-      readinessProbe: { ...ask('/ready'), periodSeconds: 1, timeoutSeconds: 2 },
-      volumeMounts: [
-        { name: 'storage', mountPath: '/var/lib/lxd-storage' },
-        { name: 'qemu', mountPath: qemu, readOnly: true },
-        { name: 'guest', mountPath: guest, readOnly: true },
-        { name: 'tun', mountPath: '/dev/net/tun' },
-        { name: 'run', mountPath: '/run/lxd8s-vm' },
-        { name: 'joins', mountPath: '/var/run/secrets/webspaces-lxd8s', readOnly: true },
-        { name: 'preseed', mountPath: '/etc/lxd8s/preseed', readOnly: true },
-      ],
-    },
-    {
-      DOMAIN: OWN.domain,
-      RUNTIME: 'vm',
-      VOLUMES__STORAGE: '/var/lib/lxd-storage',
-      VM__ACCELERATOR: accelerator,
-      VM__MEMORY: MEMORY.share,
-      VM__CPUS: '1',
-      VM__DISK: '2GiB',
-      VM__STORAGE_DISK: '2GiB',
-      VM__QEMU: join(qemu, 'qemu-system-x86_64'),
-      VM__GUEST: guest,
-      VM__LAN__BRIDGE: LAN.bridge,
-      STOP__GRACE_SECONDS: '90',
-      STOP__RESERVE_SECONDS: '30',
-      PRESEED_FILE: '/etc/lxd8s/preseed/preseed.yaml',
-      MEMORY__MIN_FREE_BYTES: '1000000',
-      EVERY_SECONDS: '2',
-      STATE_FOR: 'anyone',
-    },
-  ) as { env: object[] };
-  return { ...container, env: [...container.env, { name: 'WEBSPACES__MEMBER', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }] };
+  return ofMember(
+    ours(
+      {
+        name: 'member',
+        command: ['bash', '-c', AS_PID_1, 'pid-1', node, entry],
+        securityContext: unprivileged(lan),
+        resources: { limits: { memory: MEMORY.limit } },
+        startupProbe: { ...ask('/startup'), periodSeconds: 1, timeoutSeconds: 2, failureThreshold: 300 },
+        livenessProbe: { ...ask('/live'), periodSeconds: 5, timeoutSeconds: 2, failureThreshold: 3 },
+        readinessProbe: { ...ask('/ready'), periodSeconds: 1, timeoutSeconds: 2 },
+        volumeMounts: [
+          { name: 'state', mountPath: '/var/lib/lxd-storage', subPathExpr: `storage/$(${MEMBER.name})` },
+          { name: 'qemu', mountPath: qemu, readOnly: true },
+          { name: 'guest', mountPath: guest, readOnly: true },
+          { name: 'tun', mountPath: '/dev/net/tun' },
+          { name: 'run', mountPath: '/run/lxd8s-vm' },
+          { name: 'home', mountPath: '/root' },
+          { name: 'joins', mountPath: '/var/run/secrets/webspaces-lxd8s', readOnly: true },
+          { name: 'preseed', mountPath: '/etc/lxd8s/preseed', readOnly: true },
+          { name: 'console', mountPath: '/etc/lxd8s/console', readOnly: true },
+        ],
+      },
+      {
+        DOMAIN: OWN.domain,
+        RUNTIME: 'vm',
+        VOLUMES__STORAGE: '/var/lib/lxd-storage',
+        VM__ACCELERATOR: accelerator,
+        VM__MACHINE: machine,
+        VM__MEMORY: MEMORY.share,
+        VM__CPUS: '1',
+        VM__DISK: '2GiB',
+        VM__STORAGE_DISK: '2GiB',
+        VM__QEMU: join(qemu, 'qemu-system-x86_64'),
+        VM__GUEST: guest,
+        ...(lan === 'bridged' ? { VM__LAN__BRIDGE: LAN.bridge } : {}),
+        STOP__GRACE_SECONDS: '90',
+        STOP__RESERVE_SECONDS: '30',
+        PRESEED_FILE: '/etc/lxd8s/preseed/preseed.yaml',
+        CONSOLE__PASSWORD_FILE: '/etc/lxd8s/console/password',
+        MEMORY__MIN_FREE_BYTES: '1000000',
+        EVERY_SECONDS: '2',
+        STATE_FOR: 'anyone',
+      },
+    ),
+  );
 }
 
 function endpoint(): object {
   const entry = join(projectRoot(), 'dist', 'apps', 'lxd8s', 'main.js');
-  return ours(
-    { name: 'endpoint', command: [process.execPath, entry] },
-    { LXD__DEAD_SECONDS: '60', LXD__TIMEOUT_SECONDS: '5', LEASE__EVERY_SECONDS: '1', MEMBER__URL: 'http://127.0.0.1:9798' },
+  return ofMember(
+    ours(
+      { name: 'endpoint', command: [process.execPath, entry] },
+      { LXD__DEAD_SECONDS: '60', LXD__TIMEOUT_SECONDS: '5', LEASE__EVERY_SECONDS: '1', MEMBER__URL: 'http://127.0.0.1:9798' },
+    ),
   );
 }

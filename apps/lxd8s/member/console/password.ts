@@ -7,7 +7,10 @@ const HASH = /^\$(?:y|6|5|2[aby])\$[./A-Za-z0-9$=,]{20,}$/;
 /** What root's password is checked by. @throws PlatformError FORBIDDEN where no login is set, INVALID_INPUT for a file without a hash. */
 export function readPasswordHash(file: string | undefined): string {
   if (file === undefined)
-    throw new PlatformError('FORBIDDEN', 'There is no login at this console: console.passwordFile names no file with the hash of a password.');
+    throw new PlatformError(
+      'FORBIDDEN',
+      'There is no login at this console: console.passwordFile names no file with the hash of a password.',
+    );
   const hash = readFileSync(file, 'utf8').trim();
   if (!HASH.test(hash))
     throw new PlatformError('INVALID_INPUT', `${file} (console.passwordFile) has no hash as \`openssl passwd -6\` prints it.`);
