@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { dim, red, seconds } from '#lab/progress.js';
+import { isPlatformError } from '#libs/errors/platform-error.js';
 import { benchBoot } from './boot.js';
 import { benchChanges } from './changes.js';
 import { benchCreate } from './create.js';
@@ -16,6 +17,7 @@ import { markdownTable, terminalTable } from './table.js';
 import { benchThroughput } from './throughput.js';
 import { benchUpgrade } from './upgrade.js';
 import { benchVisit } from './visit.js';
+import { benchVm } from './vm.js';
 
 const startedAt = Date.now();
 
@@ -29,7 +31,9 @@ async function main(): Promise<number> {
     console.log(terminalTable({ title, lines }));
   };
   try {
-    for (const storage of options.storages) await onStage(storage, options, report);
+    // Nodes of its own, and nothing of the platform beside it.
+    if (options.benches.includes('vm')) await noted('vm', () => benchVm(options, report));
+    if (options.benches.some((name) => name !== 'vm')) for (const storage of options.storages) await onStage(storage, options, report);
   } finally {
     if (options.json) writeFileSync(options.json, `${JSON.stringify({ ...run, sections }, null, 2)}\n`);
     if (options.markdown) writeFileSync(options.markdown, markdown(run, sections));
@@ -98,6 +102,8 @@ main().then(
   },
   (error: unknown) => {
     process.exitCode = 1;
-    console.error(error instanceof BadOption ? red(`${error.message}\n${USAGE}`) : error);
+    console.error(
+      error instanceof BadOption ? red(`${error.message}\n${USAGE}`) : isPlatformError(error, 'INVALID_INPUT') ? red(error.message) : error,
+    );
   },
 );

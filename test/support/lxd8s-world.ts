@@ -65,9 +65,9 @@ export class Lxd8sWorld {
   }
 
   /** With `apps: 'all'` our processes run beside it; what the worker knows of it, `beginManaged` says. */
-  static async open(nodes: number, { apps = 'none' }: Pick<LabOptions, 'apps'> = {}): Promise<Lxd8sWorld> {
+  static async open(nodes: number, { apps = 'none', profile = 'test' }: Pick<LabOptions, 'apps' | 'profile'> = {}): Promise<Lxd8sWorld> {
     const names = Array.from({ length: nodes }, (_, at) => `node-${at + 1}`);
-    const world = new Lxd8sWorld(await startLab({ profile: 'test', nodes, apps }), names);
+    const world = new Lxd8sWorld(await startLab({ profile, nodes, apps }), names);
     await world.remove();
     await world.apply(surroundings());
     await world.applyText(shippedRoles());

@@ -21,7 +21,9 @@ const LABELS = { app: 'lxd8s' };
 /** The pod's own end of the members' network. */
 export const LAN = { bridge: 'lxd-lan', address: '10.66.0.1/24', container: '10.66.0.5' } as const;
 export const MEMORY = { limit: '1400Mi', share: '50%', bytes: 700 * 2 ** 20 } as const;
-const MEMBER = { name: 'WEBSPACES__MEMBER', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } };
+/** Variable with the pod's name. */
+const POD = 'POD';
+const NAME = { name: POD, valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } };
 
 /** As the chart has it. */
 function unprivileged(lan: VmOptions['lan']): object {
@@ -82,8 +84,8 @@ function bridge(): object {
 
 /** Of the StatefulSet's one folder each member sees its own part. */
 function ofMember({ env = [], volumeMounts = [], ...container }: { env?: object[]; volumeMounts?: { name: string }[] }): object {
-  const mounts = volumeMounts.map((mount) => (mount.name === 'state' ? { subPathExpr: `$(${MEMBER.name})`, ...mount } : mount));
-  return { ...container, env: [...env, MEMBER], volumeMounts: mounts };
+  const mounts = volumeMounts.map((mount) => (mount.name === 'state' ? { subPathExpr: `$(${POD})`, ...mount } : mount));
+  return { ...container, env: [NAME, ...env], volumeMounts: mounts };
 }
 
 function member({ accelerator, machine = 'microvm', qemu, guest, lan }: VmOptions): object {
@@ -101,7 +103,7 @@ function member({ accelerator, machine = 'microvm', qemu, guest, lan }: VmOption
         livenessProbe: { ...ask('/live'), periodSeconds: 5, timeoutSeconds: 2, failureThreshold: 3 },
         readinessProbe: { ...ask('/ready'), periodSeconds: 1, timeoutSeconds: 2 },
         volumeMounts: [
-          { name: 'state', mountPath: '/var/lib/lxd-storage', subPathExpr: `storage/$(${MEMBER.name})` },
+          { name: 'state', mountPath: '/var/lib/lxd-storage', subPathExpr: `storage/$(${POD})` },
           { name: 'qemu', mountPath: qemu, readOnly: true },
           { name: 'guest', mountPath: guest, readOnly: true },
           { name: 'tun', mountPath: '/dev/net/tun' },
@@ -113,6 +115,7 @@ function member({ accelerator, machine = 'microvm', qemu, guest, lan }: VmOption
         ],
       },
       {
+        MEMBER: `$(${POD})`,
         DOMAIN: OWN.domain,
         RUNTIME: 'vm',
         VOLUMES__STORAGE: '/var/lib/lxd-storage',

@@ -59,7 +59,7 @@ export async function bootMachine({ config, environment, word, log }: BootOption
   }
 }
 
-export function howOf({ vm: { accelerator, machine } }: Lxd8sMemberConfig): Accelerated {
+export function howOf({ vm: { accelerator, machine } }: { readonly vm: Pick<Accelerated, 'accelerator' | 'machine'> }): Accelerated {
   return { accelerator, machine, clockKhz: clockKhz() };
 }
 
