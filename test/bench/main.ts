@@ -102,8 +102,11 @@ main().then(
   },
   (error: unknown) => {
     process.exitCode = 1;
-    console.error(
-      error instanceof BadOption ? red(`${error.message}\n${USAGE}`) : isPlatformError(error, 'INVALID_INPUT') ? red(error.message) : error,
-    );
+    console.error(said(error));
   },
 );
+
+function said(error: unknown): unknown {
+  if (error instanceof BadOption) return red(`${error.message}\n${USAGE}`);
+  return isPlatformError(error, 'INVALID_INPUT') ? red(`Nothing was measured. ${error.message}`) : error;
+}
