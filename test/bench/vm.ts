@@ -9,7 +9,7 @@ import { summaryOf } from './statistics.js';
 import { type Measured, measureMember } from './vm-measured.js';
 import type { Runtime } from './vm-members.js';
 
-const PROBE_SECONDS = 15;
+const PROBE_SECONDS = { kvm: 15, tcg: 120 } as const;
 
 /**
  * A member of LXD in a machine beside one in a container: the same pod on the same node, first all of one, then all of the other.
@@ -21,7 +21,7 @@ export async function benchVm(options: Options, report: Report): Promise<void> {
   const [qemu, guest] = [await qemuFolder(say), await guestFolder(say)];
   const how = howOf({ vm: { accelerator, machine: 'microvm' } });
   const begun = performance.now();
-  await probeMachine({ ...how, qemu: `${qemu}/qemu-system-x86_64`, guest, seconds: PROBE_SECONDS });
+  await probeMachine({ ...how, qemu: `${qemu}/qemu-system-x86_64`, guest, seconds: PROBE_SECONDS[accelerator] });
   const probed: Line = { what: 'a small machine says that it runs', value: performance.now() - begun, unit: 'ms', count: 1 };
   const measured = async (runtime: Runtime) => {
     say(`member by ${runtime}`);

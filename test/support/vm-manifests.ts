@@ -121,6 +121,8 @@ function member({ accelerator, machine = 'microvm', qemu, guest, lan }: VmOption
         VOLUMES__STORAGE: '/var/lib/lxd-storage',
         VM__ACCELERATOR: accelerator,
         VM__MACHINE: machine,
+        // Without KVM a busy machine of the tests needs long for it.
+        VM__PROBE_SECONDS: accelerator === 'tcg' ? '120' : '15',
         VM__MEMORY: MEMORY.share,
         VM__CPUS: '1',
         VM__DISK: '2GiB',
