@@ -21,7 +21,7 @@ profiles:
     eth0: {type: nic, nictype: bridged, parent: ${LAN.bridge}, name: eth0}
 `;
 /** Without KVM, on a busy machine. */
-const BOOT_MS = 240_000;
+const BOOT_MS = 480_000;
 
 let world: Lxd8sWorld;
 let vm: Omit<VmOptions, 'accelerator'>;
@@ -71,7 +71,7 @@ describe('a member in a machine of its own, in a pod without privileges', () => 
     expect([...status.matchAll(/^(?:NoNewPrivs|Seccomp):\t(\d)/gm)].map(([, value]) => value)).toEqual(['1', '2', '1', '2']);
     const { environment } = await world.client(MEMBER).request<{ environment: { kernel_version: string } }>('GET', '/1.0');
     expect(environment.kernel_version).toMatch(/cloud-amd64$/);
-  }, 300_000);
+  }, 540_000);
 
   test("74: has the share of the pod's limit that it was told", async () => {
     const { memory } = (await world.says(MEMBER)) as unknown as { memory: { limitBytes: number } };
@@ -137,7 +137,7 @@ describe('a member in a machine of its own, in a pod without privileges', () => 
     expect(statSync(disk()).ino).toBe(ino);
     await until('the container', async () => (await world.statusOf('web')) === 'Running', 60_000);
     expect(await inside('cat /mark')).toBe('kept\n');
-  }, 480_000);
+  }, 720_000);
 
   test('75: a disk that is broken is left as it is, and said; with the disk whole again it goes on, in the same pod', async () => {
     await world.kubectl(['scale', 'statefulset', 'lxd', '--replicas=0']);
@@ -156,7 +156,7 @@ describe('a member in a machine of its own, in a pod without privileges', () => 
     await world.whole(1, BOOT_MS);
     expect((await world.pod(MEMBER))?.metadata.uid).toBe(pod);
     expect(await world.endedByProbes()).toEqual([]);
-  }, 600_000);
+  }, 1_200_000);
 
   test('runs as q35, too, with the same disks', async () => {
     await start('tcg', 'q35');
@@ -166,7 +166,7 @@ describe('a member in a machine of its own, in a pod without privileges', () => 
     expect(await world.logs(MEMBER)).toContain('"machine":"q35"');
     await until('the container', async () => (await world.statusOf('web')) === 'Running', 60_000);
     expect(await inside('cat /mark')).toBe('kept\n');
-  }, 480_000);
+  }, 720_000);
 });
 
 /** Gives back what was there. */
