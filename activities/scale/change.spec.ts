@@ -25,6 +25,8 @@ interface Scene {
   readonly asked?: number;
   readonly rows?: readonly (readonly [string, string, string])[];
   readonly claims?: readonly string[];
+  /** Members whose LXD does not answer. */
+  readonly silent?: readonly string[];
   readonly lockLost?: true;
 }
 
@@ -44,6 +46,7 @@ function stage({
   asked = pods.length,
   rows = [],
   claims = [],
+  silent = [],
   lockLost,
 }: Scene = {}) {
   const done: string[] = [];
@@ -89,7 +92,8 @@ function stage({
     { Results: [{ rows: members.map((name) => [name, 1, 1, 0]) }] },
   ];
   const lxd = {
-    look: async () => ({ answers: 'serving', said: () => said }),
+    look: async ({ name }: { readonly name: string }) =>
+      silent.includes(name) ? { answers: 'silent' } : { answers: 'serving', said: () => said },
     ask: async (pod: string, [{ method, path }]: readonly [{ method?: string; path: string }]) => {
       if (method === 'DELETE') {
         done.push(`${path} asked of ${pod}`);
@@ -123,8 +127,12 @@ describe('replicas', () => {
     const { done, steps } = stage({ rows: [['lxd-2', kind, name]] });
     await expect(steps.setReplicas(call, acting, of, { replicas: 2, lost: [] })).rejects.toMatchObject({ code: 'CONFLICT' });
     expect(done).toEqual([]);
-    await steps.setReplicas(call, acting, of, { replicas: 2, lost: ['lxd-2'] });
-    expect(done).toHaveLength(1);
+    const givenUp = { replicas: 2, lost: ['lxd-2'] };
+    await expect(steps.setReplicas(call, acting, of, givenUp)).rejects.toThrow(/lxd-2, which is back, does not go/);
+    expect(done).toEqual([]);
+    const away = stage({ rows: [['lxd-2', kind, name]], silent: ['lxd-2'] });
+    await away.steps.setReplicas(call, acting, of, givenUp);
+    expect(away.done).toHaveLength(1);
   });
 
   test('stay when the lock is lost', async () => {

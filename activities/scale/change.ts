@@ -103,11 +103,14 @@ function assertEmptyFrom(observed: ObservedScale, replicas: number, lost: readon
   for (const { name } of members) if ((ordinalOf(statefulSet.name, name) ?? -1) >= replicas) assertEmpty(observed, name, lost);
 }
 
+/** What is given up is what a member has that is away; one that has come back since keeps it. */
 function assertEmpty(observed: ObservedScale, member: string, lost: readonly string[]): void {
   const held = heldBy(observed, member);
-  if (held.length === 0 || lost.includes(member)) return;
+  const serves = observed.cluster.members.some(({ name, answers }) => name === member && answers === 'serving');
+  if (held.length === 0 || (lost.includes(member) && !serves)) return;
+  const back = lost.includes(member) ? ', which is back,' : '';
   throw new PlatformError(
     'CONFLICT',
-    `${member} does not go: ${counted(held.length, 'thing')} that nobody else has, ${listed(held.slice(0, 5))}.`,
+    `${member}${back} does not go: ${counted(held.length, 'thing')} that nobody else has, ${listed(held.slice(0, 5))}.`,
   );
 }
