@@ -26,8 +26,6 @@ let world: Lxd8sWorld;
 let vm: VmOptions;
 
 const members = (replicas: number) => world.apply([vmStatefulSet({ ...vm, replicas })]);
-const inside = (member: string, container: string, script: string) =>
-  world.exec(member, ['lxc', 'exec', container, '--', 'sh', '-c', script]);
 
 async function timed(what: string, work: () => Promise<unknown>): Promise<void> {
   const begun = Date.now();
@@ -56,7 +54,7 @@ describe('a cluster of LXD whose members are machines, in pods without any capab
 
   test('has containers on each, which any member reaches', async () => {
     for (const [at, member] of NAMES.entries()) await timed(`container on ${member}`, () => world.launch(`web-${at}`, member));
-    for (const at of NAMES.keys()) expect(await inside(memberOf(0), `web-${at}`, `echo ${at} > /mark && cat /mark`)).toBe(`${at}\n`);
+    for (const at of NAMES.keys()) expect(await world.inside(memberOf(0), `web-${at}`, `echo ${at} > /mark && cat /mark`)).toBe(`${at}\n`);
   }, 480_000);
 
   test('72, 78: goes on while one of them is away, which comes back with its container', async () => {
@@ -74,7 +72,7 @@ describe('a cluster of LXD whose members are machines, in pods without any capab
       timeoutMs: 120_000,
       intervalMs: 1_000,
     });
-    expect(await inside(stays, 'web-1', 'cat /mark')).toBe('1\n');
+    expect(await world.inside(stays, 'web-1', 'cat /mark')).toBe('1\n');
     expect(await world.endedByProbes()).toEqual([]);
   }, 900_000);
 });

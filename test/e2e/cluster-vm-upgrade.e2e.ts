@@ -39,7 +39,7 @@ beforeAll(async () => {
 }, 960_000);
 afterAll(() => world?.close(), 240_000);
 
-const inside = (script: string) => world.exec(MEMBER, ['lxc', 'exec', 'web', '--', 'sh', '-c', script]);
+const inside = (script: string) => world.inside(MEMBER, 'web', script);
 const image = async () => (await world.kubectl(['get', 'pod', MEMBER, '-o', 'jsonpath={.spec.containers[0].image}'])).trim();
 const throwAways = async () =>
   (await world.kubectl(['get', 'pods', '-o', 'name'])).split('\n').filter((name) => /-(probe|pull|place)-/.test(name));

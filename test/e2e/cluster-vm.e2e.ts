@@ -29,9 +29,9 @@ let vm: Omit<VmOptions, 'accelerator'>;
 const disk = () => join(world.folderOf(MEMBER), 'disk.img');
 const start = (accelerator: 'kvm' | 'tcg', machine: 'microvm' | 'q35' = 'microvm') =>
   world.apply([vmStatefulSet({ ...vm, accelerator, machine })]);
-const inside = (script: string) => world.exec(MEMBER, ['lxc', 'exec', 'web', '--', 'sh', '-c', script]);
 const until = (what: string, check: () => Promise<unknown>, timeoutMs: number) =>
   waitFor(what, async () => (await check()) as object | undefined, { timeoutMs, intervalMs: 500 });
+const inside = (script: string) => world.inside(MEMBER, 'web', script);
 
 /** Ended as kubelet ends it; what it said until then. */
 async function deleted(): Promise<string> {

@@ -160,6 +160,12 @@ export class Lxd8sWorld {
     return this.kubectl(['exec', member, '-c', 'member', '--', ...command]);
   }
 
+  /** What a command in a container prints. A machine without KVM may be too slow for the connections of one: it is given again then. */
+  async inside(member: string, container: string, script: string): Promise<string> {
+    const answer = async () => ({ said: await this.exec(member, ['lxc', 'exec', container, '--', 'sh', '-c', script]) });
+    return (await waitFor(`an answer of ${container}`, answer, { timeoutMs: 60_000, intervalMs: 500 })).said;
+  }
+
   /** Somebody at `lxd8s console` of a member, without a terminal. */
   console(member: string): ConsoleVisitor {
     const program = [process.execPath, join(projectRoot(), 'dist', 'apps', 'lxd8s', 'member', 'console', 'main.js')];
