@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import type { WebSocket } from 'ws';
 import { z } from 'zod';
+import { isPlatformError } from '#libs/errors/platform-error.js';
 import { parseMetadata } from './answer.js';
 import type { CallOptions, LxdOperation } from './client.js';
 import type { TerminalSize } from './client-parts.js';
@@ -31,50 +33,87 @@ export interface Attached {
 export type AttachKind = 'terminal' | 'console' | 'pipes';
 
 const HANG_UP_MS = 1_000;
+/** Starts of one command, of which at most the last begins it. */
+const ATTEMPTS = 2;
+const LOOK_MS = 1_000;
+/** What a socket is told that comes when its operation has given up waiting for it (LXD 5.0.2, seen). */
+const GIVEN_UP = /Only running operations can be connected/;
 
 const websocketOperation = z.looseObject({ fds: z.record(z.string(), z.string()) });
 
 /**
  * Starts an operation of class websocket and opens all its sockets, each by its own secret, within the 5 s that LXD gives (LXD 5.0.2,
- * tried). The URLs hold the secrets: they appear in no message.
+ * tried). One that LXD has given up by then has begun nothing, and is started once more. The URLs hold the secrets: they appear in no message.
  */
-export async function attach(
-  { connection, operations, dialer }: AttachParts,
-  change: Change & { readonly kind: AttachKind },
-  options: CallOptions,
-): Promise<Attached> {
-  const started = await connection.start(change, options);
-  const { fds } = parseMetadata(started.metadata, websocketOperation, change.what);
-  const sockets = new Map<string, WebSocket>();
-  const streams = new Map<string, Duplex>();
-  const open = ([name, secret]: [string, string]): Promise<void> => {
-    const path = apiPath(['operations', started.id, 'websocket'], { secret });
-    // A pong to a socket that LXD has closed already fails, and loses what is still to be read; LXD expects none (LXD 5.0.2, source, tried).
-    const socket = openWebSocket(dialer, path, { autoPong: name === 'control' });
-    sockets.set(name, socket);
-    // A short command may be over before all are known to be open here: its data must find a listener.
-    if (name !== 'control') streams.set(name, streamOf(name, socket, change.kind));
-    return isOpen(socket);
-  };
-  const isControl = ([name]: [string, string]): boolean => name === 'control';
-  try {
+export async function attach(parts: AttachParts, change: Change & { readonly kind: AttachKind }, options: CallOptions): Promise<Attached> {
+  for (let attempt = 1; ; attempt++) {
+    const started = await parts.connection.start(change, options);
+    const { fds } = parseMetadata(started.metadata, websocketOperation, change.what);
+    const operation = parts.operations.adopt(started.id, change.what);
+    const opening = new Opening(parts.dialer, change.kind, started.id);
+    try {
+      await opening.all(fds);
+    } catch (error) {
+      opening.abandon();
+      if (attempt < ATTEMPTS && (await neverBegan(error, operation, options))) continue;
+      throw transportError(change.what, error);
+    }
+    const stream = (name: string): Duplex => {
+      const found = opening.streams.get(name);
+      if (!found) throw protocolError(change.what, `field "fds.${name}" is missing`);
+      return found;
+    };
+    return { operation, sockets: opening.sockets, stream };
+  }
+}
+
+/** Sockets of one operation, on their way. */
+class Opening {
+  readonly sockets = new Map<string, WebSocket>();
+  readonly streams = new Map<string, Duplex>();
+
+  constructor(
+    private readonly dialer: Dialer,
+    private readonly kind: AttachKind,
+    private readonly operation: string,
+  ) {}
+
+  /** @throws when one of them does not open. */
+  async all(fds: Readonly<Record<string, string>>): Promise<void> {
+    const isControl = ([name]: [string, string]): boolean => name === 'control';
     // LXD does not wait for control: a short command would be over before it has come.
-    await Promise.all(Object.entries(fds).filter(isControl).map(open));
+    await Promise.all(Object.entries(fds).filter(isControl).map(this.#open));
     await Promise.all(
       Object.entries(fds)
         .filter((fd) => !isControl(fd))
-        .map(open),
+        .map(this.#open),
     );
-  } catch (error) {
-    for (const socket of sockets.values()) socket.terminate();
-    throw transportError(change.what, error);
   }
-  const stream = (name: string): Duplex => {
-    const found = streams.get(name);
-    if (!found) throw protocolError(change.what, `field "fds.${name}" is missing`);
-    return found;
+
+  abandon(): void {
+    for (const socket of this.sockets.values()) socket.terminate();
+  }
+
+  readonly #open = ([name, secret]: [string, string]): Promise<void> => {
+    const path = apiPath(['operations', this.operation, 'websocket'], { secret });
+    // A pong to a socket that LXD has closed already fails, and loses what is still to be read; LXD expects none (LXD 5.0.2, source, tried).
+    const socket = openWebSocket(this.dialer, path, { autoPong: name === 'control' });
+    this.sockets.set(name, socket);
+    // A short command may be over before all are known to be open here: its data must find a listener.
+    if (name !== 'control') this.streams.set(name, streamOf(name, socket, this.kind));
+    return isOpen(socket);
   };
-  return { operation: operations.adopt(started.id, change.what), sockets, stream };
+}
+
+/** Whether LXD gave the operation up before all its sockets had come: the command has not been run then. */
+async function neverBegan(error: unknown, operation: LxdOperation, { signal }: CallOptions): Promise<boolean> {
+  if (error instanceof Refused && GIVEN_UP.test(error.text)) return true;
+  try {
+    await operation.wait({ timeoutMs: LOOK_MS, ...(signal ? { signal } : {}) });
+    return false;
+  } catch (end) {
+    return isPlatformError(end) && end.details['reason'] === 'not-attached';
+  }
 }
 
 /**
@@ -100,8 +139,24 @@ function streamOf(name: string, socket: WebSocket, kind: AttachKind): Duplex {
   return frameStream(socket, { sendEof: name === '0' });
 }
 
+/** LXD answered, but not by opening the socket. */
+class Refused extends Error {
+  constructor(
+    status: number | undefined,
+    /** LXD's own words, which are in no message. */
+    readonly text: string,
+  ) {
+    super(`Unexpected server response: ${status}`);
+  }
+}
+
 function isOpen(socket: WebSocket): Promise<void> {
   return new Promise((resolve, reject) => {
+    socket.once('unexpected-response', (_request, response) => {
+      buffer(response)
+        .then((body) => reject(new Refused(response.statusCode, body.toString('utf8'))), reject)
+        .finally(() => socket.terminate());
+    });
     // Stays on: after the opening an error is always followed by the close, which is what counts.
     socket.on('error', reject);
     socket.once('open', resolve);

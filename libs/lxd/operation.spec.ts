@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { eventually } from '#libs/testing/eventually.js';
 import { type LxdDouble, startLxdDouble } from '#libs/testing/lxd-double/index.js';
 import type { LxdClient } from './client.js';
@@ -121,4 +121,34 @@ test('the secrets of attached sockets are in no error', async () => {
   const [, secret] = /secret=([0-9a-f]+)/.exec(double.requests.findLast((line) => line.includes('secret=')) ?? '') ?? [];
   expect(secret).toHaveLength(64);
   expect(`${failure.message}${failure.stack}${JSON.stringify(failure.details)}${String(failure.cause)}`).not.toContain(secret ?? '');
+});
+
+describe('a command whose sockets come too late', () => {
+  const refused = (times: number) => double.faults.answer(500, 'Only running operations can be connected', { match: /websocket/, times });
+  const run = () => client.exec.run('sh', { command: ['true'] });
+  let before: number;
+  const asked = () => double.requests.slice(before).filter((line) => line.startsWith('POST /1.0/instances/sh/exec')).length;
+
+  beforeEach(() => {
+    double.addInstance('sh', { status: 'Running' });
+    before = double.requests.length;
+  });
+
+  test('has not begun, and is started once more', async () => {
+    refused(1);
+    expect(await run()).toMatchObject({ exitCode: 0 });
+    expect(asked()).toBe(2);
+  });
+
+  test('fails when that happens again', async () => {
+    refused(2);
+    expect(await failureOf(run())).toMatchObject({ code: 'UNAVAILABLE' });
+    expect(asked()).toBe(2);
+  });
+
+  test('is started once when LXD drops a socket, and may have begun it', async () => {
+    double.faults.drop({ match: /websocket/, times: 1 });
+    expect(await failureOf(run())).toMatchObject({ code: 'UNAVAILABLE' });
+    expect(asked()).toBe(1);
+  });
 });

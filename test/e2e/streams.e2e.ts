@@ -116,8 +116,9 @@ describe('exec in a terminal', () => {
     const lost: string[] = [];
     for (let round = 0; round < 30; round++) {
       const client = await streams.exec(member, { command: ['echo', `round ${round}`] });
-      await client.closed;
-      if (client.output !== `round ${round}\r\n`) lost.push(JSON.stringify(client.output));
+      const { code, reason } = await client.closed;
+      const seen = [client.output, code, reason];
+      if (seen.join() !== `round ${round}\r\n,1000,0`) lost.push(JSON.stringify(seen));
     }
     expect(lost).toEqual([]);
   }, 60_000);

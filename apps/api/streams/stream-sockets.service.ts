@@ -73,23 +73,28 @@ export class StreamSockets implements BeforeApplicationShutdown {
     const about = { requestId: reply.request.id, stream: kind, webspace: target.name, caller: context.caller.subject };
     logger.info(about, 'a stream was opened');
     metrics.streams(kind, 1);
-    const ended = this.#serve(client, serving, reply.request.id).finally(() => {
+    let end: StreamEnd | undefined;
+    const serve = async () => {
+      end = await this.#serve(client, serving, reply.request.id);
+      if (end.code !== undefined) await client.close(end.code, end.message);
+    };
+    const ended = serve().finally(() => {
       this.#open.delete(client);
       leave();
       metrics.streams(kind, -1);
       metrics.streamBytes(client.moved);
-      logger.info({ ...about, ms: Date.now() - begun, bytes: client.moved }, 'a stream was closed');
+      const how = { code: end?.code, reason: end?.message };
+      logger.info({ ...about, ms: Date.now() - begun, bytes: client.moved, end: how }, 'a stream was closed');
     });
     this.#open.set(client, ended);
     await ended;
   }
 
-  async #serve(client: ClientSocket, { serve }: Serving, requestId: string): Promise<void> {
-    const end = await serve(client).then(
+  #serve(client: ClientSocket, { serve }: Serving, requestId: string): Promise<StreamEnd> {
+    return serve(client).then(
       ({ reason }) => new StreamEnd(1000, reason),
       (error: unknown) => this.#badEnd(client.signal.aborted ? client.signal.reason : error, requestId),
     );
-    if (end.code !== undefined) await client.close(end.code, end.message);
   }
 
   #badEnd(error: unknown, requestId: string): StreamEnd {

@@ -84,7 +84,7 @@ export class DoubleServer {
       const fault = this.#world.faults.take(line);
       if (fault?.kind === 'drop') return void socket.destroy();
       const reply = faultReply(fault);
-      if (reply) throw new Refusal(reply.status, 'fault');
+      if (reply) throw new Refusal(reply.status, fault?.kind === 'error' ? fault.text : 'fault');
       if (!this.#caller(request).trusted) throw new Refusal(403, 'not authorized');
       if (parts[0] === 'events') {
         const types = query.get('type')?.split(',') ?? [];
