@@ -7,12 +7,14 @@ import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { Call } from '../shared/guard.js';
 import type { Cluster, UpgradeDeps } from './deps.js';
 import { parseStatefulSet } from './objects.js';
+import { isMemberPod } from './observe.js';
 
 type Policy = Extract<UpgradeAction, { do: 'recreate-statefulset' }>['podManagementPolicy'];
 
 const POLL_MS = 500;
 /** The garbage collector takes the owner out of the pods first. */
 const GONE_SECONDS = 120;
+const OWNED_SECONDS = 60;
 
 export function recreateSteps({ clusters, locks }: UpgradeDeps) {
   return {
@@ -49,8 +51,11 @@ export function recreateSteps({ clusters, locks }: UpgradeDeps) {
   };
 }
 
-async function goneAroundItsPods({ kube, config }: Cluster, { metadata }: StoredObject, call: Call): Promise<void> {
+async function goneAroundItsPods(cluster: Cluster, found: StoredObject, call: Call): Promise<void> {
+  const { kube, config } = cluster;
+  const { metadata } = found;
   const { signal } = call;
+  await podsOwned(cluster, found, call);
   await kube.delete('statefulSet', config.statefulSet, { uid: metadata.uid }, { signal, dependents: 'Orphan' });
   const deadline = Date.now() + GONE_SECONDS * 1000;
   for (;;) {
@@ -60,6 +65,27 @@ async function goneAroundItsPods({ kube, config }: Cluster, { metadata }: Stored
       throw new PlatformError('UNAVAILABLE', `StatefulSet ${config.statefulSet} is still being deleted. Does the controller manager run?`);
     }
     call.waiting({ waitingFor: `the old StatefulSet ${config.statefulSet} to be gone`, deadline: new Date(deadline).toISOString() });
+    await pause(POLL_MS, undefined, { signal });
+  }
+}
+
+/**
+ * A StatefulSet that was made a moment ago takes its pods as its own some time later; one that does so while it is deleted takes them with it (the
+ * garbage collector finds pods whose owner is gone).
+ */
+async function podsOwned({ kube, config }: Cluster, found: StoredObject, call: Call): Promise<void> {
+  const { signal } = call;
+  const { matchLabels } = parseStatefulSet(found).spec.selector;
+  const deadline = Date.now() + OWNED_SECONDS * 1000;
+  for (;;) {
+    const pods = await kube.list('wholePod', { signal });
+    const first = pods.find((pod) => isMemberPod(pod, config.statefulSet, matchLabels) && pod.metadata.ownerReferences === undefined);
+    if (!first) return;
+    if (Date.now() >= deadline) {
+      const text = `StatefulSet ${config.statefulSet} does not take pod ${first.metadata.name} as its own. Does the controller manager run?`;
+      throw new PlatformError('UNAVAILABLE', text);
+    }
+    call.waiting({ waitingFor: `pod ${first.metadata.name} to be of its StatefulSet`, deadline: new Date(deadline).toISOString() });
     await pause(POLL_MS, undefined, { signal });
   }
 }
