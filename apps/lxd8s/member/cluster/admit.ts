@@ -6,7 +6,7 @@ import type { Logger } from '#libs/logging/logger.js';
 import type { OwnMember } from '#libs/lxd/own-member.js';
 import { apiPath } from '#libs/lxd/paths.js';
 import { timeLimit } from '#libs/net/time-limit.js';
-import type { ClusterRecord } from './record.js';
+import type { Cluster, ClusterRecord } from './record.js';
 
 /** What a new member gets. `token` is a secret. */
 export const admission = z.strictObject({
@@ -24,19 +24,26 @@ export interface AdmitParts {
   readonly log: Logger;
 }
 
+/** Longer than a member waits for LXD to have joined. */
+const TURN_SECONDS = 150;
+
 /**
  * Lets a member in whose pod has shown who it is. One that the cluster has already comes back only on the volume that it had, empty of instances
- * (it was cut off while it joined), or by an admin's word in the record: then what only it had is given up.
- * @throws PlatformError CONFLICT that says what the admin would have to write.
+ * (it was cut off while it joined), or by an admin's word in the record: then what only it had is given up. One after the other: where it is slow,
+ * LXD does not get over two that join at once (5.0.2, seen).
+ * @throws PlatformError CONFLICT that says what the admin would have to write, UNAVAILABLE while another one joins.
  */
 export async function admit(member: string, volume: string, { lxd, record, folder, log }: AdmitParts): Promise<Admission> {
   const signal = timeLimit(20_000);
+  const begun = await record.read(signal);
+  if (begun) assertTurn(begun, member);
   const members = await lxd.members({ signal });
   if (members.some(({ server_name }) => server_name === member)) await mayComeBack();
-  await record.changeInTurn(
-    (now) => ({ ...now, volumes: { ...now.volumes, [member]: volume }, rejoin: now.rejoin === member ? undefined : now.rejoin }),
-    signal,
-  );
+  await record.changeInTurn((now) => {
+    assertTurn(now, member);
+    const rejoin = now.rejoin === member ? undefined : now.rejoin;
+    return { ...now, volumes: { ...now.volumes, [member]: volume }, rejoin, joining: { member, since: new Date().toISOString() } };
+  }, signal);
   const { token, addresses } = await lxd.makeJoinToken(member, { signal });
   log.info({ joins: member, volume }, 'a token for a new member');
   const certificate = await readFile(join(folder, 'cluster.crt'), 'utf8');
@@ -54,6 +61,11 @@ export async function admit(member: string, volume: string, { lxd, record, folde
     );
     await lxd.removeByForce(member, { signal });
   }
+}
+
+function assertTurn({ joining }: Cluster, member: string): void {
+  if (!joining || joining.member === member || Date.now() - Date.parse(joining.since) > TURN_SECONDS * 1000) return;
+  throw new PlatformError('UNAVAILABLE', `${joining.member} joins at this moment, and ${member} is next`);
 }
 
 function needsWord(member: string, record: string, had: readonly string[]): PlatformError {

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Lxd8sMemberConfig } from '#libs/config/lxd8s-member.js';
+import { messageOf } from '#libs/errors/platform-error.js';
 import type { Logger } from '#libs/logging/logger.js';
 import type { MemberSetting, OwnMember } from '#libs/lxd/own-member.js';
 import type { Preseed } from '../preseed/schema.js';
 import { askToJoin } from './ask-to-join.js';
 import { type Entrance, entranceOf } from './entrance.js';
 import { addressesOfOthers, askPeers } from './peers.js';
-import { type ClusterRecord, isRace } from './record.js';
+import { type Cluster, type ClusterRecord, isRace } from './record.js';
 
 export interface EnterParts {
   readonly config: Lxd8sMemberConfig;
@@ -49,7 +50,7 @@ export function addressOf({ domain, lxd }: Lxd8sMemberConfig, member: string): s
   return `${member}.${domain}:${lxd.port}`;
 }
 
-async function join({ config, lxd, volume, preseed, log }: EnterParts, certificates: string, signal: AbortSignal): Promise<string> {
+async function join({ config, lxd, record, volume, preseed, log }: EnterParts, certificates: string, signal: AbortSignal): Promise<string> {
   const { member } = config;
   const { port, token } = config.join;
   const others = await addressesOfOthers(config.domain);
@@ -66,6 +67,11 @@ async function join({ config, lxd, volume, preseed, log }: EnterParts, certifica
     { signal },
   );
   log.info({ member, by: admission.addresses[0] }, 'joined the cluster');
+  const joined = (now: Cluster) => (now.joining?.member === member ? { ...now, joining: undefined } : now);
+  await record.changeInTurn(joined, signal).catch((error: unknown) => {
+    // It is in; the others' turn comes by time then.
+    log.warn({ error: messageOf(error) }, 'the next member is not told that this one is in');
+  });
   return 'it has joined the cluster';
 }
 

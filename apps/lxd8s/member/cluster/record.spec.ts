@@ -42,6 +42,14 @@ test('what is written is read, and what others wrote beside it stays', async () 
   expect(data).not.toHaveProperty('rejoin');
 });
 
+test('who joins is kept until they are in', async () => {
+  const joining = { member: 'lxd-2', since: '2026-01-01T00:00:00.000Z' };
+  await record.create({ ...CLUSTER, joining });
+  expect(await record.read(NEVER)).toMatchObject({ joining });
+  expect((await record.change((now) => ({ ...now, joining: undefined }), NEVER)).joining).toBeUndefined();
+  expect((await record.read(NEVER))?.joining).toBeUndefined();
+});
+
 test('a change of nothing writes nothing', async () => {
   await record.create(CLUSTER);
   await record.change((now) => now, NEVER);

@@ -20,6 +20,8 @@ export interface Cluster {
   readonly volumes: Readonly<Record<string, string>>;
   /** A member that may come back although its volume is lost: an admin's word, which counts once. */
   readonly rejoin?: string | undefined;
+  /** Who has a token and is not in yet, since when (ISO 8601). */
+  readonly joining?: { readonly member: string; readonly since: string } | undefined;
 }
 
 const TRIES = 5;
@@ -35,6 +37,8 @@ export const KEYS = {
   announcedAt: 'announcedAt',
   volumes: 'volumes.json',
   rejoin: 'rejoin',
+  joiningMember: 'joining.member',
+  joiningSince: 'joining.since',
 } as const;
 
 const schema = z.looseObject({
@@ -53,6 +57,8 @@ const schema = z.looseObject({
       return parsed.data ?? {};
     }),
   [KEYS.rejoin]: z.string().optional(),
+  [KEYS.joiningMember]: z.string().optional(),
+  [KEYS.joiningSince]: z.string().optional(),
 });
 
 export class ClusterRecord {
@@ -109,6 +115,7 @@ export class ClusterRecord {
       throw new PlatformError('PROTOCOL', `The ConfigMap ${this.name} is no record of a cluster (${what}).`, { cause: parsed.error });
     }
     const data = parsed.data;
+    const [member, since] = [data[KEYS.joiningMember], data[KEYS.joiningSince]];
     return {
       id: data[KEYS.cluster],
       phase: data[KEYS.phase],
@@ -117,6 +124,7 @@ export class ClusterRecord {
       announcedAt: data[KEYS.announcedAt],
       volumes: data[KEYS.volumes],
       rejoin: data[KEYS.rejoin],
+      joining: member === undefined || since === undefined ? undefined : { member, since },
     };
   }
 }
@@ -126,7 +134,7 @@ export const isRace = (error: unknown): boolean => isPlatformError(error, 'STALE
 
 const OURS: ReadonlySet<string> = new Set(Object.values(KEYS));
 
-function dataOf({ id, phase, claim, certificates, announcedAt, volumes, rejoin }: Cluster): Record<string, string> {
+function dataOf({ id, phase, claim, certificates, announcedAt, volumes, rejoin, joining }: Cluster): Record<string, string> {
   const sorted = Object.fromEntries(Object.entries(volumes).sort(([a], [b]) => a.localeCompare(b)));
   return {
     [KEYS.cluster]: id,
@@ -137,6 +145,7 @@ function dataOf({ id, phase, claim, certificates, announcedAt, volumes, rejoin }
     [KEYS.volumes]: JSON.stringify(sorted),
     ...(announcedAt === undefined ? {} : { [KEYS.announcedAt]: announcedAt }),
     ...(rejoin === undefined ? {} : { [KEYS.rejoin]: rejoin }),
+    ...(joining === undefined ? {} : { [KEYS.joiningMember]: joining.member, [KEYS.joiningSince]: joining.since }),
   };
 }
 
