@@ -16,7 +16,7 @@ const PACKAGES = [
   ...['iputils-ping', 'iputils-arping', 'wireguard-tools', 'wireguard-go'],
 ];
 /** For real nodes; an ordinary lab has none. */
-const NODE_PACKAGES = ['containerd', 'runc', 'containernetworking-plugins', 'lz4', 'cpio', 'kmod'];
+const NODE_PACKAGES = ['containerd', 'runc', 'containernetworking-plugins', 'lz4', 'cpio', 'kmod', 'iptables', 'ipset'];
 const WITH_NODES = ['cluster', 'chart', 'test', 'test-full', 'bench', 'crash-matrix'];
 /** These can be had without Debian's package. */
 const PROVIDED = {

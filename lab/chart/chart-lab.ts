@@ -4,6 +4,7 @@ import { parse, stringify } from 'yaml';
 import { configFile, writeAppFiles } from '../apps.js';
 import { isReady, type Pod } from '../cluster/kube.js';
 import { givePlatformImages, nameAgain, type PlatformImages } from '../cluster/platform-images.js';
+import { PolicyEngine } from '../cluster/policy-engine.js';
 import { type RunOptions, run } from '../exec.js';
 import type { Lab } from '../harness.js';
 import { type HttpAnswer, http } from '../http.js';
@@ -11,6 +12,7 @@ import { buildImage, importImage } from '../image.js';
 import { LxdClient } from '../lxd-client.js';
 import { type Certificate, CertificateAuthority } from '../pki.js';
 import { type Progress, silent } from '../progress.js';
+import { resolveTool } from '../tools/resolve.js';
 import { waitFor } from '../wait.js';
 import { CHART, Helm } from './helm.js';
 import { BASE_DOMAIN, NAMESPACE, NODE, namespaces, TRAEFIK, VOLUMES, volume, volumeFolder } from './surroundings.js';
@@ -26,6 +28,8 @@ const HELD_MS = 70_000;
 /** The platform and its LXD in pods, installed by the chart with a real `helm` on the lab's nodes, beside a Traefik in a pod. */
 export class ChartLab {
   readonly helm: Helm;
+  /** Of the node that it is on: it runs from `install` to `remove`, unless a test stops it. */
+  readonly policies: PolicyEngine;
   private readonly folder: string;
 
   /** Of LXD, all on its one node. */
@@ -33,6 +37,7 @@ export class ChartLab {
 
   constructor(readonly lab: Lab) {
     this.folder = join(lab.profile.paths.cluster, 'chart');
+    this.policies = new PolicyEngine(lab.profile, NODE);
     this.helm = new Helm(join(this.folder, 'helm'), lab.kubeconfigAdmin, NAMESPACE);
   }
 
@@ -53,6 +58,8 @@ export class ChartLab {
   async install(progress: Progress = silent, chart = CHART): Promise<void> {
     const images = await progress.step('images of the platform', () => givePlatformImages(this.lab.profile, [NODE], progress.note));
     await progress.step('Secrets, volumes, Traefik', () => this.surroundings(images));
+    await progress.step('helm', () => resolveTool('helm', { onInstall: progress.note }));
+    await progress.step('policy engine', () => this.policies.ensure(progress.note));
     writeFileSync(this.valuesFile, stringify(values(this.lab.profile, images)));
     await progress.step('helm upgrade --install', async () => {
       await this.helm.run(['upgrade', '--install', RELEASE, chart, '--values', this.valuesFile]);
@@ -72,10 +79,15 @@ export class ChartLab {
   async grow(members: number): Promise<void> {
     this.members = members;
     await this.apply(this.memberNames.map((name) => this.volumeOf(name)));
-    const given = parse(readFileSync(this.valuesFile, 'utf8')) as { readonly lxd8s: object };
-    writeFileSync(this.valuesFile, stringify({ ...given, lxd8s: { ...given.lxd8s, replicas: members } }));
-    await this.upgrade();
+    await this.change('lxd8s', { replicas: members });
     await this.membersReady();
+  }
+
+  /** Changes values of a section, the rest of which stays, and upgrades to them. */
+  async change(section: string, given: object): Promise<void> {
+    const all = parse(readFileSync(this.valuesFile, 'utf8')) as Record<string, object>;
+    writeFileSync(this.valuesFile, stringify({ ...all, [section]: { ...all[section], ...given } }));
+    await this.upgrade();
   }
 
   /** What helm says of what it leaves. */
@@ -175,6 +187,7 @@ exec lxc "$@"`;
   /** Pods, objects and volumes of it; the images stay on their node. */
   async remove(): Promise<void> {
     await this.helm.run(['uninstall', RELEASE, '--ignore-not-found']);
+    await this.policies.stop();
     const gone = ['--ignore-not-found', '--timeout=120s'];
     await this.lab.kubectl(['delete', 'namespace', NAMESPACE, TRAEFIK.namespace, ...gone], { timeoutMs: 150_000 });
     await this.lab.kubectl(['delete', 'persistentvolume', '--selector', VOLUMES, ...gone], { timeoutMs: 150_000 });

@@ -120,7 +120,11 @@ export function valuesSchema(): Schema {
         ...site,
       }),
       traefik: object({ namespace: text, podLabels: anything, entryPoints: { type: 'array', items: text } }),
-      networkPolicies: object({ enabled: flag }),
+      networkPolicies: object({
+        enabled: flag,
+        metricsFrom: { type: 'array', items: object({ namespaceSelector: anything, podSelector: anything, ipBlock: anything }) },
+        metadataRefusedTo: { type: 'array', items: { type: 'string', pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$' } },
+      }),
       nodeSelector: anything,
       tolerations: { type: 'array', items: anything },
     }),

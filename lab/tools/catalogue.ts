@@ -88,6 +88,16 @@ const helm: GoBuild = {
   minutes: 'two to three minutes on two cores',
 };
 
+const KUBE_ROUTER_VERSION = '2.1.0';
+
+const policyEngine: GoBuild = {
+  kind: 'go',
+  module: join(projectRoot(), 'lab', 'tools', 'policy-engine'),
+  binaries: { 'policy-engine': 'webspaces.netsoc.ie/lab/policy-engine' },
+  linkerFlags: `-s -w -X main.version=${KUBE_ROUTER_VERSION}`,
+  minutes: 'one to two minutes on two cores',
+};
+
 export const CATALOGUE = {
   temporal: {
     name: 'temporal',
@@ -130,6 +140,13 @@ export const CATALOGUE = {
   kubelet: kubernetesTool('kubelet', ['--version'], /Kubernetes v1\.36\./, kubernetesNode),
   kubeProxy: kubernetesTool('kube-proxy', ['--version'], /Kubernetes v1\.36\./, kubernetesNode),
   kubeScheduler: kubernetesTool('kube-scheduler', ['--version'], /Kubernetes v1\.36\./, kubernetesNode),
+  policyEngine: {
+    name: 'policy-engine',
+    version: KUBE_ROUTER_VERSION,
+    versionArguments: ['--version'],
+    fits: /^policy-engine 2\.1\./,
+    source: policyEngine,
+  },
 } as const satisfies Record<string, ToolEntry>;
 
 export type ToolName = keyof typeof CATALOGUE;

@@ -8,7 +8,7 @@ import { unpackWheel, wheelScript } from './wheel.js';
 
 /** Where each tool is; see resolveTool for the order of the search. */
 export type Tools = Readonly<Record<Exclude<ToolName, NodeTool | OtherTool> | keyof typeof DEFINITIONS, string>>;
-type OtherTool = 'helm' | 'temporalTestServer';
+type OtherTool = 'helm' | 'policyEngine' | 'temporalTestServer';
 type NodeTool = 'kubelet' | 'kubeProxy' | 'kubeScheduler';
 /** What real nodes need beside it. */
 export type NodeTools = Readonly<Record<NodeTool, string>>;

@@ -11,11 +11,9 @@ import { startLab } from '#lab/harness.js';
 import { http } from '#lab/http.js';
 import { projectRoot } from '#lab/project.js';
 import { waitFor } from '#lab/wait.js';
-import { AttackPlace, INSTANCE, TENANTS } from '../support/attacks/place.js';
-import { admits } from '../support/attacks/policies.js';
+import { AttackPlace, INSTANCE, METADATA, TENANTS } from '../support/attacks/place.js';
 import { TARGETS } from '../support/attacks/table.js';
 import { Upgrades } from '../support/cluster-upgrades.js';
-import { fingerprintAt } from '../support/fingerprint-at.js';
 import { report } from '../support/lab-session.js';
 import { metricAt } from '../support/lan/cluster-attack.js';
 import { visitsDuring } from '../support/visits-during.js';
@@ -117,8 +115,8 @@ describe('the chart on a real node', () => {
 
   it('rows 73 and 76: LXD has what the values say, and shows the certificate of the Secret', async () => {
     expect(await chart.exec(['lxc', 'profile', 'get', 'default', 'limits.memory'])).toContain('1GiB');
-    const host = (await chart.pods()).get(MEMBER)?.status.podIP ?? '';
-    expect(await fingerprintAt(host)).toBe(new X509Certificate(readFileSync(chart.lxdCertificate)).fingerprint256);
+    const shown = await chart.exec(['sh', '-c', 'openssl s_client -connect 127.0.0.1:8443 < /dev/null 2> /dev/null | openssl x509']);
+    expect(new X509Certificate(shown).fingerprint256).toBe(new X509Certificate(readFileSync(chart.lxdCertificate)).fingerprint256);
   }, 60_000);
 
   it('row 81: LXD is there for its own clients, by its name at an entry point of Traefik, if it trusts them', async () => {
@@ -233,6 +231,8 @@ describe('the attack table: a webspace, a pod of another namespace, an account t
     metricAt(`http://${place.addresses['webspaces-router-0']}:8185`, 'webspaces_kuberouter_refused_packets_total');
   let before: number;
   beforeAll(async () => {
+    // First without them, so that it is the target that refuses.
+    await chart.policies.stop();
     place = await AttackPlace.open(chart);
     before = await refusedByRouter();
   }, 180_000);
@@ -253,22 +253,58 @@ describe('the attack table: a webspace, a pod of another namespace, an account t
     expect((await refusedByRouter()) - before).toBeGreaterThanOrEqual(tried);
   });
 
-  it.each([
-    { pod: MEMBER, port: 8443, needs: 'worker' },
-    { pod: MEMBER, port: 9799, needs: 'lxd8s' },
-    { pod: MEMBER, port: 9798, needs: undefined },
-    { pod: MEMBER, port: 9797, needs: undefined },
-    { pod: 'webspaces-temporal-0', port: 7233, needs: 'worker' },
-    { pod: 'webspaces-temporal-0', port: 8233, needs: undefined },
-  ])('a cluster with a policy engine lets only $needs to port $port of $pod', async ({ pod, port, needs }) => {
-    const labels = (name: string) => ({ 'app.kubernetes.io/name': `webspaces-${name}` });
-    const strangers = [
-      { namespace: TENANTS, labels: {} },
-      { namespace: TENANTS, labels: labels('worker') },
-      { namespace: NAMESPACE, labels: {} },
-    ];
-    for (const comer of strangers) expect([comer, await admits(chart, NAMESPACE, pod, port, comer)]).toEqual([comer, false]);
-    if (needs) expect(await admits(chart, NAMESPACE, pod, port, { namespace: NAMESPACE, labels: labels(needs) })).toBe(true);
+  describe('where NetworkPolicies are enforced', () => {
+    /** The metrics are read from where this test runs. */
+    const reader = () => ({ ipBlock: { cidr: `${chart.lab.profile.network.nodes.host}/32` } });
+    /** curl's 7: refused before anything was said. */
+    const REFUSED = '7';
+    const asked = (url: string) => `curl -sk -m 10 -o /dev/null ${url}; echo $?`;
+    beforeAll(async () => {
+      await chart.change('networkPolicies', { metricsFrom: [reader()], metadataRefusedTo: [TENANTS] });
+      await chart.policies.ensure();
+    }, 240_000);
+
+    it.each([
+      { pod: MEMBER, port: 8443, by: 'deployment/webspaces-worker' },
+      { pod: MEMBER, port: 9799, by: 'lxd-1' },
+      { pod: MEMBER, port: 9798, by: 'lxd-1' },
+      { pod: 'webspaces-temporal-0', port: 7233, by: 'deployment/webspaces-worker' },
+    ])(
+      'port $port of $pod is open to $by, and to no stranger',
+      async ({ pod, port, by }) => {
+        const url = `https://${place.addresses[pod]}:${port}/`;
+        expect((await place.inRelease(by, asked(url))).trim()).not.toBe(REFUSED);
+        expect((await place.inStrangers(asked(url))).map((said) => said.trim())).toEqual([REFUSED, REFUSED, REFUSED]);
+      },
+      60_000,
+    );
+
+    it.each([
+      { pod: MEMBER, port: 9797 },
+      { pod: MEMBER, port: 9798 },
+      { pod: 'webspaces-gateway-0', port: 8082 },
+    ])(
+      'metrics at port $port of $pod are open to whom the values name, and to no stranger',
+      async ({ pod, port }) => {
+        const url = `http://${place.addresses[pod]}:${port}/metrics`;
+        expect((await http(url, { timeoutMs: 10_000 })).status).toBe(200);
+        expect((await place.inStrangers(asked(url))).map((said) => said.trim())).toEqual([REFUSED, REFUSED, REFUSED]);
+      },
+      60_000,
+    );
+
+    it("the metadata address is closed to pods of the platform and of the tenants' namespace, and open to those who are neither", async () => {
+      const metadata = `curl -s -m 20 http://${METADATA}/ || echo $?`;
+      const [tenant, pretender, stranger] = await place.inStrangers(metadata);
+      expect([tenant, pretender].map((said) => said?.trim())).toEqual([REFUSED, REFUSED]);
+      for (const pod of ['webspaces-gateway-0', MEMBER]) expect((await place.inRelease(pod, metadata)).trim()).toBe(REFUSED);
+      expect(stranger).toBe('credentials');
+    }, 60_000);
+
+    it('and the platform goes on: a webspace that is off is booted by its visitor', async () => {
+      expect((await chart.api('alice', 'DELETE', '/v1/webspace/self/state')).status).toBe(204);
+      expect(await chart.page('alice')).toMatch(SITE);
+    }, 120_000);
   });
 });
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type ChartLab, MEMBER } from '#lab/chart/chart-lab.js';
-import { NODE, ON_NODE } from '#lab/chart/surroundings.js';
+import { NAMESPACE, NODE, ON_NODE } from '#lab/chart/surroundings.js';
 import { isReady, type Pod } from '#lab/cluster/kube.js';
 import { nodeAddress } from '#lab/cluster/network.js';
 import { KubeClient } from '#lab/kube-client.js';
@@ -11,6 +11,9 @@ export const TENANTS = 'tenants';
 /** Named like a member of LXD, which must not help it. */
 const POD = 'lxd-1';
 const METADATA_POD = 'metadata';
+/** Pods beside the tenant's, by name: one that is labelled as the worker, and one that is nobody's in the platform's own namespace. */
+const PRETENDER = 'pretender';
+const STRANGER = 'stranger';
 export const METADATA = '169.254.169.254';
 const AUDIENCE = 'webspaces-lxd8s';
 /** Of the webspace that attacks: alice's, whose console others are after. */
@@ -59,15 +62,16 @@ export class AttackPlace {
         .map((one) => JSON.stringify(one))
         .join('\n---\n'),
     });
-    for (const name of [POD, METADATA_POD]) {
+    const pods = { [POD]: TENANTS, [METADATA_POD]: TENANTS, [PRETENDER]: TENANTS, [STRANGER]: NAMESPACE };
+    for (const [name, namespace] of Object.entries(pods)) {
       const ready = async () => {
-        const text = await lab.kubectl(['--namespace', TENANTS, 'get', 'pod', name, '--output', 'json']);
+        const text = await lab.kubectl(['--namespace', namespace, 'get', 'pod', name, '--output', 'json']);
         return isReady(JSON.parse(text) as Pod);
       };
       await waitFor(`the pod ${name}`, ready, { timeoutMs: 60_000, intervalMs: 300 });
     }
     const token = (await lab.kubectl(['--namespace', TENANTS, 'create', 'token', 'default'])).trim();
-    const pods = [...(await chart.pods()).entries()].map(([name, { status }]) => [name, status.podIP ?? ''] as const);
+    const addressOf = [...(await chart.pods()).entries()].map(([name, { status }]) => [name, status.podIP ?? ''] as const);
     const { items } = JSON.parse(await chart.kubectl(['get', 'services', '--output', 'json'])) as Services;
     const services = items.map(({ metadata, spec }) => [metadata.name, spec.clusterIP] as const);
     const kubernetes = [
@@ -80,12 +84,13 @@ export class AttackPlace {
       'jsonpath={.spec.clusterIP} {.spec.ports[0].port}',
     ];
     const kubelet = `${nodeAddress(lab.profile, NODE)} 10250`;
-    const addresses = Object.fromEntries(pods);
+    const addresses = Object.fromEntries(addressOf);
     const home = addresses[await chart.memberOf(INSTANCE)] ?? '';
     return new AttackPlace(chart, token, addresses, Object.fromEntries(services), await lab.kubectl(kubernetes), kubelet, home);
   }
 
   static async remove({ lab }: ChartLab): Promise<void> {
+    await lab.kubectl(['--namespace', NAMESPACE, 'delete', 'pod', STRANGER, '--ignore-not-found', '--timeout=60s'], { timeoutMs: 90_000 });
     await lab.kubectl(['delete', 'namespace', TENANTS, '--ignore-not-found', '--timeout=60s'], { timeoutMs: 90_000 });
   }
 
@@ -100,8 +105,27 @@ export class AttackPlace {
 
   /** And in the tenant's pod. */
   inPod(script: string): Promise<string> {
-    const command = ['exec', POD, '--', 'sh', '-c', `{ ${script}\n} 2>&1; true`];
-    return this.chart.lab.kubectl(['--namespace', TENANTS, ...command], { timeoutMs: 60_000 });
+    return this.inside(TENANTS, POD, script);
+  }
+
+  /** And in those whom no NetworkPolicy names: the tenant's pod, one of its that is labelled as the worker, a pod of the platform's namespace. */
+  async inStrangers(script: string): Promise<string[]> {
+    const pods = [
+      [TENANTS, POD],
+      [TENANTS, PRETENDER],
+      [NAMESPACE, STRANGER],
+    ] as const;
+    return Promise.all(pods.map(([namespace, pod]) => this.inside(namespace, pod, script)));
+  }
+
+  /** And in a pod of the release, such as `lxd-1` or `deployment/webspaces-worker`. */
+  inRelease(pod: string, script: string): Promise<string> {
+    return this.inside(NAMESPACE, pod, script);
+  }
+
+  private inside(namespace: string, pod: string, script: string): Promise<string> {
+    const command = ['exec', pod, '--', 'sh', '-c', `{ ${script}\n} 2>&1; true`];
+    return this.chart.lab.kubectl(['--namespace', namespace, ...command], { timeoutMs: 60_000 });
   }
 
   /** And beside LXD, in the member's pod, which is privileged. */
@@ -121,10 +145,10 @@ interface Services {
 }
 
 function objects(image: string): object[] {
-  const pod = (name: string, spec: object, container: object) => ({
+  const pod = (name: string, spec: object, container: object, { namespace = TENANTS, labels = { app: name } as object } = {}) => ({
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name, namespace: TENANTS, labels: { app: name } },
+    metadata: { name, namespace, labels },
     spec: {
       nodeSelector: ON_NODE,
       terminationGracePeriodSeconds: 3,
@@ -134,14 +158,13 @@ function objects(image: string): object[] {
   });
   const joins = { name: 'joins', projected: { sources: [{ serviceAccountToken: { audience: AUDIENCE, path: 'token' } }] } };
   const root = { runAsUser: 0 };
+  const sleeps = { command: ['sleep', 'infinity'], securityContext: root };
   return [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: TENANTS } },
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: TENANTS } },
-    pod(
-      POD,
-      { volumes: [joins] },
-      { command: ['sleep', 'infinity'], securityContext: root, volumeMounts: [{ name: 'joins', mountPath: '/joins' }] },
-    ),
+    pod(POD, { volumes: [joins] }, { ...sleeps, volumeMounts: [{ name: 'joins', mountPath: '/joins' }] }),
+    pod(PRETENDER, {}, sleeps, { labels: { 'app.kubernetes.io/name': 'webspaces-worker', 'app.kubernetes.io/part-of': 'webspaces' } }),
+    pod(STRANGER, {}, sleeps, { namespace: NAMESPACE }),
     pod(
       METADATA_POD,
       { hostNetwork: true },

@@ -205,7 +205,7 @@ export const TARGETS: readonly Target[] = [
   {
     name: 'the metadata address of a cloud',
     controls: [
-      // Nothing of the platform is between that pod and its node: docs/limits.md.
+      // Nothing of the platform is between that pod and its node but a NetworkPolicy, tried in the test by itself.
       {
         what: 'an ordinary pod',
         attempt: (place) => place.inPod(`curl -s -m 20 --retry 10 --retry-connrefused --retry-delay 1 http://${METADATA}/`),
