@@ -60,7 +60,7 @@ func run(ctx context.Context, kubeconfig, node, services, listen string) error {
 	config := options.NewKubeRouterConfig()
 	config.HostnameOverride = node
 	config.ClusterIPCIDRs = []string{services}
-	config.EnableIPv6 = false
+	config.EnableIPv4 = true
 
 	factory := informers.NewSharedInformerFactory(client, 0)
 	pods := factory.Core().V1().Pods().Informer()
