@@ -30,7 +30,7 @@ export interface Targets {
   readonly lxd:
     | { readonly socket: string }
     | { readonly url: string; readonly clientCertFile: string; readonly clientKeyFile: string; readonly serverCertFile: string };
-  readonly kubeconfigs: { readonly api: string; readonly worker: string; readonly gateway: string };
+  readonly kubeconfigs: { readonly worker: string; readonly gateway: string };
   readonly temporal: { readonly address: string; readonly uiUrl: string };
   /** `ip:port` of those who are asked about domains; the system's when absent. */
   readonly dnsResolvers?: readonly string[];
@@ -66,7 +66,6 @@ export function writeAppFiles(profile: Profile, targets: Targets): void {
     images: { ...images, webhookSecretFile: webhookSecret },
     listen: `127.0.0.1:${profile.ports.api}`,
     publicUrl: profile.urls.api,
-    kubernetes: { kubeconfig: targets.kubeconfigs.api, namespace: NAMESPACE },
   };
   const worker = {
     ...common,

@@ -12,7 +12,6 @@ import { waitFor } from './wait.js';
 
 /** Who gets a kubeconfig of its own, with a token of that service account. */
 const NAMESPACES = {
-  'webspaces-api': NAMESPACE,
   'webspaces-worker': NAMESPACE,
   'webspaces-gateway': NAMESPACE,
   'webspaces-kubelan': NAMESPACE,

@@ -106,7 +106,6 @@ export class Stack {
     return {
       lxd: { socket: paths.lxdSocket },
       kubeconfigs: {
-        api: kubeconfigOf(this.profile, 'webspaces-api'),
         worker: kubeconfigOf(this.profile, 'webspaces-worker'),
         gateway: kubeconfigOf(this.profile, 'webspaces-gateway'),
       },

@@ -24,7 +24,6 @@ contexts: [{name: webspaces, context: {cluster: webspaces, user: $2, namespace: 
 current-context: webspaces
 YAML
 }
-kubeconfig api.kubeconfig webspaces-api
 kubeconfig worker.kubeconfig webspaces-worker
 kubeconfig gateway.kubeconfig webspaces-gateway
 kubeconfig traefik.kubeconfig traefik

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from 'node:fs';
-import { apiProcess, type Targets, workerProcess, writeAppFiles } from '../apps.js';
+import { apiProcess, type Settings, type Targets, workerProcess, writeAppFiles } from '../apps.js';
 import { UsageError } from '../arguments.js';
 import { writeLabFile } from '../lab-file.js';
 import { withLock } from '../lock.js';
@@ -25,7 +25,7 @@ export async function startOnExisting(profile: Profile, { sample, progress, star
     writeLabFile(profile, { mode: 'existing', apps: 'all', temporalInMemory: false, internet: false, targets: shown });
     writeAppFiles(profile, targets);
     await progress.step('worker', () => workerProcess(profile, settings).ensure());
-    await progress.step('API', () => apiProcess(profile, settings).ensure());
+    await progress.step('API', () => apiProcess(profile, ofTheApi(settings)).ensure());
   });
   if (sample) await progress.step("alice's webspace through the API", () => makeSampleWebspace(profile));
   writeTokens(profile);
@@ -42,6 +42,11 @@ export async function startOnExisting(profile: Profile, { sample, progress, star
 function platformSettings(env: NodeJS.ProcessEnv): Record<string, string> {
   const ours = Object.entries(env).filter(([name, value]) => name.startsWith('WEBSPACES__') && value !== undefined);
   return Object.fromEntries(ours) as Record<string, string>;
+}
+
+/** The API asks Kubernetes nothing, and refuses settings of it. */
+function ofTheApi(settings: Settings): Settings {
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => !name.startsWith('WEBSPACES__KUBERNETES__')));
 }
 
 /** The three targets from the environment; every missing one is named at once. */
@@ -72,7 +77,7 @@ export function existingTargets(env: NodeJS.ProcessEnv): { targets: Targets; sho
   return {
     targets: {
       lxd,
-      kubeconfigs: { api: kubeconfig, worker: kubeconfig, gateway: kubeconfig },
+      kubeconfigs: { worker: kubeconfig, gateway: kubeconfig },
       temporal: { address, uiUrl: env['TEMPORAL_UI_URL'] ?? 'http://127.0.0.1:8080' },
     },
     shown: { Kubernetes: `KUBECONFIG=${kubeconfig}`, LXD: 'url' in lxd ? lxd.url : lxd.socket, Temporal: address },

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { DeepReadonly } from './freeze.js';
 import { identitySchema } from './identity.js';
 import { imagesSchema } from './images.js';
-import { kubernetesSchema, listenSchema, logSchema, lxdSchema, platformSchema, sealingSchema, temporalSchema } from './schemas.js';
+import { listenSchema, logSchema, lxdSchema, platformSchema, sealingSchema, temporalSchema } from './schemas.js';
 
 function isNetwork(text: string): boolean {
   return text.includes('/') ? ipaddr.isValidCIDR(text) : ipaddr.isValid(text);
@@ -24,7 +24,6 @@ export const apiConfigSchema = z.strictObject({
   log: logSchema,
   platform: platformSchema,
   lxd: lxdSchema,
-  kubernetes: kubernetesSchema,
   temporal: temporalSchema,
   identity: identitySchema,
   sealing: sealingSchema,

@@ -93,6 +93,15 @@ describe('reading a configuration', () => {
     }
   });
 
+  test('refuses a section `kubernetes` of the API by its name, wherever it stands', () => {
+    const content = { ...sample(), kubernetes: { namespace: 'webspaces' } };
+    const problems = problemsOf(() => read(content, ['--kubernetes.namespace', 'x'], { WEBSPACES__KUBERNETES__KUBECONFIG: '/k' }));
+    expect(problems).toHaveLength(3);
+    expect(problems).toContain('kubernetes: is not a known setting');
+    for (const name of ['--kubernetes.namespace', 'WEBSPACES__KUBERNETES__KUBECONFIG'])
+      expect(problems).toContainEqual(expect.stringMatching(new RegExp(`^${name}: `)));
+  });
+
   test('ignores the variables that Kubernetes sets for a Service called webspaces-gateway', () => {
     expect(read(sample(), [], { WEBSPACES_GATEWAY_SERVICE_HOST: '10.0.0.1' }).log.level).toBe('info');
   });

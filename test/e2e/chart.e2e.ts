@@ -25,6 +25,8 @@ interface Workload extends Manifest {
   readonly spec: {
     readonly template: {
       readonly spec: {
+        readonly serviceAccountName?: string;
+        readonly automountServiceAccountToken?: boolean;
         readonly initContainers?: readonly Container[];
         readonly containers: readonly Container[];
         readonly volumes: readonly object[];
@@ -124,6 +126,19 @@ describe.each(EXAMPLES)('the chart with the values for %s', (example) => {
     for (const [name, text] of files)
       expect({ name, verdict: await verdict(name.replace('.yaml', ''), text) }).toEqual({ name, verdict: 'accepted' });
   }, 60_000);
+});
+
+it('those that ask Kubernetes nothing have no token of it, and every account that a pod is of is there', async () => {
+  const objects = manifestsOf(
+    await helm.template([valuesOf('one-node')], '--set', 'octolxd.enabled=true'),
+  ) as unknown as readonly Workload[];
+  const named = (kind: string) => objects.filter((object) => object.kind === kind).map(({ metadata }) => metadata.name);
+  const pods = objects.filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet');
+  const without = pods.filter(({ spec }) => spec.template.spec.automountServiceAccountToken === false);
+  expect(without.map(({ metadata }) => metadata.name).sort()).toEqual(['webspaces-api', 'webspaces-octolxd', 'webspaces-temporal']);
+  const accounts = pods.flatMap(({ spec }) => spec.template.spec.serviceAccountName ?? []);
+  expect([...named('ServiceAccount'), 'default']).toEqual(expect.arrayContaining(accounts));
+  for (const kind of ['ServiceAccount', 'Role', 'RoleBinding']) expect(named(kind)).not.toContain('webspaces-api');
 });
 
 it('row 87: one section of the values is the LAN of all parts, and a change of it reaches all', async () => {

@@ -38,7 +38,6 @@ identity: {{ toYaml .Values.identity | nindent 2 }}
 images: {{ toYaml (merge (dict "stagingFolder" "/var/lib/webspaces/images") .Values.images) | nindent 2 }}
 sealing: {keyFile: /run/webspaces/sealing/sealing.json, groupReadable: true}
 temporal: {{ include "webspaces.temporal" . | nindent 2 }}
-kubernetes: {namespace: {{ .Release.Namespace }}}
 {{- end }}
 
 {{/* The ConfigMap of one process: (list . "api" <YAML of what is the process's>). Its own `config` wins. */}}

@@ -1,9 +1,13 @@
-{{/* Of the pod of every process: (list . "api"). */}}
+{{/*
+Of the pod of every process: (list . "worker"). One that asks Kubernetes nothing says of which account it is without a token: (list . "api" "default").
+An account is always named: where a Deployment no longer says it, the API server keeps the former one, which helm has deleted.
+*/}}
 {{- define "webspaces.podSpec" -}}
 {{- $top := index . 0 -}}
 {{- $name := index . 1 -}}
-serviceAccountName: webspaces-{{ $name }}
-automountServiceAccountToken: true
+{{- $tokenless := gt (len .) 2 -}}
+serviceAccountName: {{ if $tokenless }}{{ index . 2 }}{{ else }}webspaces-{{ $name }}{{ end }}
+automountServiceAccountToken: {{ not $tokenless }}
 securityContext: {runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000, seccompProfile: {type: RuntimeDefault}}
 {{- with $top.Values.image.pullSecrets }}
 imagePullSecrets: {{ toYaml . | nindent 2 }}
