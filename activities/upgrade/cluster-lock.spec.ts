@@ -4,6 +4,7 @@ import type { Acting } from '#libs/contracts/activities.js';
 import { UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
 import type { ObservedCluster } from '#libs/domain/upgrade/observed.js';
 import { KubernetesClient } from '#libs/kubernetes/client.js';
+import { createLogger } from '#libs/logging/logger.js';
 import { type KubernetesDouble, startKubernetesDouble } from '#libs/testing/kubernetes-double/index.js';
 import { LOCK_GRACE_MS, Locks } from '../kubernetes/lock.js';
 import type { Call, Holder } from '../shared/guard.js';
@@ -35,6 +36,7 @@ beforeEach(async () => {
     locks: new Locks(kube, runs),
     clusters,
     copiesFolder: '/nonexistent',
+    log: createLogger({ name: 'spec', level: 'silent' }),
     leadAwayFromMembers: async () => undefined,
     runs,
   } as UpgradeDeps;

@@ -3,9 +3,11 @@ import { clustersSchema } from '#libs/config/clusters.js';
 import type { Acting } from '#libs/contracts/activities.js';
 import type { NewObject, StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import type { PodDeletion } from '#libs/contracts/upgrade-activities.js';
+import { UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
 import { failed, passed } from '#libs/domain/upgrade/gate-outcomes.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import type { TemplateWay } from '#libs/gitops/types.js';
+import { createLogger } from '#libs/logging/logger.js';
 import type { Call } from '../shared/guard.js';
 import { deletePodsSteps } from './delete-pods.js';
 import type { UpgradeDeps } from './deps.js';
@@ -20,6 +22,7 @@ const call = {
   sinceMs: () => 0,
   waiting: () => undefined,
 };
+const log = createLogger({ name: 'spec', level: 'silent' });
 const container = ({ image }: { readonly image: string }) => ({ name: 'lxd', image });
 const pod = (name: string): StoredObject => ({
   apiVersion: 'v1',
@@ -43,10 +46,21 @@ async function deleted(
     template = NEW,
     way,
     webspaces = false,
-  }: { readonly template?: typeof NEW; readonly way?: Pick<TemplateWay, 'read'>; readonly webspaces?: boolean } = {},
+    refuses,
+    done = [],
+    annotations = {},
+  }: {
+    readonly template?: typeof NEW;
+    readonly way?: Pick<TemplateWay, 'read'>;
+    readonly webspaces?: boolean;
+    /** A pod that Kubernetes does not delete. */
+    readonly refuses?: string;
+    readonly done?: string[];
+    /** Of the Lease. */
+    readonly annotations?: Record<string, string | undefined>;
+  } = {},
 ): Promise<string[]> {
   const [config] = clustersSchema.parse([{ name: 'c1', namespace: 'lxd8s', storage, webspaces }]);
-  const done: string[] = [];
   const pods = new Map(['lxd-0', 'lxd-1'].map((name) => [name, pod(name)]));
   const kube = {
     get: async () => statefulSetOf(template),
@@ -54,15 +68,20 @@ async function deleted(
     create: async (_kind: string, { metadata, spec }: NewObject & { spec?: { nodeName?: string } }) =>
       done.push(`${metadata.name.replace(/[0-9a-f]{10}$/, '…')} on ${spec?.nodeName}`),
     delete: async (_kind: string, name: string) => {
+      if (name === refuses) throw new PlatformError('FORBIDDEN', `Kubernetes does not delete ${name}.`);
       done.push(`${name} deleted`);
       pods.delete(name);
     },
   };
-  const locks = { assertHeld: async () => undefined, read: async () => undefined };
+  const locks = {
+    assertHeld: async () => undefined,
+    read: async () => ({ holder: call.me, lease: { metadata: { annotations } } }),
+    annotate: async (_lock: object, changes: object) => void Object.assign(annotations, changes),
+  };
   const clusters = { get: () => ({ config, kube, way }) };
   const leadAwayFromMembers = async (_call: Call, members: readonly string[]) =>
     void done.push(`visitors led away from ${members.join(' and ')}`);
-  const steps = deletePodsSteps({ locks, clusters, leadAwayFromMembers } as unknown as UpgradeDeps);
+  const steps = deletePodsSteps({ locks, clusters, leadAwayFromMembers, log } as unknown as UpgradeDeps);
   const deletion: PodDeletion = { pods: ['lxd-0', 'lxd-1'], members: ['a', 'b'], build: NEW, quorum: 'lost-on-purpose', ...changes };
   await steps.deletePods(call as Call, acting, { cluster: 'c1', hash: 'h', kind: 'lockstep-parallel' }, deletion);
   return done;
@@ -97,6 +116,13 @@ test('of the cluster of the webspaces: visitors are led away from their members 
   ]);
 });
 
+test('one that Kubernetes does not delete stands no longer as being replaced; one that is deleted does', async () => {
+  const annotations: Record<string, string | undefined> = {};
+  const answer = deleted({ kind: 'unwatched' }, {}, { webspaces: true, refuses: 'lxd-1', annotations });
+  await expect(answer).rejects.toMatchObject({ code: 'FORBIDDEN' });
+  expect(annotations[UPGRADE_KEYS.replacing]).toBe('a');
+});
+
 describe('pods whose template was merged', () => {
   const proposal = { number: 3, url: 'https://git.example/pull/3', branch: 'webspaces/x', values: [] };
   const STORAGE = { kind: 'unwatched' };
@@ -118,5 +144,14 @@ describe('pods whose template was merged', () => {
     };
     for (const way of [{ read: async () => passed('Merged.') }, away])
       expect(await deleted(STORAGE, { proposal }, { way })).toEqual(['lxd-0 deleted', 'lxd-1 deleted']);
+  });
+
+  test('stay when somebody took it back while visitors were led away, and no member stands as being replaced', async () => {
+    const [done, annotations]: [string[], Record<string, string | undefined>] = [[], {}];
+    const way = { read: async () => (done.length === 0 ? passed('Merged.') : takenBack.read()) };
+    const answer = deleted(STORAGE, { proposal }, { way, webspaces: true, done, annotations });
+    await expect(answer).rejects.toMatchObject({ code: 'CONFLICT', message: expect.stringMatching(/^No pod is deleted\. carol/) });
+    expect(done).toEqual(['visitors led away from a and b']);
+    expect(annotations[UPGRADE_KEYS.replacing]).toBeUndefined();
   });
 });

@@ -4,7 +4,8 @@ import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import type { OfPlan, PodDeletion } from '#libs/contracts/upgrade-activities.js';
 import { quorumOf, quorumText } from '#libs/domain/upgrade/quorum.js';
 import { buildText, listed, sameBuild } from '#libs/domain/upgrade/wording.js';
-import { PlatformError } from '#libs/errors/platform-error.js';
+import { messageOf, PlatformError } from '#libs/errors/platform-error.js';
+import { timeLimit } from '#libs/net/time-limit.js';
 import type { Call } from '../shared/guard.js';
 import { settleAll } from '../shared/settle-all.js';
 import type { Cluster, UpgradeDeps } from './deps.js';
@@ -12,12 +13,13 @@ import { takenBack } from './merged-change.js';
 import { lxdContainer, observedStatefulSet, parsePod, parseStatefulSet } from './objects.js';
 import { observe } from './observe.js';
 import { whenPodsChange } from './pod-changes.js';
-import { markReplacing } from './replacing.js';
+import { markReplacing, unmarkReplacing } from './replacing.js';
 import { ensurePod, placePod } from './throw-away.js';
 
 const POLL_MS = 500;
 const SHOWN_SECONDS = 60;
 const QUORUM_SECONDS = 20;
+const UNMARK_MS = 15_000;
 /** Over the grace period of the pod, for a kubelet that is slow. */
 const GRACE_SECONDS = 120;
 
@@ -31,21 +33,51 @@ export function deletePodsSteps(deps: UpgradeDeps) {
       const found = await settleAll(deletion.pods.map((pod) => cluster.kube.find('wholePod', pod, { signal: call.signal })));
       const old = found.flatMap((pod) => (pod && revisionOfPod(pod) !== revision ? [pod] : []));
       if (old.length === 0) return;
-      const back = await whyTakenBack(cluster, deletion, call);
-      if (back !== undefined) throw new PlatformError('CONFLICT', `No pod is deleted. ${back}`);
       const fresh = old.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-      if (deletion.quorum === 'kept' && fresh.length > 0) await assertQuorum(deps, call, acting, name, deletion);
+      const assertWanted = async () => {
+        const back = await whyTakenBack(cluster, deletion, call);
+        if (back !== undefined) throw new PlatformError('CONFLICT', `No pod is deleted. ${back}`);
+        if (deletion.quorum === 'kept' && fresh.length > 0) await assertQuorum(deps, call, acting, name, deletion);
+      };
+      await assertWanted();
       const membersOf = (pods: readonly StoredObject[]) =>
         deletion.members.filter((_member, index) => pods.some(({ metadata }) => metadata.name === deletion.pods[index]));
       await markReplacing(deps, call, acting, membersOf(old));
-      await keepPlaces(cluster, call, acting, { deletion, pods: fresh });
-      if (cluster.config.webspaces && fresh.length > 0) await deps.leadAwayFromMembers(call, membersOf(fresh));
-      // Read last: whoever lost the lock meanwhile deletes nothing.
-      await locks.assertHeld(acting, call.me, call.signal);
-      await settleAll(
-        fresh.map(({ metadata }) => cluster.kube.delete('wholePod', metadata.name, { uid: metadata.uid }, { signal: call.signal })),
-      );
+      try {
+        await keepPlaces(cluster, call, acting, { deletion, pods: fresh });
+        if (cluster.config.webspaces && fresh.length > 0) {
+          await deps.leadAwayFromMembers(call, membersOf(fresh));
+          // That may have taken a minute.
+          await assertWanted();
+        }
+        // Read last: whoever lost the lock meanwhile deletes nothing.
+        await locks.assertHeld(acting, call.me, call.signal);
+        await settleAll(
+          fresh.map(({ metadata }) => cluster.kube.delete('wholePod', metadata.name, { uid: metadata.uid }, { signal: call.signal })),
+        );
+      } catch (error) {
+        await unmarkKept(fresh, membersOf);
+        throw error;
+      }
       await gone(cluster, old, call);
+
+      /** Members that go on running are no longer waited for by boots, and their visitors are led back. */
+      async function unmarkKept(pods: readonly StoredObject[], members: (pods: readonly StoredObject[]) => string[]): Promise<void> {
+        const limited = { ...call, signal: timeLimit(UNMARK_MS) };
+        try {
+          const now = await settleAll(pods.map(({ metadata }) => cluster.kube.find('wholePod', metadata.name, { signal: limited.signal })));
+          const kept = pods.filter(
+            ({ metadata }, at) => now[at]?.metadata.uid === metadata.uid && now[at]?.metadata.deletionTimestamp === undefined,
+          );
+          await unmarkReplacing(deps, limited, acting, members(kept));
+        } catch (error) {
+          // The mark stays until the next try, or until a gate sees them serve.
+          deps.log.warn(
+            { pods: pods.map(({ metadata }) => metadata.name), error: messageOf(error) },
+            'members stay marked as being replaced',
+          );
+        }
+      }
     },
   };
 }

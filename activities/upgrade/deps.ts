@@ -5,6 +5,7 @@ import { createGitops } from '#libs/gitops/create-gitops.js';
 import { createTemplateWay } from '#libs/gitops/create-template-way.js';
 import type { TemplateWay } from '#libs/gitops/types.js';
 import type { KubernetesClient } from '#libs/kubernetes/client.js';
+import type { Logger } from '#libs/logging/logger.js';
 import { RebuildProgress } from '#libs/longhorn/rebuild-progress.js';
 import type { Locks } from '../kubernetes/lock.js';
 import type { WorkflowRuns } from '../shared/workflow-runs.js';
@@ -21,6 +22,7 @@ export interface UpgradeDeps {
   readonly leadAwayFromMembers: LeadAwayFromMembers;
   /** Folder for copies from before an upgrade. */
   readonly copiesFolder: string;
+  readonly log: Logger;
 }
 
 /** One cluster that may be upgraded. */

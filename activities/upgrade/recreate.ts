@@ -55,7 +55,8 @@ async function goneAroundItsPods(cluster: Cluster, found: StoredObject, call: Ca
   const { kube, config } = cluster;
   const { metadata } = found;
   const { signal } = call;
-  await podsOwned(cluster, found, call);
+  // One that is being deleted already takes no pod as its own any more: the garbage collector takes it out of them.
+  if (metadata.deletionTimestamp === undefined) await podsOwned(cluster, found, call);
   await kube.delete('statefulSet', config.statefulSet, { uid: metadata.uid }, { signal, dependents: 'Orphan' });
   const deadline = Date.now() + GONE_SECONDS * 1000;
   for (;;) {
@@ -79,7 +80,12 @@ async function podsOwned({ kube, config }: Cluster, found: StoredObject, call: C
   const deadline = Date.now() + OWNED_SECONDS * 1000;
   for (;;) {
     const pods = await kube.list('wholePod', { signal });
-    const first = pods.find((pod) => isMemberPod(pod, config.statefulSet, matchLabels) && pod.metadata.ownerReferences === undefined);
+    const first = pods.find(
+      (pod) =>
+        isMemberPod(pod, config.statefulSet, matchLabels) &&
+        pod.metadata.ownerReferences === undefined &&
+        pod.metadata.deletionTimestamp === undefined,
+    );
     if (!first) return;
     if (Date.now() >= deadline) {
       const text = `StatefulSet ${config.statefulSet} does not take pod ${first.metadata.name} as its own. Does the controller manager run?`;

@@ -14,6 +14,11 @@ export async function markReplacing(deps: UpgradeDeps, call: Call, acting: Actin
   await change(deps, call, acting, (before) => [...before, ...members], since);
 }
 
+/** Of those that are not replaced after all. */
+export async function unmarkReplacing(deps: UpgradeDeps, call: Call, acting: Acting, members: readonly string[]): Promise<void> {
+  await change(deps, call, acting, (before) => before.filter((name) => !members.includes(name)));
+}
+
 /** Takes those out that serve. */
 export async function noteReplacing(deps: UpgradeDeps, call: Call, acting: Acting, observed: ObservedCluster): Promise<void> {
   const serves = (name: string) =>

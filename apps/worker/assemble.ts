@@ -94,6 +94,7 @@ export function assemble(
     clusters,
     leadAwayFromMembers: leadAwayFromMembers(deps),
     copiesFolder: config.clusterCopiesFolder,
+    log,
   };
   const imageActivities = createImageActivities({ lxd, locks, runs, staging, github, servers, profiles, config: images });
   return {

@@ -25,6 +25,7 @@ import { UPGRADE_KEYS, type UpgradeInput } from '#libs/contracts/upgrades.js';
 import type { GateCall } from '#libs/domain/upgrade/gates.js';
 import type { Build, ObservedCluster } from '#libs/domain/upgrade/observed.js';
 import { KubernetesClient } from '#libs/kubernetes/client.js';
+import { createLogger } from '#libs/logging/logger.js';
 import { report } from '../support/lab-session.js';
 import { RESTORED, startRestored } from '../support/restored-lxd.js';
 import { OPEN_RUNS, upgradeActing, upgradeCall } from '../support/upgrade-call.js';
@@ -51,7 +52,14 @@ beforeAll(async () => {
   main = new KubernetesClient({ kubeconfig: cluster.lab.kubeconfigOf('webspaces-worker'), namespace: 'webspaces' });
   kube = main.in(CLUSTER.namespace);
   const clusters = new Clusters(clustersSchema.parse([{ name: 'c1', namespace: CLUSTER.namespace, pollSeconds: 0.5 }]), main);
-  deps = { runs: OPEN_RUNS, locks: new Locks(main, OPEN_RUNS), clusters, leadAwayFromMembers: async () => undefined, copiesFolder: folder };
+  deps = {
+    runs: OPEN_RUNS,
+    locks: new Locks(main, OPEN_RUNS),
+    clusters,
+    leadAwayFromMembers: async () => undefined,
+    copiesFolder: folder,
+    log: createLogger({ name: 'spec', level: 'silent' }),
+  };
   await clusterLockSteps(deps).takeClusterLock(call, acting, 'c1');
 }, 600_000);
 afterAll(async () => {

@@ -78,6 +78,7 @@ beforeEach(async () => {
     clusters: new Clusters([config], kube),
     leadAwayFromMembers: async () => undefined,
     copiesFolder: '/nonexistent',
+    log: createLogger({ name: 'spec', level: 'silent' }),
   };
   await waitFor('the first pod', async () => (await kube.find('wholePod', 'lxd-0')) !== undefined, { timeoutMs: 30_000 });
 }, 90_000);

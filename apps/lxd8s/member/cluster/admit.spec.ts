@@ -65,4 +65,12 @@ describe('members that want to join at the same time', () => {
     await letIn('lxd-2');
     expect(await joining()).toBe('lxd-2');
   });
+
+  test('one that asks again and again does not keep its turn for ever', async () => {
+    await letIn('lxd-1');
+    const since = new Date(Date.now() - 149_000).toISOString();
+    await record.change((now) => ({ ...now, joining: { member: 'lxd-1', since } }), NEVER);
+    await letIn('lxd-1');
+    expect((await record.read(NEVER))?.joining).toEqual({ member: 'lxd-1', since });
+  });
 });

@@ -42,7 +42,9 @@ export async function admit(member: string, volume: string, { lxd, record, folde
   await record.changeInTurn((now) => {
     assertTurn(now, member);
     const rejoin = now.rejoin === member ? undefined : now.rejoin;
-    return { ...now, volumes: { ...now.volumes, [member]: volume }, rejoin, joining: { member, since: new Date().toISOString() } };
+    // Asking again does not make a turn longer: one whose join always fails would keep the others out for ever.
+    const { since } = now.joining?.member === member && isOn(now.joining) ? now.joining : { since: new Date().toISOString() };
+    return { ...now, volumes: { ...now.volumes, [member]: volume }, rejoin, joining: { member, since } };
   }, signal);
   const { token, addresses } = await lxd.makeJoinToken(member, { signal });
   log.info({ joins: member, volume }, 'a token for a new member');
@@ -63,8 +65,12 @@ export async function admit(member: string, volume: string, { lxd, record, folde
   }
 }
 
+function isOn({ since }: NonNullable<Cluster['joining']>): boolean {
+  return Date.now() - Date.parse(since) <= TURN_SECONDS * 1000;
+}
+
 function assertTurn({ joining }: Cluster, member: string): void {
-  if (!joining || joining.member === member || Date.now() - Date.parse(joining.since) > TURN_SECONDS * 1000) return;
+  if (!joining || joining.member === member || !isOn(joining)) return;
   throw new PlatformError('UNAVAILABLE', `${joining.member} joins at this moment, and ${member} is next`);
 }
 

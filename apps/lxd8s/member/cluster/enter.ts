@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Lxd8sMemberConfig } from '#libs/config/lxd8s-member.js';
-import { messageOf } from '#libs/errors/platform-error.js';
+import { isPlatformError, messageOf } from '#libs/errors/platform-error.js';
 import type { Logger } from '#libs/logging/logger.js';
 import type { MemberSetting, OwnMember } from '#libs/lxd/own-member.js';
 import type { Preseed } from '../preseed/schema.js';
@@ -55,24 +55,36 @@ async function join({ config, lxd, record, volume, preseed, log }: EnterParts, c
   const { port, token } = config.join;
   const others = await addressesOfOthers(config.domain);
   const admission = await askToJoin({ addresses: others, port, token, certificates, volume }, signal);
-  await lxd.join(
-    {
-      name: member,
-      address: addressOf(config, member),
-      clusterAddress: admission.addresses[0] ?? '',
-      clusterCertificate: admission.certificate,
-      token: admission.token,
-      settings: settingsFor(admission.settings, preseed),
-    },
-    { signal },
-  );
+  const request = {
+    name: member,
+    address: addressOf(config, member),
+    clusterAddress: admission.addresses[0] ?? '',
+    clusterCertificate: admission.certificate,
+    token: admission.token,
+    settings: settingsFor(admission.settings, preseed),
+  };
+  try {
+    await lxd.join(request, { signal });
+  } catch (error) {
+    // One that may still become a member keeps its turn.
+    if (!mayBeDone(error)) await endTurn();
+    throw error;
+  }
   log.info({ member, by: admission.addresses[0] }, 'joined the cluster');
-  const joined = (now: Cluster) => (now.joining?.member === member ? { ...now, joining: undefined } : now);
-  await record.changeInTurn(joined, signal).catch((error: unknown) => {
-    // It is in; the others' turn comes by time then.
-    log.warn({ error: messageOf(error) }, 'the next member is not told that this one is in');
-  });
+  await endTurn();
   return 'it has joined the cluster';
+
+  async function endTurn(): Promise<void> {
+    const ended = (now: Cluster) => (now.joining?.member === member ? { ...now, joining: undefined } : now);
+    await record.changeInTurn(ended, signal).catch((error: unknown) => {
+      // The others' turn comes by time then.
+      log.warn({ error: messageOf(error) }, 'the next member is not told that it is its turn');
+    });
+  }
+}
+
+function mayBeDone(error: unknown): boolean {
+  return !isPlatformError(error) || error.code === 'UNAVAILABLE';
 }
 
 /** This member's own part of pools and networks, as the preseed says; what it does not speak of LXD chooses. */
