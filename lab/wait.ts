@@ -1,28 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '#libs/testing/eventually.js';
 
-export class DeadlineError extends Error {
-  override readonly name = 'DeadlineError';
-}
+export { DeadlineError } from '#libs/testing/eventually.js';
 
-/** Polls until the check gives something other than undefined or false; its last error is part of the deadline's. */
-export async function waitFor<T>(
+/** As `eventually`, for what has a name: polls until the check gives something other than undefined or false. @throws DeadlineError with the check's last error. */
+export function waitFor<T>(
   what: string,
   check: () => Promise<T | undefined | false> | T | undefined | false,
   { timeoutMs, intervalMs = 50 }: { timeoutMs: number; intervalMs?: number },
 ): Promise<T> {
-  const deadline = Date.now() + timeoutMs;
-  for (;;) {
-    let reason: unknown;
-    try {
-      const result = await check();
-      if (result !== undefined && result !== false) return result;
-    } catch (error) {
-      reason = error;
-    }
-    if (Date.now() >= deadline) {
-      const why = reason instanceof Error ? `: ${reason.message}` : '';
-      throw new DeadlineError(`${what}: not within ${timeoutMs / 1000} s${why}`, { cause: reason });
-    }
-    await sleep(intervalMs);
-  }
+  const found = async () => {
+    const result = await check();
+    return result === false ? undefined : result;
+  };
+  return eventually<T>(found, { what, timeoutMs, intervalMs });
 }

@@ -6,6 +6,8 @@ const PREFIX = 'user.webspaces.memory.';
 
 export const memoryKeyOf = (member: string): string => `${PREFIX}${member}`;
 
+/** So often a member looks at least: `memoryStop` waits for two looks after a stop, since what is over has been taken back by then. */
+export const MEMORY_LOOK_SECONDS = 5;
 /** A member says it again so often while it is so. */
 export const MEMORY_AGAIN_SECONDS = 60;
 /** What was not said again for so long is the word of a member that is gone. */

@@ -1,18 +1,19 @@
 import { WorkflowFailedError, type WorkflowHandle, WorkflowUpdateFailedError } from '@temporalio/client';
 import type { RunPlan, RunView, UpgradeAnswer, UpgradePhase, UpgradeUpdate } from '#libs/contracts/upgrades.js';
-import { eventually } from './eventually.js';
+import { messageOf } from '#libs/errors/platform-error.js';
+import { eventually, type Patience } from './eventually.js';
 
 interface Run {
   readonly handle: WorkflowHandle;
 }
 
-const PATIENCE = { timeoutMs: 30_000, intervalMs: 50 };
+const PATIENCE: Patience = { timeoutMs: 30_000, intervalMs: 50 };
 
 export const ALICE = { subject: '1', username: 'alice' };
 export const BOB = { subject: '2', username: 'bob' };
 
 /** An upgrade or a scaling as those who follow it and order it something see it; it answers the query with its view. */
-export function runOrders<View extends RunView<RunPlan, unknown>>(query: string) {
+export function runOrders<View extends RunView<RunPlan, unknown>>(query: string, patience = PATIENCE) {
   const viewOf = ({ handle }: Run) => handle.query<View>(query);
 
   async function until(run: Run, what: string, is: (view: View) => boolean): Promise<View> {
@@ -21,8 +22,8 @@ export function runOrders<View extends RunView<RunPlan, unknown>>(query: string)
       last = await viewOf(run);
       return is(last) ? last : undefined;
     };
-    return await eventually(view, PATIENCE).catch((cause: unknown) => {
-      throw new Error(`not ${what}, but ${last?.phase}, waiting for ${last?.wait?.for}`, { cause });
+    return await eventually(view, patience).catch((cause: unknown) => {
+      throw new Error(`not ${what}, but ${stateOf(last)}: ${messageOf(cause)}`, { cause });
     });
   }
 
@@ -41,6 +42,11 @@ export function runOrders<View extends RunView<RunPlan, unknown>>(query: string)
   }
 
   return { viewOf, until, reaches, waits, order, approve };
+}
+
+function stateOf(view: RunView<RunPlan, unknown> | undefined): string {
+  if (!view) return 'without an answer';
+  return view.wait ? `${view.phase}, waiting for ${view.wait.for}` : view.phase;
 }
 
 /** What a refused order says. */

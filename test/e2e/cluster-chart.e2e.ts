@@ -52,6 +52,7 @@ async function members() {
 }
 
 const SITE = /Webspaces/;
+const NOBODY_ANSWERS = /Bad Gateway|Gateway Timeout|ECONN|EHOST/;
 const visit = async () => (await chart.visit('alice')).body;
 const seconds = (since: number) => `${((Date.now() - since) / 1000).toFixed(1)} s`;
 /** Of a webspace's first process. */
@@ -116,7 +117,7 @@ describe('the chart on a real node', () => {
 
   it('rows 73 and 76: LXD has what the values say, and shows the certificate of the Secret', async () => {
     expect(await chart.exec(['lxc', 'profile', 'get', 'default', 'limits.memory'])).toContain('1GiB');
-    const shown = await chart.exec(['sh', '-c', 'openssl s_client -connect 127.0.0.1:8443 < /dev/null 2> /dev/null | openssl x509']);
+    const shown = await chart.exec(['sh', '-c', 'openssl s_client -connect $(hostname -i):8443 < /dev/null 2> /dev/null | openssl x509']);
     expect(new X509Certificate(shown).fingerprint256).toBe(new X509Certificate(readFileSync(chart.lxdCertificate)).fingerprint256);
   }, 60_000);
 
@@ -215,6 +216,8 @@ describe('upgradeLxd8s replaces each member by an order at the API, after one ap
         `the site during upgradeLxd8s (${kind})`,
         `away for ${longestAwayMs} ms, slowest visit ${slowestMs} ms; ${[...new Set(failed)].join(', ')}`,
       );
+      // In lockstep the gateway may say that it takes longer than it holds a visitor; nobody meets an address that nobody answers at.
+      expect(kind === 'rolling' ? failed : failed.filter((said) => NOBODY_ANSWERS.test(said))).toEqual([]);
       const after = await members();
       for (const [at, member] of after.entries()) {
         expect(member.uid).not.toBe(before[at]?.uid);

@@ -108,6 +108,8 @@ describe('a member in a machine of its own, in a pod without privileges', () => 
     const second = world.console(MEMBER);
     await second.says(/Somebody else is at the console of this machine/);
     expect(await second.ended).toBe(1);
+    first.type('echo "still $((40 + 2))"');
+    await first.says(/^still 42/m);
     first.leave();
     const again = async () => {
       const third = world.console(MEMBER);

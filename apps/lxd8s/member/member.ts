@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Lxd8sMemberConfig } from '#libs/config/lxd8s-member.js';
+import { MEMORY_LOOK_SECONDS } from '#libs/domain/memory.js';
 import { isPlatformError, messageOf } from '#libs/errors/platform-error.js';
 import type { Logger } from '#libs/logging/logger.js';
 import type { OwnMember } from '#libs/lxd/own-member.js';
@@ -100,8 +101,7 @@ export class Member {
       }
       const moves = this.#phase === 'starting' || before !== `${this.#phase} ${this.#why}`;
       const seconds = moves ? Math.min(STEP_SECONDS, this.#parts.config.everySeconds) : this.#parts.config.everySeconds;
-      // Rejects only when it ends.
-      await delay(seconds * 1000, undefined, { signal }).catch(() => undefined);
+      await this.#pause(seconds * 1000, signal);
     }
   }
 
@@ -118,8 +118,26 @@ export class Member {
     this.#release?.();
   }
 
+  /** Looks at the memory meanwhile: the worker counts on that, however seldom the rounds are. */
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    const until = performance.now() + ms;
+    for (;;) {
+      const left = Math.max(until - performance.now(), 0);
+      // Rejects only when it ends.
+      await delay(Math.min(left, MEMORY_LOOK_SECONDS * 1000), undefined, { signal }).catch(() => undefined);
+      if (signal.aborted || left <= MEMORY_LOOK_SECONDS * 1000) return;
+      if (this.#parts.memory && this.#phase === 'serving') await this.#lookAtPlace(signal);
+    }
+  }
+
+  async #lookAtPlace(signal: AbortSignal): Promise<void> {
+    const { runtime, cluster, memory } = this.#parts;
+    await cluster.attempt('machine', () => runtime.look());
+    if (memory) await cluster.attempt('memory', () => memory.look(signal));
+  }
+
   async #round(signal: AbortSignal): Promise<void> {
-    const { config, watch, runtime, lxd, cluster, preseed } = this.#parts;
+    const { config, watch, lxd, cluster, preseed } = this.#parts;
     if (!(await this.#prepared(signal))) return;
     await watch.look(signal);
     const seen = watch.view();
@@ -130,7 +148,7 @@ export class Member {
     const wanted = preseed && (await cluster.attempt('preseed file', () => preseed.ready()));
     if (this.#clustered) {
       this.#is('serving', 'LXD serves');
-      await cluster.attempt('machine', () => runtime.look());
+      await this.#lookAtPlace(signal);
       this.#volume = await cluster.keep(volume, signal);
     } else {
       this.#is('entering', this.#phase === 'entering' ? this.#why : 'its LXD is in no cluster yet');

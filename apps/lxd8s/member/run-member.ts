@@ -59,7 +59,7 @@ export async function runMember(config: Lxd8sMemberConfig, { environment, log }:
   const memory =
     config.memory &&
     new TellMemory({ member: config.member, minFreeBytes: config.memory.minFreeBytes, lxd, log, read: () => runtime.memory() });
-  const cluster = new KeepCluster({ config, lxd, record, joins, preseed, memory, log });
+  const cluster = new KeepCluster({ config, lxd, record, joins, preseed, log });
   const watch = new LxdWatch({ socket, timeoutMs: READY_TIMEOUT_MS, clock: systemClock });
   const member = new Member({ config, runtime, keeper, watch, lxd, record, cluster, preseed, memory, log });
   const state = () => member.state();

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
+import { desired, observed, plan } from '#libs/testing/scale-scenes.js';
 import { differences } from './difference.js';
 import type { ObservedScale } from './observed.js';
 import { planScale } from './plan.js';
-import { desired, observed, plan } from './scenes.js';
 
 describe('what has become different since a plan was approved', () => {
   const shrink = (of: ObservedScale) => plan(of, desired(2, { volumes: 'delete' }));

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { desired, observed, plan } from '#libs/testing/scale-scenes.js';
 import { healthy } from '../upgrade/narrations/plans.js';
 import type { ObservedMember } from '../upgrade/observed.js';
 import { readScaleGate } from './gates.js';
 import { type DesiredScale, type ObservedScale, ordinalOf } from './observed.js';
 import { planScale, type ScalePlan } from './plan.js';
-import { desired, observed, plan } from './scenes.js';
 import type { ScaleAction } from './steps.js';
 import { planScaleBack } from './way-back.js';
 

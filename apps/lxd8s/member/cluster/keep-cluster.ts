@@ -4,7 +4,6 @@ import type { Lxd8sMemberConfig } from '#libs/config/lxd8s-member.js';
 import { messageOf } from '#libs/errors/platform-error.js';
 import type { Logger } from '#libs/logging/logger.js';
 import type { OwnMember } from '#libs/lxd/own-member.js';
-import type { TellMemory } from '../memory/tell-memory.js';
 import type { KeepPreseed } from '../preseed/keep-preseed.js';
 import type { Marker } from '../volumes/marker.js';
 import { noteCluster } from '../volumes/volumes.js';
@@ -19,7 +18,6 @@ export interface KeepClusterParts {
   readonly record: ClusterRecord;
   readonly joins: JoinServer;
   readonly preseed: KeepPreseed | undefined;
-  readonly memory: TellMemory | undefined;
   readonly log: Logger;
 }
 
@@ -55,7 +53,7 @@ export class KeepCluster {
 
   /** One look at all of it. What cannot be done now hinders nothing else; the mark of the volume is given back, with the cluster in it. */
   async keep(volume: Marker, signal: AbortSignal): Promise<Marker> {
-    const { config, lxd, record, joins, preseed, memory } = this.#parts;
+    const { config, lxd, record, joins, preseed } = this.#parts;
     const online = (await lxd.members({ signal })).filter(({ status }) => status === 'Online').map(({ server_name }) => server_name);
     const role = lowest(online) === config.member ? 'keeper' : 'other';
     const claimed = await record.read(signal).catch(() => undefined);
@@ -65,7 +63,6 @@ export class KeepCluster {
     const before = await this.attempt('record', () => keepRecord(kept, signal));
     this.#id = before?.id ?? this.#id;
     await this.attempt('joins', () => joins.ensure());
-    if (memory) await this.attempt('memory', () => memory.look(signal));
     if (role === 'keeper') {
       if (before) await this.attempt('certificate', () => this.#certificate(before, signal));
       await preseed?.apply(online, signal);

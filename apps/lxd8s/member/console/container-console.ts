@@ -7,15 +7,20 @@ const LOGIN = ['script', '--quiet', '--return', '--command', 'login', '/dev/null
 
 /** A login in this container; the exit code of what ended it. @throws PlatformError UNAVAILABLE when the container has not what it takes. */
 export async function containerConsole(hash: string): Promise<number> {
-  const failed = await run(setPassword(hash), 'ignore');
-  if (failed !== 0) throw new PlatformError('UNAVAILABLE', `The password cannot be set in this container: usermod ended with ${failed}.`);
-  return run(LOGIN, 'inherit');
+  const { command, input } = setPassword(hash);
+  const failed = await run(command, { input });
+  if (failed !== 0) throw new PlatformError('UNAVAILABLE', `The password cannot be set in this container: chpasswd ended with ${failed}.`);
+  return run(LOGIN);
 }
 
-function run([command, ...args]: readonly [string, ...string[]], stdio: 'ignore' | 'inherit'): Promise<number> {
+/** With the input alone, or else at the terminal of this process. */
+function run([command, ...args]: readonly [string, ...string[]], { input }: { readonly input?: string } = {}): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio });
+    const child = spawn(command, args, { stdio: input === undefined ? 'inherit' : ['pipe', 'ignore', 'ignore'] });
     child.once('error', (cause) => reject(new PlatformError('UNAVAILABLE', `${command} cannot be run here: ${cause.message}.`, { cause })));
     child.once('exit', (code) => resolve(code ?? 1));
+    // Of one that reads nothing its exit tells.
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(input);
   });
 }

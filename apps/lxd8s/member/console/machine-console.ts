@@ -14,9 +14,13 @@ export interface MachineConsoleOptions {
   readonly terminal: string | undefined;
   readonly input: ReadStream;
   readonly output: WriteStream;
+  /** How long the login may be silent after it was started. */
+  readonly speaksWithinMs?: number;
 }
 
 const COMMAND_MS = 20_000;
+/** Until `login:` half a dozen programs are started, each slow without KVM on a busy processor. */
+const SPEAKS_MS = 60_000;
 /** Of `deploy/vm/guest/console`. */
 const LOCK = '/run/lxd8s/console.lock';
 /** Ctrl-], as of telnet: leaves without logging out first. */
@@ -24,25 +28,43 @@ const LEAVE = 0x1d;
 
 /**
  * A login in the machine, at a port of its own, until it ends, or whoever is at it leaves: their session is hung up then.
- * @throws PlatformError CONFLICT while somebody else is at it, UNAVAILABLE when the machine does not answer.
+ * @throws PlatformError CONFLICT while somebody else is at it, UNAVAILABLE when the machine does not answer, or its login says nothing.
  */
-export async function machineConsole({ sockets, hash, terminal, input, output }: MachineConsoleOptions): Promise<number> {
+export async function machineConsole(options: MachineConsoleOptions): Promise<number> {
+  const { sockets, hash, terminal, input, output, speaksWithinMs = SPEAKS_MS } = options;
   const agent = new GuestAgent(sockets.agent);
-  const free = await agent.exec(['/usr/bin/flock', '--nonblock', LOCK, '/bin/true'], { timeoutMs: COMMAND_MS });
-  if (free.code !== 0) throw new PlatformError('CONFLICT', 'Somebody else is at the console of this machine.');
-  await agent.output(setPassword(hash), { timeoutMs: COMMAND_MS });
+  await ofOne(agent, ['/usr/bin/flock', '--nonblock', LOCK, '/bin/true']);
+  const password = setPassword(hash);
+  await agent.output(password.command, { timeoutMs: COMMAND_MS, input: password.input });
   const socket = await connected(sockets.console);
   try {
     const word = randomBytes(12).toString('hex');
     const { rows = 24, columns = 80 } = output;
     const ended = carried({ socket, mark: `\0${word}`, input, output });
-    const login = ['/usr/lib/lxd8s/console', word, String(rows), String(columns), terminalOf(terminal)];
-    await agent.start(login, { timeoutMs: COMMAND_MS });
+    // Takes the lock itself: between the first look and this somebody else may have come.
+    await ofOne(agent, ['/usr/lib/lxd8s/console', word, String(rows), String(columns), terminalOf(terminal)]);
     if (input.isTTY) output.write('The console of this machine; Ctrl-] leaves it.\r\n');
-    return await ended;
+    return await Promise.race([ended, silence(socket, speaksWithinMs)]);
   } finally {
     socket.destroy();
   }
+}
+
+/** Runs a command that exits with 0 only for the one who is, or may be, at the console. */
+async function ofOne(agent: GuestAgent, command: readonly string[]): Promise<void> {
+  const { code } = await agent.exec(command, { timeoutMs: COMMAND_MS });
+  if (code !== 0) throw new PlatformError('CONFLICT', 'Somebody else is at the console of this machine.');
+}
+
+/** Rejects when nothing has come by then. */
+function silence(socket: Socket, withinMs: number): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const timer = setTimeout(() => {
+      if (socket.bytesRead > 0) return;
+      reject(new PlatformError('UNAVAILABLE', `The login in the machine has said nothing within ${withinMs / 1000} s. Try again.`));
+    }, withinMs);
+    socket.once('close', () => clearTimeout(timer));
+  });
 }
 
 interface Carried {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { readPasswordHash } from './password.js';
+import { readPasswordHash, setPassword } from './password.js';
 
 let file: string;
 beforeAll(() => {
@@ -24,6 +24,12 @@ describe('the password of the console', () => {
     'is not %j',
     (content) => expect(() => read(content)).toThrow(/has no hash as `openssl passwd -6` prints it/),
   );
+
+  test('is given by standard input, never as an argument', () => {
+    const { command, input } = setPassword('$6$salt$hash');
+    expect(command.join(' ')).not.toContain('salt');
+    expect(input).toBe('root:$6$salt$hash\n');
+  });
 
   test('is nobody’s where none is set', () => {
     expect(() => readPasswordHash(undefined)).toThrow(/There is no login at this console/);

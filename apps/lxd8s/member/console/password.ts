@@ -17,7 +17,13 @@ export function readPasswordHash(file: string | undefined): string {
   return hash;
 }
 
-/** Gives root that password; run where the login is. */
-export function setPassword(hash: string): readonly [string, ...string[]] {
-  return ['/usr/sbin/usermod', '--password', hash, 'root'];
+/** A command, and what it reads from standard input. */
+export interface WithInput {
+  readonly command: readonly [string, ...string[]];
+  readonly input: string;
+}
+
+/** Gives root that password; run where the login is. The hash is no argument: those are seen in the list of processes, and in errors. */
+export function setPassword(hash: string): WithInput {
+  return { command: ['/usr/sbin/chpasswd', '--encrypted'], input: `root:${hash}\n` };
 }

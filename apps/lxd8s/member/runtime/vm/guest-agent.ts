@@ -11,6 +11,12 @@ export interface GuestRun {
   readonly stderr: string;
 }
 
+export interface CommandOptions {
+  readonly timeoutMs: number;
+  /** What it reads from standard input: secrets, too, which nobody sees there. */
+  readonly input?: string;
+}
+
 const POLL_MS = 50;
 const WHAT = 'the guest agent of the machine';
 const ENVIRONMENT = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/root', 'LXD_DIR=/var/lib/lxd'];
@@ -44,33 +50,35 @@ export class GuestAgent {
   }
 
   /** Runs a command to its end. @throws PlatformError UNAVAILABLE when the agent has not answered in time, OPERATION_FAILED when it cannot be run. */
-  exec(command: readonly string[], { timeoutMs }: { readonly timeoutMs: number }): Promise<GuestRun> {
-    const next = this.#turn.then(() => this.#exec(command, timeoutMs));
+  exec(command: readonly string[], options: CommandOptions): Promise<GuestRun> {
+    const next = this.#turn.then(() => this.#exec(command, options));
     // The next one's turn comes whatever became of this.
     this.#turn = next.catch(() => undefined);
     return next;
   }
 
   /** As {@link exec}, for one that must succeed: what it printed. @throws PlatformError OPERATION_FAILED with what it said. */
-  async output(command: readonly string[], options: { readonly timeoutMs: number }): Promise<string> {
+  async output(command: readonly string[], options: CommandOptions): Promise<string> {
     const { code, stdout, stderr } = await this.exec(command, options);
     if (code === 0) return stdout;
     throw new PlatformError('OPERATION_FAILED', `${command.join(' ')} in the machine: exit ${code}${stderr ? `: ${stderr.trim()}` : ''}.`);
   }
 
-  /** Starts what goes on by itself. */
+  /** Starts what goes on by itself, and lets go of its output: until then the agent, which gives that back, counts it as running. */
   start(command: readonly string[], { timeoutMs }: { readonly timeoutMs: number }): Promise<GuestRun> {
     return this.exec(['/usr/bin/setsid', '--fork', ...command], { timeoutMs });
   }
 
-  async #exec([path = '', ...arg]: readonly string[], timeoutMs: number): Promise<GuestRun> {
+  async #exec([path = '', ...arg]: readonly string[], { timeoutMs, input }: CommandOptions): Promise<GuestRun> {
     const signal = timeLimit(timeoutMs);
     const socket = await LineSocket.open(this.#socket, WHAT, signal);
     try {
       // What comes before the answer to this is of an earlier client.
       const id = randomInt(2 ** 31);
       await socket.ask('guest-sync', { id }, (value) => value === id);
-      const { pid } = started.parse(await socket.ask('guest-exec', { path, arg, env: ENVIRONMENT, 'capture-output': true }));
+      const given = input === undefined ? {} : { 'input-data': Buffer.from(input).toString('base64') };
+      const asked = { path, arg, env: ENVIRONMENT, 'capture-output': true, ...given };
+      const { pid } = started.parse(await socket.ask('guest-exec', asked));
       for (;;) {
         const run = parseStatus(await socket.ask('guest-exec-status', { pid }));
         if (run) return run;

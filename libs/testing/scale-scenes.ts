@@ -1,9 +1,8 @@
-import { simulationOf } from '../upgrade/narrations/scenarios.js';
-import type { DesiredScale, ObservedScale } from './observed.js';
-import { planScale, type ScalePlan } from './plan.js';
+import type { DesiredScale, ObservedScale } from '#libs/domain/scale/observed.js';
+import { planScale, type ScalePlan } from '#libs/domain/scale/plan.js';
+import { simulationOf } from '#libs/domain/upgrade/narrations/scenarios.js';
 
-// Clusters and wishes for specs.
-
+/** The wish for so many members that keep their volumes; `more` is what is wanted otherwise. */
 export const desired = (replicas: number, more: Partial<DesiredScale> = {}): DesiredScale => ({
   replicas,
   volumes: 'keep',
@@ -28,7 +27,7 @@ export function observed(members: number, more: Partial<ObservedScale> = {}): Ob
   };
 }
 
-/** The plan that there has to be. */
+/** The plan that there has to be. Throws what is there instead. */
 export function plan(of: ObservedScale, wanted: DesiredScale): ScalePlan {
   const planned = planScale(of, wanted);
   if (planned.is !== 'plan') throw new Error(JSON.stringify(planned));
