@@ -86,6 +86,8 @@ describe('a cluster of LXD under apps/lxd8s/member', () => {
       await world.scale({ replicas });
       await world.whole(replicas);
     }
+    // Each said that it was in: nobody's turn is left to run out.
+    expect(Object.keys((await world.record()) ?? {})).not.toContain('joining.member');
     for (const name of NAMES) expect((await profile('small', name)).description).toBe('Little');
     await world.scale({ replicas: MEMBERS + 1 });
     const pending = async () =>
