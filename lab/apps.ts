@@ -158,8 +158,8 @@ function appProcess(profile: Profile, app: App, env: Settings = {}, readyUrl: st
 /** The configuration, and the kubeconfig it names. */
 export function configInputs(file: string): string {
   const text = readFileSync(file, 'utf8');
-  const { kubernetes } = parse(text) as { kubernetes: { kubeconfig: string } };
-  return text + readFileSync(kubernetes.kubeconfig, 'utf8');
+  const { kubernetes } = parse(text) as { kubernetes?: { kubeconfig: string } };
+  return kubernetes ? text + readFileSync(kubernetes.kubeconfig, 'utf8') : text;
 }
 
 /** Changes when the built code of our processes does. */
