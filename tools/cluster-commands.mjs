@@ -179,7 +179,8 @@ function planText(of, { plans, refusals, summary }) {
 function statusText(of, { id, status, waits, error, ...answer }) {
   const view = answer[of.word];
   const unavailable = answer[`${of.word}Unavailable`];
-  const lines = [`${id} ${status}${view ? `, ${view.phase}` : ''}`];
+  const back = view?.phase === 'failed-step' && view.steps.some(({ way }) => way === 'back') ? ', on the way back' : '';
+  const lines = [`${id} ${status}${view ? `, ${view.phase}${back}` : ''}`];
   if (unavailable) lines.push(unavailable);
   if (error) lines.push(`${error.code}: ${error.message}`);
   for (const { wait, differences, refusals, steps, plans, approvedHash } of view ? [view] : []) {

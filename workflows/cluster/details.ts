@@ -16,7 +16,7 @@ const MARKS: Readonly<Record<RunStepView['state'], string>> = {
 /** What Temporal UI shows: how it stands, whom it waits for and what to send, the members, the steps. Markdown. */
 export function detailsOf<P extends RunPlan, R>(of: Recorded<P, R>, view: RunView<P, R>, others: readonly StepProgress[]): string {
   const text = [
-    `**${view.cluster}** to ${of.wanted}: **${view.phase}**`,
+    `**${view.cluster}** to ${of.wanted}: **${view.phase}**${isOnWayBack(view) ? ', on the way back' : ''}`,
     ...waitLines(view),
     ...view.differences.map((sentence) => `- changed: ${sentence}`),
     ...view.refusals.map(({ reason, remedy }) => `- refused: ${reason} ${remedy}`),
@@ -34,6 +34,11 @@ export function detailsOf<P extends RunPlan, R>(of: Recorded<P, R>, view: RunVie
     ...view.steps.map(stepLine),
   ].join('\n');
   return text.length <= MAX_LENGTH ? text : `${text.slice(0, MAX_LENGTH - 2)}\n…`;
+}
+
+/** Its phase says so only as long as nothing hinders it. */
+function isOnWayBack({ phase, steps }: RunView<RunPlan, unknown>): boolean {
+  return phase === 'failed-step' && steps.some(({ way }) => way === 'back');
 }
 
 function waitLines({ wait }: Pick<RunView<RunPlan, unknown>, 'wait'>): string[] {
