@@ -18,7 +18,7 @@ import { ensurePod, placePod } from './throw-away.js';
 
 const POLL_MS = 500;
 const SHOWN_SECONDS = 60;
-const QUORUM_SECONDS = 20;
+const QUORUM_SECONDS = 90;
 const UNMARK_MS = 15_000;
 /** Over the grace period of the pod, for a kubelet that is slow. */
 const GRACE_SECONDS = 120;
@@ -129,7 +129,7 @@ async function whyTakenBack({ way }: Cluster, { proposal }: PodDeletion, { signa
   return way && proposal ? takenBack({ way, proposal }, signal) : undefined;
 }
 
-/** Looks more than once before it refuses: on a busy machine a member may be late with one answer. */
+/** Looks more than once before it refuses: on a busy machine a member that came back a moment ago may be late, or the API server that tells of its pod. */
 async function assertQuorum(deps: UpgradeDeps, call: Call, acting: Acting, cluster: string, { members }: PodDeletion): Promise<void> {
   const deadline = Date.now() + QUORUM_SECONDS * 1000;
   for (;;) {

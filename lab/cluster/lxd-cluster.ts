@@ -1,3 +1,4 @@
+import { Resolver } from 'node:dns/promises';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { buildImage, importImage } from '../image.js';
@@ -68,6 +69,7 @@ export class LxdCluster {
     await this.applyStatefulSet(options);
     await this.ready();
     if ((await this.members(members[0] ?? '')).length >= members.length) return 'kept';
+    await this.named();
     await this.form();
     return 'formed';
   }
@@ -138,6 +140,19 @@ export class LxdCluster {
     // One that waits for others may leave a question without an answer.
     const asked = async () => (await this.client(member).request('GET', '/1.0', { timeoutMs: 2_000 })) !== undefined;
     await waitFor(`LXD of ${member}`, asked, { timeoutMs, intervalMs: 50 });
+  }
+
+  /** Each member by its name: that comes some time after its pod is Ready. */
+  private async named(): Promise<void> {
+    const resolver = new Resolver({ timeout: 1_000, tries: 1 });
+    resolver.setServers([this.profile.network.nodes.host]);
+    for (const member of this.memberNames) {
+      const named = async () => {
+        const address = (await this.kube.pod(member))?.status.podIP ?? '';
+        return (await resolver.resolve4(memberAddress(member).replace(/:\d+$/, ''))).includes(address);
+      };
+      await waitFor(`the name of ${member}`, named, { timeoutMs: 60_000, intervalMs: 200 });
+    }
   }
 
   private async form(): Promise<void> {

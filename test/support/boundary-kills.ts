@@ -51,9 +51,12 @@ export class BoundaryKills {
     });
   }
 
-  /** The boundaries of an upgrade that has finished, in their order. A gate that the look of another has decided begins and ends in one task of the workflow: it has none. */
-  static boundariesOf({ steps }: Pick<UpgradeView, 'steps'>): string[] {
-    const own = steps.filter(({ startedAt, endedAt }) => startedAt !== endedAt);
+  /**
+   * The boundaries of an upgrade that has finished, in their order. A gate that the look of another has decided begins and ends in one task of the
+   * workflow: it has none, and one that was met is one.
+   */
+  static boundariesOf({ steps }: Pick<UpgradeView, 'steps'>, met: readonly string[]): string[] {
+    const own = steps.filter(({ step, startedAt, endedAt }) => startedAt !== endedAt || met.includes(step.id));
     return [...BEFORE, ...own.map(({ step }) => step.id), AFTER];
   }
 
