@@ -56,26 +56,25 @@ export function deletePodsSteps(deps: UpgradeDeps) {
           fresh.map(({ metadata }) => cluster.kube.delete('wholePod', metadata.name, { uid: metadata.uid }, { signal: call.signal })),
         );
       } catch (error) {
-        await unmarkKept(fresh, membersOf);
+        await unmarkKept();
         throw error;
       }
       await gone(cluster, old, call);
 
       /** Members that go on running are no longer waited for by boots, and their visitors are led back. */
-      async function unmarkKept(pods: readonly StoredObject[], members: (pods: readonly StoredObject[]) => string[]): Promise<void> {
+      async function unmarkKept(): Promise<void> {
         const limited = { ...call, signal: timeLimit(UNMARK_MS) };
         try {
-          const now = await settleAll(pods.map(({ metadata }) => cluster.kube.find('wholePod', metadata.name, { signal: limited.signal })));
-          const kept = pods.filter(
+          const now = await settleAll(
+            fresh.map(({ metadata }) => cluster.kube.find('wholePod', metadata.name, { signal: limited.signal })),
+          );
+          const kept = fresh.filter(
             ({ metadata }, at) => now[at]?.metadata.uid === metadata.uid && now[at]?.metadata.deletionTimestamp === undefined,
           );
-          await unmarkReplacing(deps, limited, acting, members(kept));
+          await unmarkReplacing(deps, limited, acting, membersOf(kept));
         } catch (error) {
           // The mark stays until the next try, or until a gate sees them serve.
-          deps.log.warn(
-            { pods: pods.map(({ metadata }) => metadata.name), error: messageOf(error) },
-            'members stay marked as being replaced',
-          );
+          deps.log.warn({ members: membersOf(fresh), error: messageOf(error) }, 'members stay marked as being replaced');
         }
       }
     },
