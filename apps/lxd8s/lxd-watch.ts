@@ -1,4 +1,4 @@
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
 import { messageOf } from '#libs/errors/platform-error.js';
 import { timeLimit } from '#libs/net/time-limit.js';
 import type { Clock } from './clock.js';
@@ -27,6 +27,8 @@ export interface LxdWatchOptions {
  */
 export class LxdWatch {
   readonly #options: LxdWatchOptions;
+  /** One connection is kept: LXD in a machine without KVM has a process made for each, which takes a good part of a second. */
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   #is: LxdState = 'silent';
   #said = 'not asked yet';
   #since: number;
@@ -39,7 +41,7 @@ export class LxdWatch {
   /** Asks once, and no longer than its time-out. Throws nothing. */
   async look(signal: AbortSignal): Promise<void> {
     try {
-      const status = await askReady(this.#options, signal);
+      const status = await askReady(this.#agent, this.#options, signal);
       this.#set(status === 200 ? 'serving' : 'waiting', `HTTP ${status}`);
     } catch (error) {
       if (!signal.aborted) this.#set('silent', messageOf(error));
@@ -57,18 +59,23 @@ export class LxdWatch {
   }
 }
 
-function askReady({ socket, timeoutMs }: LxdWatchOptions, stopping: AbortSignal): Promise<number> {
-  const timeout = timeLimit(timeoutMs);
-  return new Promise((resolve, reject) => {
-    const asked = request(
-      { socketPath: socket, path: '/internal/ready', headers: { host: 'lxd' }, agent: false, signal: AbortSignal.any([timeout, stopping]) },
-      (answer) => {
+/** A connection that was kept may have ended meanwhile; then it is asked once more, by a new one. */
+function askReady(agent: Agent, options: LxdWatchOptions, stopping: AbortSignal): Promise<number> {
+  const timeout = timeLimit(options.timeoutMs);
+  const signal = AbortSignal.any([timeout, stopping]);
+  const ask = (): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const asked = request({ socketPath: options.socket, path: '/internal/ready', headers: { host: 'lxd' }, agent, signal }, (answer) => {
+        answer.on('error', reject).on('end', () => resolve(answer.statusCode ?? 0));
         answer.resume();
-        resolve(answer.statusCode ?? 0);
-        asked.destroy();
-      },
-    );
-    asked.on('error', (error) => reject(timeout.aborted ? new Error(`no answer within ${timeoutMs} ms`) : error));
-    asked.end();
+      });
+      asked.on('error', (error) => {
+        if (asked.reusedSocket && !signal.aborted) resolve(ask());
+        else reject(error);
+      });
+      asked.end();
+    });
+  return ask().catch((error: unknown) => {
+    throw timeout.aborted ? new Error(`no answer within ${options.timeoutMs} ms`) : error;
   });
 }

@@ -25,10 +25,15 @@ export function recordedHistories(folder: string): RecordedHistory[] {
     });
 }
 
-/** Every beginning of a history that a worker may have seen: it ends where a workflow task was given out. */
-export function prefixesOf({ history }: RecordedHistory): { readonly events: readonly HistoryEvent[] }[] {
+/**
+ * Beginnings of a history that a worker may have seen, each of which ends where a workflow task was given out: all of them, or `most`, evenly
+ * spread, with the first and the last.
+ */
+export function beginningsOf({ history }: RecordedHistory, most: number): { readonly events: readonly HistoryEvent[] }[] {
   const ends = history.events.flatMap(({ eventType }, i) => (eventType === 'EVENT_TYPE_WORKFLOW_TASK_STARTED' ? [i + 1] : []));
-  return ends.map((end) => ({ events: history.events.slice(0, end) }));
+  const step = Math.max(1, (ends.length - 1) / (most - 1));
+  const chosen = new Set(Array.from({ length: Math.min(most, ends.length) }, (_, i) => ends[Math.round(i * step)] as number));
+  return [...chosen].map((end) => ({ events: history.events.slice(0, end) }));
 }
 
 /**

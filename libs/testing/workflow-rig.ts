@@ -1,9 +1,7 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, defineSearchAttributeKey } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { bundleWorkflowCode, DefaultLogger, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
 import type { WebspaceActivities, WebspaceFacts } from '#libs/contracts/activities.js';
 import type { ErrorCode } from '#libs/contracts/error-codes.js';
 import { SEARCH_ATTRIBUTES } from '#libs/contracts/ids.js';
@@ -12,6 +10,7 @@ import type { ScaleActivities } from '#libs/contracts/scalings.js';
 import type { UpgradeActivities } from '#libs/contracts/upgrade-activities.js';
 import { serialiseRecord } from '#libs/domain/record.js';
 import { exampleRecord } from './example-record.js';
+import { workflowBundle } from './workflow-bundle.js';
 
 export const exampleFacts: WebspaceFacts = {
   uid: exampleRecord().uid,
@@ -50,9 +49,6 @@ export class WorkflowRig {
 
   static async start(serverPath: string): Promise<WorkflowRig> {
     Runtime.install({ logger: new DefaultLogger('ERROR') });
-    const entry = join(import.meta.dirname, '../../workflows/index');
-    // Compiled, where it is.
-    const workflowsPath = existsSync(`${entry}.ts`) ? `${entry}.ts` : `${entry}.js`;
     const [environment, bundle] = await Promise.all([
       TestWorkflowEnvironment.createLocal({
         server: {
@@ -62,7 +58,7 @@ export class WorkflowRig {
           searchAttributes: Object.values(SEARCH_ATTRIBUTES).map((name) => defineSearchAttributeKey(name, 'KEYWORD')),
         },
       }),
-      bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR') }),
+      workflowBundle(),
     ]);
     return new WorkflowRig(environment, bundle);
   }

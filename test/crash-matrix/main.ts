@@ -9,8 +9,9 @@ import { Report } from './report.js';
 import { dieAt, dieDuring, outageRow, rowOf } from './rounds.js';
 import { SCENARIOS, type Scenario } from './scenarios.js';
 import { Stage } from './stage.js';
+import { WHENS } from './traps.js';
 
-const USAGE = `Options: --short (each point once), --times <n> (5), --seed <n>, --only <part of a scenario's or outage's name>`;
+const USAGE = `Options: --short (each activity once, before, inside and after it in turns), --times <n> (5), --seed <n>, --only <part of a scenario's or outage's name>`;
 /** More operations at once than this, and some come to their point so late that the others give up waiting. */
 const AT_ONCE = 18;
 /** An activity that is over too quickly may be missed; so often is it tried again. */
@@ -37,7 +38,8 @@ function optionsOf(argv: string[]): Options {
 
 /** Kills the worker at every point of the scenario until each has been hit often enough. */
 async function everyPoint(stage: Stage, scenario: Scenario, options: Options, report: Report): Promise<string[]> {
-  let points = await pointsOf(stage, scenario);
+  const every = await pointsOf(stage, scenario);
+  let points = options.short ? every.filter(inTurns) : every;
   const missing = () => points.filter((point) => report.count(rowOf(scenario, point)) < options.times);
   let extra = EXTRA_ROUNDS * options.times;
   for (let due = missing(); due.length > 0 && extra > 0; due = missing()) {
@@ -50,6 +52,11 @@ async function everyPoint(stage: Stage, scenario: Scenario, options: Options, re
     console.log(`${scenario.name}: ${batch.length - missed.length} points hit in ${seconds(Date.now() - began)}, ${missing().length} due`);
   }
   return missing().map((point) => `${rowOf(scenario, point)}: hit ${report.count(rowOf(scenario, point))} of ${options.times} times`);
+}
+
+/** Of each activity one point: before, inside and after it in turns. */
+function inTurns(_point: Point, at: number): boolean {
+  return at % WHENS.length === Math.floor(at / WHENS.length) % WHENS.length;
 }
 
 /** Points that are due; the last few several times, so that one that is over quickly is met. */

@@ -188,10 +188,10 @@ describe('a volume that is not well', () => {
     '%s',
     async (_what, fault, text, expected, naively) => {
       await lab.fault(MOVED, fault);
-      const { ours, naive, volumes } = await outcome([MOVED], saying(text));
+      // A volume and its copies are objects of their own: for a moment one of them may show it before the other.
+      const { ours, volumes } = await outcome([MOVED], (said, naive) => naive === naively && saying(text)(said));
       expect(textOf(ours)).toMatch(text);
       expect(ours).toMatchObject(expected);
-      expect(naive).toBe(naively);
       expect(ourGate(volumes, ['lxd-0', 'lxd-2'])).toMatchObject({ is: 'passed' });
     },
     90_000,

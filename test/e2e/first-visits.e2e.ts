@@ -98,7 +98,7 @@ describe('row 25: a visit of a webspace that is off', () => {
   }, 120_000);
 
   it('of several at once boots each once', async () => {
-    const members = session.members.some(times({ short: 6, full: 50 }), 1);
+    const members = session.members.some(times({ short: 4, full: 50 }), 1);
     await inTurns(members, 4, (one) => session.members.create(one));
     await off(...members);
     const begun = Date.now();

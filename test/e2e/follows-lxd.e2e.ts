@@ -60,7 +60,7 @@ describe('row 37: what is done to a container behind our back', () => {
       await waitFor(what, async () => (await lab.lxc(args)) !== undefined, { timeoutMs: 10_000 });
       latencies.add(what, await until(member, phase));
     };
-    for (let round = 0; round < times({ short: 5, full: 20 }); round++) {
+    for (let round = 0; round < times({ short: 2, full: 20 }); round++) {
       await change('lxc start', ['start', member.webspace], 'running');
       await change('lxc stop', ['stop', member.webspace], 'stopped');
       await change('lxc start', ['start', member.webspace], 'running');
@@ -81,7 +81,7 @@ describe('row 37: what is done to a container behind our back', () => {
   it('takes everything of it away after lxc delete', async () => {
     const { cluster, lab, members } = session;
     const latencies = new Latencies();
-    for (const member of members.some(times({ short: 5, full: 20 }), 10)) {
+    for (const member of members.some(times({ short: 2, full: 20 }), 10)) {
       await members.create(member);
       await until(member, 'stopped');
       await lab.lxc(['delete', '--force', member.webspace]);

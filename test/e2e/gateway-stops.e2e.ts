@@ -9,8 +9,8 @@ import type { Member } from '../support/members.js';
 
 const EVERY_MS = 20;
 const PER_CYCLE = 100;
-const CYCLES = times({ short: 6, full: 100 });
-const UNPLANNED = times({ short: 4, full: 50 });
+const CYCLES = times({ short: 2, full: 100 });
+const UNPLANNED = times({ short: 2, full: 50 });
 const MEDIAN_MS = 500;
 const LONGEST_MS = 2_000;
 

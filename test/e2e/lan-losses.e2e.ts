@@ -15,7 +15,7 @@ const RATE = 1_000;
 const AWAY_FRAMES = RATE * times({ short: 5, full: 60 });
 const YEAR_MS = 365 * 24 * 3_600_000;
 /** In each one other comes and goes. */
-const ROUNDS = times({ short: 40, full: 100 });
+const ROUNDS = times({ short: 20, full: 100 });
 const DEADLINE = { timeoutMs: 90_000 };
 const SERVICE = 'lan-traffic';
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '#lab/wait.js';
 import { GATEWAY_SERVICE } from '#libs/contracts/webspaces-api.js';
 import { addressObjectName } from '#libs/domain/addresses.js';
-import { FULL, openSession, report, type Session } from '../support/lab-session.js';
+import { inFullRun, openSession, report, type Session } from '../support/lab-session.js';
 import type { Member } from '../support/members.js';
 
 let session: Session;
@@ -57,8 +57,7 @@ describe("Temporal's database file is lost", () => {
 });
 
 // A minute long, since the lock of what was lost is waited out: see test/full-only.txt.
-const inFullRun = FULL ? describe : () => undefined;
-inFullRun("Temporal's database file is lost in the middle of an operation", () => {
+inFullRun(describe)("Temporal's database file is lost in the middle of an operation", () => {
   it('and its lock is not held for ever: the next operation has it once nothing of the lost one can be under way', async () => {
     const { cluster, lab, members, sweeps } = session;
     await lab.importImage('stubborn', { init: 'ignores-shutdown' });

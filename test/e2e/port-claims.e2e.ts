@@ -94,7 +94,7 @@ describe('forwarded ports', () => {
     const { members } = session;
     const asking = members.some(10, 10);
     await inTurns(asking, 5, (member) => members.create(member));
-    const rounds = times({ short: 5, full: 20 });
+    const rounds = times({ short: 2, full: 20 });
     const begun = Date.now();
     const answers = await Promise.all(
       asking.map(async (member) => {
@@ -124,7 +124,7 @@ describe('forwarded ports', () => {
     await members.removeAll();
     const [one, two] = members.some(2, 25) as [Member, Member];
     await inTurns([one, two], 2, (member) => members.create(member));
-    const rounds = times({ short: 8, full: 1_000 });
+    const rounds = times({ short: 3, full: 1_000 });
     for (let round = 0; round < rounds; round++) {
       const port = 50_100 + round;
       const answers = await Promise.all([one, two].map((member) => members.ask(member, 'POST', `/ports/${port}/80`)));

@@ -4,7 +4,7 @@ import { importImage } from '#lab/image.js';
 import { waitFor } from '#lab/wait.js';
 import { giveKeys, type KeyPair, newKeyPair } from '../support/accounts.js';
 import { Direct } from '../support/direct.js';
-import { openSession, report, type Session } from '../support/lab-session.js';
+import { inFullRun, openSession, report, type Session } from '../support/lab-session.js';
 import type { Member } from '../support/members.js';
 import { debianImage, fakeAptImage, INSTALLS } from '../support/package-images.js';
 
@@ -167,38 +167,42 @@ describe('row 7: SSH key at creation', () => {
     await nothingIsLeftOf(member);
   }, 240_000);
 
-  it('Debian: installs OpenSSH from a folder of packages, and the key logs in', async () => {
-    const { lab, members } = session;
-    const member = withKey(6);
-    await importImage(lab.stack.lxd.client, await debianImage(), 'debian');
-    const begun = Date.now();
-    const { id } = (
-      await lab.api({ id: member.id }, 'POST', '/v2/webspaces', { image: 'debian', ...SSH, password: 'planted', boot: true })
-    ).json<{ id: string }>();
-    expect(await direct.outcome({ workflowId: id, runId: '' }, 420_000)).toMatchObject({
-      is: 'completed',
-      result: { ports: [{ internal: 22 }] },
-    });
-    report('Debian with OpenSSH from local packages', `${Date.now() - begun} ms until it is booted`);
-    const { network } = await members.record(member);
-    const ssh = (...options: string[]) =>
-      tryRun('ssh', [
-        ...['-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'ConnectTimeout=5'],
-        ...options,
-        `root@${network.address}`,
-        'id -un; hostname',
-      ]);
-    const said = await waitFor(
-      'the key to log in',
-      async () => {
-        const { stdout } = await ssh('-i', key.privateKeyFile);
-        return stdout === '' ? undefined : stdout;
-      },
-      { timeoutMs: 60_000, intervalMs: 500 },
-    );
-    expect(said.trim().split('\n')).toEqual(['root', member.webspace]);
-    expect((await ssh('-i', newKeyPair().privateKeyFile)).exitCode).toBe(255);
-    await members.delete(member);
-    await nothingIsLeftOf(member);
-  }, 1_200_000);
+  inFullRun(it)(
+    'Debian: installs OpenSSH from a folder of packages, and the key logs in',
+    async () => {
+      const { lab, members } = session;
+      const member = withKey(6);
+      await importImage(lab.stack.lxd.client, await debianImage(), 'debian');
+      const begun = Date.now();
+      const { id } = (
+        await lab.api({ id: member.id }, 'POST', '/v2/webspaces', { image: 'debian', ...SSH, password: 'planted', boot: true })
+      ).json<{ id: string }>();
+      expect(await direct.outcome({ workflowId: id, runId: '' }, 420_000)).toMatchObject({
+        is: 'completed',
+        result: { ports: [{ internal: 22 }] },
+      });
+      report('Debian with OpenSSH from local packages', `${Date.now() - begun} ms until it is booted`);
+      const { network } = await members.record(member);
+      const ssh = (...options: string[]) =>
+        tryRun('ssh', [
+          ...['-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'ConnectTimeout=5'],
+          ...options,
+          `root@${network.address}`,
+          'id -un; hostname',
+        ]);
+      const said = await waitFor(
+        'the key to log in',
+        async () => {
+          const { stdout } = await ssh('-i', key.privateKeyFile);
+          return stdout === '' ? undefined : stdout;
+        },
+        { timeoutMs: 60_000, intervalMs: 500 },
+      );
+      expect(said.trim().split('\n')).toEqual(['root', member.webspace]);
+      expect((await ssh('-i', newKeyPair().privateKeyFile)).exitCode).toBe(255);
+      await members.delete(member);
+      await nothingIsLeftOf(member);
+    },
+    1_200_000,
+  );
 });

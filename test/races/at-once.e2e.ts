@@ -16,7 +16,7 @@ const tell = (outcome: Outcome) => (outcome.is === 'completed' ? 'completed' : `
 test(
   'of creations at once for one user exactly one succeeds',
   async () => {
-    const rounds = times({ short: 3, full: 50 });
+    const rounds = times({ short: 2, full: 50 });
     await races.rounds(rounds, 2, async (index) => {
       const who = races.member();
       const started = await Promise.all(Array.from({ length: 2 + (index % 3) }, () => races.direct.create(who)));

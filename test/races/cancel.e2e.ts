@@ -5,7 +5,7 @@ import type { Member, Started } from '../support/direct.js';
 import { FULL, report, times } from '../support/lab-session.js';
 import { RaceLab } from '../support/race-lab.js';
 
-const ROUNDS = times({ short: 8, full: 200 });
+const ROUNDS = times({ short: 4, full: 200 });
 const LANES = 4;
 const TIMEOUT_MS = FULL ? 1_800_000 : 120_000;
 /** What a creation with a boot runs until it is there for good. */
@@ -70,7 +70,7 @@ test(
   async () => {
     const seen = new Map<string, number>();
     const met = new Set<string>();
-    await races.rounds(STEPS.length * times({ short: 2, full: 10 }), LANES, async (index) => {
+    await races.rounds(STEPS.length * times({ short: 1, full: 10 }), LANES, async (index) => {
       const who = races.member();
       const step = STEPS[index % STEPS.length] as string;
       const started = await races.direct.create(who, { boot: true });
@@ -109,7 +109,7 @@ describe.each([
     'frees the lock and leaves the webspace as LXD has it',
     async () => {
       const seen = new Map<string, number>();
-      await races.rounds(times({ short: 4, full: 50 }), LANES, async () => {
+      await races.rounds(times({ short: 2, full: 50 }), LANES, async () => {
         const who = await races.have(state);
         const started = await races.direct.run(kind, who);
         await sleep(races.random.upTo(kind === 'reboot' ? 1_500 : 700));

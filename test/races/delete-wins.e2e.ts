@@ -6,7 +6,7 @@ import type { Member, Started } from '../support/direct.js';
 import { FULL, report, times } from '../support/lab-session.js';
 import { RaceLab } from '../support/race-lab.js';
 
-const ROUNDS = times({ short: 5, full: 200 });
+const ROUNDS = times({ short: 2, full: 200 });
 const LANES = 5;
 /** A delete may have to wait for a cancelled operation's undo, and then for a container that stops cleanly. */
 const BOUND_MS = 45_000;

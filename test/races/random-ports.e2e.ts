@@ -3,7 +3,7 @@ import type { ChangeWebspaceResult } from '#libs/contracts/operations.js';
 import { FULL, report, times } from '../support/lab-session.js';
 import { RaceLab } from '../support/race-lab.js';
 
-const WEBSPACES = times({ short: 12, full: 200 });
+const WEBSPACES = times({ short: 6, full: 200 });
 const LANES = 6;
 let races: RaceLab;
 

@@ -11,6 +11,9 @@ import { Sweeps } from './sweeps.js';
 /** Full counts on request; CI runs the short form of every test. */
 export const FULL = process.env['WEBSPACES_FULL'] === '1' || process.env['WEBSPACES_COUNTS'] === 'full';
 
+/** `inFullRun(it)`: a test, or a `describe`, that CI leaves out; test/full-only.txt names it. */
+export const inFullRun = <T extends object>(declare: T): T | (() => undefined) => (FULL ? declare : () => undefined);
+
 /** How often something is measured: few times in CI, often with full counts. */
 export const times = ({ short, full }: { readonly short: number; readonly full: number }): number => (FULL ? full : short);
 

@@ -1,7 +1,6 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { bundleWorkflowCode, DefaultLogger, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
 import { guarded } from '#activities/shared/guard.js';
 import type { UpgradeDeps } from '#activities/upgrade/deps.js';
 import { probeLeaseSteps } from '#activities/upgrade/probe-lease.js';
@@ -20,6 +19,7 @@ import { desiredOf, REBUILT, simulationOf } from '#libs/domain/upgrade/narration
 import { KubernetesClient } from '#libs/kubernetes/client.js';
 import { startKubernetesDouble } from '#libs/testing/kubernetes-double/index.js';
 import { UpgradeWorld } from '#libs/testing/upgrade-world.js';
+import { workflowBundle } from '#libs/testing/workflow-bundle.js';
 
 jest.setTimeout(240_000);
 const DAY_MS = 24 * 3_600_000;
@@ -36,13 +36,13 @@ const input: UpgradeInput = {
 };
 
 let environment: TestWorkflowEnvironment;
-let workflowBundle: WorkflowBundle;
+let bundle: WorkflowBundle;
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const path = await resolveTool('temporalTestServer');
-  [environment, workflowBundle] = await Promise.all([
+  [environment, bundle] = await Promise.all([
     TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } }),
-    bundleWorkflowCode({ workflowsPath: join(import.meta.dirname, '../index.ts'), logger: new DefaultLogger('ERROR') }),
+    workflowBundle(),
   ]);
 }, 240_000);
 afterAll(() => environment.teardown());
@@ -51,7 +51,7 @@ const workerOf = (taskQueue: string, buildId: string, activities: UpgradeActivit
   Worker.create({
     connection: environment.nativeConnection,
     taskQueue,
-    workflowBundle,
+    workflowBundle: bundle,
     identity: buildId,
     activities,
     // Without a cache there is no queue of the first worker's own that the test server would wait for.
