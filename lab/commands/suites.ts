@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { UsageError } from '../arguments.js';
 import { checkComposeFile } from '../compose-check.js';
 import { withLock, withSuiteLock } from '../lock.js';
@@ -26,6 +26,8 @@ const NODE_MODULES = ['--experimental-vm-modules', '--disable-warning=Experiment
 function jestStage(title: string, args: readonly string[], rest: Partial<Stage> = {}): Stage {
   return { title, command: ['node', ...NODE_MODULES, ...args], jest: true, ...rest };
 }
+
+const SLOWEST = 12;
 
 const COMPOSE: Stage = { title: 'docker-compose.yml (read only, nothing is started)', command: () => checkComposeFile() };
 const wholeSystem = (args: readonly string[], counts: 'short' | 'full', title = 'whole system') =>
@@ -144,8 +146,18 @@ async function runStage({ command, env, jest }: Stage): Promise<Counts> {
 function countsOf(code: number, reportFile: string): Counts {
   if (!existsSync(reportFile)) return { passed: 0, failed: 1 };
   const report = JSON.parse(readFileSync(reportFile, 'utf8')) as JestReport;
+  console.log(slowestOf(report));
   const broken = report.numFailedTests + report.numRuntimeErrorTestSuites + report.numPendingTests + report.numTodoTests;
   return { passed: report.numPassedTests, failed: code !== 0 && broken === 0 ? 1 : broken };
+}
+
+/** What a stage's time went to, for whoever has to make it shorter. */
+function slowestOf({ testResults }: JestReport): string {
+  const tests = testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults.map(({ duration, fullName }) => ({ ms: duration ?? 0, text: `${relative(projectRoot(), name)}: ${fullName}` })),
+  );
+  const slowest = tests.sort((one, other) => other.ms - one.ms).slice(0, SLOWEST);
+  return ['the slowest of them:', ...slowest.map(({ ms, text }) => `${seconds(ms).padStart(9)}  ${text.slice(0, 150)}`)].join('\n');
 }
 
 interface JestReport {
@@ -154,6 +166,10 @@ interface JestReport {
   readonly numPendingTests: number;
   readonly numTodoTests: number;
   readonly numRuntimeErrorTestSuites: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly assertionResults: readonly { readonly fullName: string; readonly duration?: number | null }[];
+  }[];
 }
 
 function inherit(command: readonly string[], env: Stage['env']): Promise<number> {
