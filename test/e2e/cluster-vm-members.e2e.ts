@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { buildImage, importImage } from '#lab/image.js';
 import { guestFolder } from '#lab/vm/guest.js';
 import { qemuFolder } from '#lab/vm/qemu.js';
 import { waitFor } from '#lab/wait.js';
@@ -53,6 +54,9 @@ describe('three members in machines of their own', () => {
   test('make one cluster', () => whole('three machines until the cluster is whole'), 1_260_000);
 
   test('have a container each', async () => {
+    // An image goes to all members, which a cluster that was just made cannot do before they hear each other's events.
+    const image = await buildImage();
+    await waitFor('the image', () => importImage(world.client(memberOf(0)), image, 'hello'), { timeoutMs: 300_000, intervalMs: 5_000 });
     for (const member of MEMBERS) await world.launch(webOf(member), member);
     for (const member of MEMBERS) await inside(member, `echo ${member} > /mark`);
     expect(await marks()).toEqual(MEMBERS.map((member) => `${member}\n`));
