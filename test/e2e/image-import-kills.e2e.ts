@@ -30,7 +30,7 @@ const POINTS: readonly (readonly [When, string])[] = FULL
       ['after', 'moveAlias'],
     ];
 const LARGE_BYTES = FULL ? 200_000_000 : 40_000_000;
-const DEATHS = FULL ? 6 : 3;
+const DEATHS = FULL ? 6 : 2;
 /** As issue D wants it. */
 const MOST = 1.2;
 

@@ -150,22 +150,26 @@ describe('row 7: SSH key at creation', () => {
     await nothingIsLeftOf(member);
   }, 120_000);
 
-  it('a creation that is terminated is no webspace, and the sweep removes what it left', async () => {
-    const { members, sweeps } = session;
-    const member = withKey(5);
-    const workflowId = await installing(member);
-    await direct.client.workflow.getHandle(workflowId).terminate('by a test');
-    expect((await members.record(member)).phase).toBe('creating');
-    await waitFor(
-      'sweeps to remove it',
-      async () => {
-        await sweeps.run();
-        return (await members.leftOf(member)).length === 0;
-      },
-      { timeoutMs: 150_000, intervalMs: 2_000 },
-    );
-    await nothingIsLeftOf(member);
-  }, 240_000);
+  inFullRun(it)(
+    'a creation that is terminated is no webspace, and the sweep removes what it left',
+    async () => {
+      const { members, sweeps } = session;
+      const member = withKey(5);
+      const workflowId = await installing(member);
+      await direct.client.workflow.getHandle(workflowId).terminate('by a test');
+      expect((await members.record(member)).phase).toBe('creating');
+      await waitFor(
+        'sweeps to remove it',
+        async () => {
+          await sweeps.run();
+          return (await members.leftOf(member)).length === 0;
+        },
+        { timeoutMs: 150_000, intervalMs: 2_000 },
+      );
+      await nothingIsLeftOf(member);
+    },
+    240_000,
+  );
 
   inFullRun(it)(
     'Debian: installs OpenSSH from a folder of packages, and the key logs in',
