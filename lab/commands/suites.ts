@@ -37,13 +37,18 @@ const NODES = 'test/e2e/cluster-';
 const UPGRADES = 'test/e2e/upgrade-';
 /** The members' network in network namespaces of its own: no lab at all. */
 const LAN = 'test/e2e/lan-';
-/** What `npm run test:full` covers alone, as whole files; by name it runs with any counts. */
-const FULL_ONLY = 'test/e2e/cluster-vm';
+/** What `npm run test:full` covers alone, as whole files, and test/full-only.txt names; by its name each runs with any counts. */
+const FULL_ONLY = [
+  ...['cluster-vm', 'upgrade-gitops', 'upgrade-lockstep', 'upgrade-scale', 'upgrade-volumes'],
+  ...['image-import-kills', 'image-server-load', 'many-forwards', 'stream-load'],
+].map((name) => `test/e2e/${name}`);
+/** Nothing of ours is in node_modules, which stands for a list that must not be empty. */
+const leftOut = (counts: 'short' | 'full') => ['/node_modules/', ...(counts === 'full' ? [] : FULL_ONLY)];
 const wholeSystems = (counts: 'short' | 'full') => [
   jestStage("members' network", ['--runInBand', LAN], { env: { WEBSPACES_SUITE: 'e2e', WEBSPACES_COUNTS: counts } }),
-  wholeSystem(['--testPathIgnorePatterns', LAN, NODES, UPGRADES], counts),
-  wholeSystem(counts === 'full' ? [NODES] : [NODES, '--testPathIgnorePatterns', FULL_ONLY], counts, 'clusters on real nodes'),
-  wholeSystem([UPGRADES], counts, 'upgrades of clusters'),
+  wholeSystem(['--testPathIgnorePatterns', LAN, NODES, UPGRADES, ...leftOut(counts)], counts),
+  wholeSystem([NODES, '--testPathIgnorePatterns', ...leftOut(counts)], counts, 'clusters on real nodes'),
+  wholeSystem([UPGRADES, '--testPathIgnorePatterns', ...leftOut(counts)], counts, 'upgrades of clusters'),
 ];
 
 /** `npm test`: checks, unit specs, then the whole system on labs of its own, which are removed at the end. With arguments: only those e2e files. */

@@ -7,7 +7,7 @@ import { openSession, report, type Session, times } from '../support/lab-session
 import { EACH, gaugeOf, ManyForwards } from '../support/many-forwards.js';
 import { talk } from '../support/ports.js';
 
-const WEBSPACES = times({ short: 8, full: 256 });
+const WEBSPACES = times({ short: 16, full: 256 });
 const FORWARDS = WEBSPACES * EACH;
 
 let session: Session;

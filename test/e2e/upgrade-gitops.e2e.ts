@@ -6,7 +6,7 @@ import { FLUX } from '#lab/flux/repository.js';
 import { waitFor } from '#lab/wait.js';
 import { UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
 import { GitopsUpgrades } from '../support/gitops-upgrades.js';
-import { inFullRun, report } from '../support/lab-session.js';
+import { report } from '../support/lab-session.js';
 
 let cluster: ClusterLab;
 let upgrades: GitopsUpgrades;
@@ -57,25 +57,21 @@ describe('a rolling upgrade by pull request, merged by people', () => {
   }, 900_000);
   afterAll(() => upgrades?.close(), 120_000);
 
-  inFullRun(test)(
-    'closed without a merge it fails in words, and ends with nothing changed',
-    async () => {
-      const [before, template] = [await uids(), (await look()).statefulSet];
-      const id = await upgrades.begin({ image: IMAGES.lxdNext });
-      const { plans } = await upgrades.approve(id);
-      const { number, body } = await upgrades.proposed(id);
-      for (const text of [plans[0]?.hash, plans[0]?.why, IMAGES.lxdNext, 'delete pod']) expect(body).toContain(text);
-      await cluster.flux.act('close', { number, by: 'carol' });
-      const { wait } = await upgrades.reaches(id, 'failed-step');
-      expect(wait?.for).toMatch(new RegExp(`pull/${number} was closed by carol without a merge`));
-      expect((await upgrades.order(id, 'skip', { gate: 'change-merged', reason: 'no' })).status).toBe(409);
-      expect((await upgrades.order(id, 'abort', { reason: 'carol does not want it' })).status).toBe(200);
-      await upgrades.reaches(id, 'went-back');
-      expect(await uids()).toEqual(before);
-      expect((await look()).statefulSet).toEqual(template);
-    },
-    300_000,
-  );
+  test('closed without a merge it fails in words, and ends with nothing changed', async () => {
+    const [before, template] = [await uids(), (await look()).statefulSet];
+    const id = await upgrades.begin({ image: IMAGES.lxdNext });
+    const { plans } = await upgrades.approve(id);
+    const { number, body } = await upgrades.proposed(id);
+    for (const text of [plans[0]?.hash, plans[0]?.why, IMAGES.lxdNext, 'delete pod']) expect(body).toContain(text);
+    await cluster.flux.act('close', { number, by: 'carol' });
+    const { wait } = await upgrades.reaches(id, 'failed-step');
+    expect(wait?.for).toMatch(new RegExp(`pull/${number} was closed by carol without a merge`));
+    expect((await upgrades.order(id, 'skip', { gate: 'change-merged', reason: 'no' })).status).toBe(409);
+    expect((await upgrades.order(id, 'abort', { reason: 'carol does not want it' })).status).toBe(200);
+    await upgrades.reaches(id, 'went-back');
+    expect(await uids()).toEqual(before);
+    expect((await look()).statefulSet).toEqual(template);
+  }, 300_000);
 
   test('goes as planned after the merge; while the cluster does not follow, it names Flux and touches no pod', async () => {
     const before = await uids();
@@ -99,28 +95,24 @@ describe('a rolling upgrade by pull request, merged by people', () => {
     for (const { member, away } of members) report(member, `by pull request, away for ${away[0]?.seconds} s`);
   }, 420_000);
 
-  inFullRun(test)(
-    'reverted before the cluster followed, it says by whom, and ends with nothing changed',
-    async () => {
-      const before = await uids();
-      const { image } = (await look()).statefulSet.template.build;
-      cluster.flux.suspend();
-      const id = await upgrades.begin({ image: image === IMAGES.lxd ? IMAGES.lxdNext : IMAGES.lxd });
-      await upgrades.approve(id);
-      const { number } = await upgrades.proposed(id);
-      await cluster.flux.act('merge', { number, by: 'bob' });
-      await upgrades.waits(id, /template-shown.*Flux/);
-      await cluster.flux.act('revert', { number, by: 'carol' });
-      const { wait } = await upgrades.reaches(id, 'failed-step');
-      expect(wait?.for).toMatch(/carol took them back, by commit [0-9a-f]{12}/);
-      cluster.flux.resume();
-      await upgrades.order(id, 'abort', { reason: 'carol took it back' });
-      await upgrades.reaches(id, 'went-back');
-      expect(await uids()).toEqual(before);
-      await allRun(image, 3);
-    },
-    300_000,
-  );
+  test('reverted before the cluster followed, it says by whom, and ends with nothing changed', async () => {
+    const before = await uids();
+    const { image } = (await look()).statefulSet.template.build;
+    cluster.flux.suspend();
+    const id = await upgrades.begin({ image: image === IMAGES.lxd ? IMAGES.lxdNext : IMAGES.lxd });
+    await upgrades.approve(id);
+    const { number } = await upgrades.proposed(id);
+    await cluster.flux.act('merge', { number, by: 'bob' });
+    await upgrades.waits(id, /template-shown.*Flux/);
+    await cluster.flux.act('revert', { number, by: 'carol' });
+    const { wait } = await upgrades.reaches(id, 'failed-step');
+    expect(wait?.for).toMatch(/carol took them back, by commit [0-9a-f]{12}/);
+    cluster.flux.resume();
+    await upgrades.order(id, 'abort', { reason: 'carol took it back' });
+    await upgrades.reaches(id, 'went-back');
+    expect(await uids()).toEqual(before);
+    await allRun(image, 3);
+  }, 300_000);
 
   test('reverted in the middle, it stops before the next pod and says by whom; with the values back it goes on to the end', async () => {
     const from = (await look()).statefulSet.template.build.image;
@@ -150,31 +142,27 @@ describe('a rolling upgrade by pull request, merged by people', () => {
     await allRun(to, 3);
   }, 480_000);
 
-  inFullRun(test)(
-    'aborted after a bad image, it goes back by a pull request that takes the change back',
-    async () => {
-      const { template } = (await look()).statefulSet;
-      const { image } = template.build;
-      const observer = await cluster.observe();
-      const id = await upgrades.begin({ image, environment: { [FAILS_AS_MEMBER]: '1' } });
-      await upgrades.approve(id);
-      const forth = await upgrades.proposed(id);
-      await cluster.flux.act('merge', { number: forth.number, by: 'bob' });
-      const { wait } = await upgrades.reaches(id, 'failed-step');
-      expect(wait?.for).toMatch(/CrashLoopBackOff/);
-      await upgrades.order(id, 'abort', { reason: 'bad image' });
-      const back = await upgrades.proposed(id, { after: forth.number });
-      expect(back).toMatchObject({ title: `Bring lab back to ${image}`, state: 'open' });
-      await cluster.flux.act('merge', { number: back.number, by: 'bob' });
-      await upgrades.reaches(id, 'went-back');
-      expect(await observer.stop()).toMatchObject({ maxDownAtOnce: 1, quorumLost: 0 });
-      expect((await upgrades.report(id)).summary).toMatch(/The old state is back/);
-      await cluster.agreed(30_000);
-      expect((await look()).statefulSet.template).toEqual(template);
-      await allRun(image, 3);
-    },
-    480_000,
-  );
+  test('aborted after a bad image, it goes back by a pull request that takes the change back', async () => {
+    const { template } = (await look()).statefulSet;
+    const { image } = template.build;
+    const observer = await cluster.observe();
+    const id = await upgrades.begin({ image, environment: { [FAILS_AS_MEMBER]: '1' } });
+    await upgrades.approve(id);
+    const forth = await upgrades.proposed(id);
+    await cluster.flux.act('merge', { number: forth.number, by: 'bob' });
+    const { wait } = await upgrades.reaches(id, 'failed-step');
+    expect(wait?.for).toMatch(/CrashLoopBackOff/);
+    await upgrades.order(id, 'abort', { reason: 'bad image' });
+    const back = await upgrades.proposed(id, { after: forth.number });
+    expect(back).toMatchObject({ title: `Bring lab back to ${image}`, state: 'open' });
+    await cluster.flux.act('merge', { number: back.number, by: 'bob' });
+    await upgrades.reaches(id, 'went-back');
+    expect(await observer.stop()).toMatchObject({ maxDownAtOnce: 1, quorumLost: 0 });
+    expect((await upgrades.report(id)).summary).toMatch(/The old state is back/);
+    await cluster.agreed(30_000);
+    expect((await look()).statefulSet.template).toEqual(template);
+    await allRun(image, 3);
+  }, 480_000);
 });
 
 describe('an upgrade in lockstep by pull request, merged by us, with the probes out of the template meanwhile', () => {

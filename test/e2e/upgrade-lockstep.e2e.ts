@@ -14,7 +14,7 @@ interface Seen {
 
 const SIZES = FULL ? [3, 5] : [3];
 const POLICIES = FULL ? (['OrderedReady', 'Parallel'] as const) : (['OrderedReady'] as const);
-const KINDS = FULL ? (['lockstep-sequential', 'lockstep-parallel'] as const) : (['lockstep-sequential'] as const);
+const KINDS = ['lockstep-sequential', 'lockstep-parallel'] as const;
 
 describe.each(SIZES)('%d members', (members) => {
   describe.each(POLICIES)('under %s', (podManagementPolicy) => {

@@ -7,7 +7,7 @@ import { waitFor } from '#lab/wait.js';
 import type { UpgradeReport, UpgradeView } from '#libs/contracts/upgrades.js';
 import { ClusterLonghorn } from '../support/cluster-longhorn.js';
 import { Upgrades } from '../support/cluster-upgrades.js';
-import { inFullRun, report } from '../support/lab-session.js';
+import { report } from '../support/lab-session.js';
 
 const MIB = 1024 ** 2;
 const FAST = { bytesPerSecond: 1024 * MIB, stepMs: 300 };
@@ -103,51 +103,47 @@ describe('a member whose node takes no pods', () => {
     }
   }, 600_000);
 
-  inFullRun(test)(
-    'a rebuild that is stuck is waited for until its deadline, then somebody decides; an admin may skip it with a reason',
-    async () => {
-      await cluster.configure({ ...SETTINGS, deadlinesSeconds: { 'volumes-settled': DEADLINE_SECONDS } });
-      const moved = await movable();
-      await longhorn.fault(moved, 'stuck');
-      await longhorn.cordoned(await nodeOf(moved));
-      const id = await upgrades.begin({ image: await nextImage() });
-      await upgrades.approve(id);
-      const { wait } = await waits(
-        id,
-        new RegExp(`^volumes-settled: Waits for the copy of volume \\S+ of ${moved} on node-\\d to be built\\.$`),
-        /^99 %/,
-      );
-      const began = Date.parse(wait?.since ?? '');
-      expect(Date.parse(wait?.deadline ?? '') - began).toBeLessThan((DEADLINE_SECONDS + 5) * 1000);
+  test('a rebuild that is stuck is waited for until its deadline, then somebody decides; an admin may skip it with a reason', async () => {
+    await cluster.configure({ ...SETTINGS, deadlinesSeconds: { 'volumes-settled': DEADLINE_SECONDS } });
+    const moved = await movable();
+    await longhorn.fault(moved, 'stuck');
+    await longhorn.cordoned(await nodeOf(moved));
+    const id = await upgrades.begin({ image: await nextImage() });
+    await upgrades.approve(id);
+    const { wait } = await waits(
+      id,
+      new RegExp(`^volumes-settled: Waits for the copy of volume \\S+ of ${moved} on node-\\d to be built\\.$`),
+      /^99 %/,
+    );
+    const began = Date.parse(wait?.since ?? '');
+    expect(Date.parse(wait?.deadline ?? '') - began).toBeLessThan((DEADLINE_SECONDS + 5) * 1000);
 
-      const { wait: stands, steps } = await upgrades.reaches(id, 'failed-step');
-      expect(Date.now() - began).toBeGreaterThanOrEqual(DEADLINE_SECONDS * 1000);
-      expect(stands?.for).toMatch(/volumes-settled has not passed in time\. Waits for the copy of volume .* to be built\. \(99 %/);
-      const deletions = steps.flatMap(({ step: { action }, state }) => (action.do === 'delete-pods' ? [{ pods: action.pods, state }] : []));
-      const its = deletions.findIndex(({ pods }) => pods.includes(moved));
-      expect(deletions.map(({ state }) => state)).toEqual(deletions.map((_, index) => (index <= its ? 'done' : 'planned')));
+    const { wait: stands, steps } = await upgrades.reaches(id, 'failed-step');
+    expect(Date.now() - began).toBeGreaterThanOrEqual(DEADLINE_SECONDS * 1000);
+    expect(stands?.for).toMatch(/volumes-settled has not passed in time\. Waits for the copy of volume .* to be built\. \(99 %/);
+    const deletions = steps.flatMap(({ step: { action }, state }) => (action.do === 'delete-pods' ? [{ pods: action.pods, state }] : []));
+    const its = deletions.findIndex(({ pods }) => pods.includes(moved));
+    expect(deletions.map(({ state }) => state)).toEqual(deletions.map((_, index) => (index <= its ? 'done' : 'planned')));
 
-      const gate = 'volumes-settled';
-      expect((await upgrades.order(id, 'retry')).status).toBe(200);
-      await waits(id, /^volumes-settled: Waits for the copy/);
-      expect((await upgrades.order(id, 'skip', { gate, reason: 'because' }, 'alice')).status).toBe(403);
-      expect((await upgrades.order(id, 'skip', { gate })).status).toBe(400);
-      expect((await upgrades.order(id, 'skip', { gate: 'agreement', reason: 'the wrong one' })).status).toBe(409);
-      expect((await upgrades.order(id, 'skip', { gate, reason: 'the disk is being replaced' })).status).toBe(200);
-      await longhorn.fault(moved, undefined);
+    const gate = 'volumes-settled';
+    expect((await upgrades.order(id, 'retry')).status).toBe(200);
+    await waits(id, /^volumes-settled: Waits for the copy/);
+    expect((await upgrades.order(id, 'skip', { gate, reason: 'because' }, 'alice')).status).toBe(403);
+    expect((await upgrades.order(id, 'skip', { gate })).status).toBe(400);
+    expect((await upgrades.order(id, 'skip', { gate: 'agreement', reason: 'the wrong one' })).status).toBe(409);
+    expect((await upgrades.order(id, 'skip', { gate, reason: 'the disk is being replaced' })).status).toBe(200);
+    await longhorn.fault(moved, undefined);
 
-      await upgrades.reaches(id, 'finished');
-      const all = await upgrades.report(id);
-      expect(did(all)).toEqual(['requested', 'approve', 'retry', 'skip']);
-      expect(all.audit.at(-1)?.about).toMatch(/^volumes-settled of step .*: the disk is being replaced$/);
-      expect(all.steps.filter(({ state }) => state === 'skipped').map(({ step }) => step.id)).toEqual([
-        expect.stringMatching(/volumes-settled$/),
-      ]);
-      expect(all.summary).toMatch(/Skipped by an operator: \d+-volumes-settled/);
-      await cluster.configure(SETTINGS);
-    },
-    600_000,
-  );
+    await upgrades.reaches(id, 'finished');
+    const all = await upgrades.report(id);
+    expect(did(all)).toEqual(['requested', 'approve', 'retry', 'skip']);
+    expect(all.audit.at(-1)?.about).toMatch(/^volumes-settled of step .*: the disk is being replaced$/);
+    expect(all.steps.filter(({ state }) => state === 'skipped').map(({ step }) => step.id)).toEqual([
+      expect.stringMatching(/volumes-settled$/),
+    ]);
+    expect(all.summary).toMatch(/Skipped by an operator: \d+-volumes-settled/);
+    await cluster.configure(SETTINGS);
+  }, 600_000);
 });
 
 describe('a volume that is not well', () => {

@@ -108,6 +108,14 @@ export class Lxd8sWorld {
     await this.apply(names.map((name) => volume(`own-${name}`, name, this.folderOf(name))));
   }
 
+  /** An empty one in the place of one whose claim is gone. */
+  async renewVolume(member: string): Promise<void> {
+    await this.lab.kubectl(['delete', 'persistentvolume', `own-${member}`, '--wait'], { timeoutMs: 60_000 });
+    rmSync(this.folderOf(member), { recursive: true, force: true, maxRetries: 5 });
+    mkdirSync(this.folderOf(member), { recursive: true });
+    await this.apply([volume(`own-${member}`, member, this.folderOf(member))]);
+  }
+
   scale(options: Pick<StatefulSetOptions, 'replicas' | 'podManagementPolicy'>): Promise<void> {
     return this.apply([statefulSet({ ...options, nodes: this.nodes })]);
   }
