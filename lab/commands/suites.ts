@@ -37,11 +37,15 @@ const NODES = 'test/e2e/cluster-';
 const UPGRADES = 'test/e2e/upgrade-';
 /** The members' network in network namespaces of its own: no lab at all. */
 const LAN = 'test/e2e/lan-';
+const inE2e = (name: string) => `test/e2e/${name}`;
 /** What `npm run test:full` covers alone, as whole files, and test/full-only.txt names; by its name each runs with any counts. */
 const FULL_ONLY = [
-  ...['cluster-vm', 'upgrade-gitops', 'upgrade-lockstep', 'upgrade-scale', 'upgrade-volumes'],
-  ...['image-import-kills', 'image-server-load', 'many-forwards', 'stream-load'],
-].map((name) => `test/e2e/${name}`);
+  ...['cluster-deadlock', 'cluster-vm', 'upgrade-gitops', 'upgrade-lockstep', 'upgrade-orders', 'upgrade-scale', 'upgrade-volumes'].map(
+    inE2e,
+  ),
+  ...['image-import-kills', 'image-server-load', 'many-forwards', 'stream-load'].map(inE2e),
+  ...['test/lab/', 'test/races/existing-unharmed', 'test/races/terminate'],
+];
 /** Nothing of ours is in node_modules, which stands for a list that must not be empty. */
 const leftOut = (counts: 'short' | 'full') => ['/node_modules/', ...(counts === 'full' ? [] : FULL_ONLY)];
 const wholeSystems = (counts: 'short' | 'full') => [

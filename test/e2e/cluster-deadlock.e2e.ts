@@ -5,7 +5,7 @@ import { BUMP, volumeOf } from '#lab/cluster/manifests.js';
 import type { Observer } from '#lab/cluster/observer.js';
 import { httpOverSocket } from '#lab/http.js';
 import { waitFor } from '#lab/wait.js';
-import { FULL, report } from '../support/lab-session.js';
+import { report } from '../support/lab-session.js';
 
 /** How long a rollout that is blocked is watched without any progress. An unhindered one of three members takes less. */
 const BLOCKED_MS = 20_000;
@@ -68,9 +68,7 @@ async function expectHealed(): Promise<number> {
   return Date.now() - begin;
 }
 
-const POLICIES = FULL ? (['OrderedReady', 'Parallel'] as const) : (['OrderedReady'] as const);
-
-describe.each(POLICIES)('a rollout of a new version that waits for each pod, under %s', (policy) => {
+describe.each(['OrderedReady', 'Parallel'] as const)('a rollout of a new version that waits for each pod, under %s', (policy) => {
   beforeAll(async () => {
     await cluster.applyStatefulSet({ podManagementPolicy: policy, probes: 'exec' });
     await cluster.agreed(HEALED_MS);

@@ -6,11 +6,8 @@ import { createProfile } from '#lab/profile.js';
 import { removeLab } from '#lab/removal.js';
 import { Stack } from '#lab/stack.js';
 import { waitFor } from '#lab/wait.js';
-import { FULL } from '../support/lab-session.js';
 
 const INSTANCE = 'lab-probe';
-/** In CI those that others depend on, and one of ours. */
-const KILLED = FULL ? PROCESS_NAMES : (['etcd', 'kube-apiserver', 'sandbox', 'lxd', 'worker'] as const);
 const TABLE = 'webspaces_lab_probe';
 let lab: Lab;
 let address: string;
@@ -102,7 +99,7 @@ describe('the network of the lab', () => {
 });
 
 describe('starting again', () => {
-  test.each(KILLED)(
+  test.each(PROCESS_NAMES)(
     'after kill -9 of %s brings everything back and restarts nothing healthy that does not depend on it',
     async (name) => {
       const before = new Map(PROCESS_NAMES.map((other) => [other, lab.process(other).pid()]));
