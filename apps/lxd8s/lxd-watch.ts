@@ -27,7 +27,7 @@ export interface LxdWatchOptions {
  */
 export class LxdWatch {
   readonly #options: LxdWatchOptions;
-  /** One connection is kept: LXD in a machine without KVM has a process made for each, which takes a good part of a second. */
+  /** One connection is kept: each new one costs a machine two processes, which without KVM is much. */
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   #is: LxdState = 'silent';
   #said = 'not asked yet';

@@ -15,8 +15,6 @@ export interface VmOptions {
   readonly replicas?: number;
   /** Whether the machines are on the members' network; without it a pod needs no capability at all. */
   readonly lan: 'bridged' | 'none';
-  /** Of the rounds of a member; 2 unless given. Without KVM each costs a machine a good part of a second. */
-  readonly everySeconds?: number;
 }
 
 const LABELS = { app: 'lxd8s' };
@@ -90,7 +88,7 @@ function ofMember({ env = [], volumeMounts = [], ...container }: { env?: object[
   return { ...container, env: [NAME, ...env], volumeMounts: mounts };
 }
 
-function member({ accelerator, machine = 'microvm', qemu, guest, lan, everySeconds = 2 }: VmOptions): object {
+function member({ accelerator, machine = 'microvm', qemu, guest, lan }: VmOptions): object {
   const ask = (path: string) => ({ httpGet: { path, port: 9797 } });
   const entry = join(projectRoot(), 'dist', 'apps', 'lxd8s', 'member', 'main.js');
   const node = platformFolders().find(({ name }) => name === 'node')?.path ?? '';
@@ -137,7 +135,7 @@ function member({ accelerator, machine = 'microvm', qemu, guest, lan, everySecon
         PRESEED_FILE: '/etc/lxd8s/preseed/preseed.yaml',
         CONSOLE__PASSWORD_FILE: '/etc/lxd8s/console/password',
         MEMORY__MIN_FREE_BYTES: '1000000',
-        EVERY_SECONDS: String(everySeconds),
+        EVERY_SECONDS: '2',
         STATE_FOR: 'anyone',
       },
     ),
