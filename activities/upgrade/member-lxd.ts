@@ -28,6 +28,11 @@ export interface MemberLook {
 /** A member that is away must not hold up the others for longer. */
 const READY_SECONDS = 1;
 const ASK_SECONDS = 3;
+const LEADER_SECONDS = 2;
+/** LXD's own, of all versions since 3.0: lxd/cluster/gateway.go. */
+const DQLITE_VERSION = '1';
+/** Exit codes of curl that tell of the other side (curl(1)): no connection, no answer in time, or a connection that ended. */
+const CURL_UNANSWERED = [7, 28, 35, 52, 56];
 /** To get into the container. */
 const EXEC_GRACE_MS = 1_000;
 /** After each answer, so that several can be told apart: no JSON holds it bare. */
@@ -40,12 +45,14 @@ const SEPARATOR = '\u001e';
 export class MemberLxd {
   readonly #kube: KubernetesClient;
   readonly #container: string;
+  readonly #folder: string;
   readonly #socket: string;
   readonly #shells: MemberShells;
 
   constructor(kube: KubernetesClient, { container, lxdDir }: Pick<ClusterConfig, 'container' | 'lxdDir'>) {
     this.#kube = kube;
     this.#container = container;
+    this.#folder = lxdDir;
     this.#socket = `${lxdDir}/unix.socket`;
     this.#shells = new MemberShells(kube, container);
   }
@@ -66,6 +73,27 @@ export class MemberLxd {
       return { answers: 'serving', said: () => saidOf(pod.name, requests, parts, result) };
     } catch (error) {
       if (isPlatformError(error) && !signal?.aborted) return { answers: 'silent' };
+      throw error;
+    }
+  }
+
+  /**
+   * Whether the database of a member at `address` (host:port) has heard the leader since it started, without which nobody counts its vote: it
+   * can write to the database before that, by its own connection to the leader. `GET /internal/database` names the leader, waits for it for a
+   * while, and trusts the member's own certificate (LXD 5.0, lxd/cluster/gateway.go). `unknown` where that cannot be asked, as without the key.
+   */
+  async hearsLeader(pod: MemberPod, address: string, { signal }: AskOptions = {}): Promise<'yes' | 'no' | 'unknown'> {
+    const own = ['--cert', `${this.#folder}/server.crt`, '--key', `${this.#folder}/server.key`];
+    const options = ['-sk', '-m', String(LEADER_SECONDS), '-o', '/dev/null', '-w', '%{http_code}', ...own];
+    const command = ['curl', ...options, '-H', `X-Dqlite-Version: ${DQLITE_VERSION}`, `https://${address}/internal/database`];
+    const timeoutMs = LEADER_SECONDS * 1000 + EXEC_GRACE_MS;
+    try {
+      const { stdout, exitCode } = await this.#shells.run(pod, command, { ...(signal ? { signal } : {}), timeoutMs });
+      const status = stdout.toString('utf8');
+      if (status === '200') return 'yes';
+      return status === '500' || CURL_UNANSWERED.includes(exitCode) ? 'no' : 'unknown';
+    } catch (error) {
+      if (isPlatformError(error) && !signal?.aborted) return 'no';
       throw error;
     }
   }

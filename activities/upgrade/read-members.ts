@@ -57,16 +57,36 @@ export async function readMembers(cluster: Cluster, pods: readonly RunningPod[],
   const answerOf = (pod: string) => answers.get(pod) ?? 'silent';
   if ('value' in asked) {
     const { known, statuses } = asked.value;
+    await silenceWithoutVote(cluster, { pods: running, known, answers }, signal);
     return { ...readOf(cluster, known, (name, pod) => ({ ...statusOf(statuses, name), answers: answerOf(pod) })), known };
   }
   const remembered = await cluster.remembered.members(signal);
   if (!remembered) {
     throw new PlatformError('UNAVAILABLE', `No member of ${cluster.config.name} can be asked: ${asked.why || 'none serves'}.`);
   }
+  await silenceWithoutVote(cluster, { pods: running, known: remembered, answers }, signal);
   return readOf(cluster, remembered, (_name, pod) => {
     const now = answerOf(pod);
     return { status: now === 'silent' ? 'Offline' : 'Online', message: 'No member can be asked; as last known.', answers: now };
   });
+}
+
+interface Looked {
+  readonly pods: readonly RunningPod[];
+  readonly known: KnownMembers;
+  /** Of each pod; those without a vote are made silent. */
+  readonly answers: Map<string, ObservedMember['answers']>;
+}
+
+/** A member that waits answers before its vote counts again; it must not be taken for a voter until then. */
+async function silenceWithoutVote({ lxd }: Cluster, { pods, known, answers }: Looked, signal: AbortSignal): Promise<void> {
+  const waiting = pods.filter(({ name }) => answers.get(name) === 'waiting');
+  await Promise.all(
+    waiting.map(async (pod) => {
+      const address = known.members.find((member) => member.pod === pod.name)?.address;
+      if (address !== undefined && (await lxd.hearsLeader(pod, address, { signal })) === 'no') answers.set(pod.name, 'silent');
+    }),
+  );
 }
 
 type Now = Pick<ObservedMember, 'status' | 'message' | 'answers'>;
@@ -106,6 +126,7 @@ function askedOf(pod: string, [own, list, table]: readonly unknown[], pods: read
     return {
       name,
       pod: podOf(name, url, pods),
+      address: addressOf(url),
       architecture,
       database: databaseOf(roles),
       evacuated: status === 'Evacuated' ? ('yes' as const) : ('no' as const),
@@ -124,6 +145,12 @@ function podOf(name: string, url: string, pods: readonly ObservedPod[]): string 
   if (called !== undefined) return called;
   const host = new URL(url).hostname.split('.')[0] ?? name;
   return pods.some((pod) => pod.name === host) ? host : name;
+}
+
+/** `host:port` of a member's URL, also where the port is that of HTTPS. */
+function addressOf(url: string): string {
+  const { host, port } = new URL(url);
+  return port === '' ? `${host}:443` : host;
 }
 
 function databaseOf(roles: readonly string[]): ObservedMember['database'] {

@@ -7,6 +7,8 @@ import type { KubernetesClient } from '#libs/kubernetes/client.js';
 const member = z.object({
   name: z.string(),
   pod: z.string(),
+  /** `host:port`; absent in what an earlier version wrote. */
+  address: z.string().optional(),
   architecture: z.string(),
   database: z.enum(['voter', 'standby', 'spare']),
   evacuated: z.enum(['yes', 'no']),

@@ -10,45 +10,68 @@ const HTTPS_PORT = 8443;
 const DQLITE_VERSION = '1';
 
 export interface MemberAnswer {
-  readonly state: MemberState;
+  /** `late`: something listens there, and said nothing within the time. */
+  readonly state: MemberState | 'late';
   /** In the database; undefined when it did not say. */
   readonly role?: 'leader' | 'voter' | 'other';
 }
 
+/** The status of an answer, or why there is none. */
+type Said = number | 'late' | 'nobody';
+
 /**
  * Asks a member over the network, as any client does (`/1.0`), and as another member does whether it leads or votes (`HEAD /internal/database`:
  * 200 leads, 503 votes, 404 neither; LXD 5.0, lxd/cluster/gateway.go). Its own certificate is trusted by it even before it has its database.
- * Each time by a new connection: an old one would not notice that a pod is gone. `onVote` hears at once that its database answers: of a member
- * that waits, `/1.0` says so only by saying nothing for a while.
+ * Each time by a new connection: an old one would not notice that a pod is gone.
  */
-export async function askMember(address: string, volume: string, onVote: () => void): Promise<MemberAnswer> {
-  const agent = agentFor(volume);
-  if (!agent) return { state: 'silent' };
-  try {
-    const database = await ask(agent, address, 'HEAD', '/internal/database');
-    if (database !== undefined) onVote();
+export async function askMember(address: string, volume: string): Promise<MemberAnswer> {
+  return withAgent(volume, { state: 'silent' }, async (agent) => {
+    const database = await askDatabase(agent, address);
     const api = await ask(agent, address, 'GET', '/1.0');
-    const state = api === 200 ? 'serving' : api === undefined && database === undefined ? 'silent' : 'waiting';
-    const role = ({ 200: 'leader', 503: 'voter', 404: 'other' } as const)[database ?? 0];
+    const role = ({ 200: 'leader', 503: 'voter', 404: 'other' } as const)[Number(database)];
+    const state = stateOf(database, api);
     return role === undefined ? { state } : { state, role };
-  } finally {
-    agent.destroy();
-  }
+  });
 }
 
-/** The status of the answer; undefined when there is none. */
-function ask(agent: Agent, host: string, method: string, path: string): Promise<number | undefined> {
+/** Whether its database answers: a member that waits for others says so at once by this, and by `/1.0` only by saying nothing for a while. */
+export function askVote(address: string, volume: string): Promise<boolean> {
+  return withAgent(volume, false, async (agent) => typeof (await askDatabase(agent, address)) === 'number');
+}
+
+function stateOf(database: Said, api: Said): MemberAnswer['state'] {
+  if (api === 200) return 'serving';
+  if (typeof api === 'number' || typeof database === 'number') return 'waiting';
+  return database === 'late' && api === 'late' ? 'late' : 'silent';
+}
+
+const askDatabase = (agent: Agent, address: string) => ask(agent, address, 'HEAD', '/internal/database');
+
+function ask(agent: Agent, host: string, method: string, path: string): Promise<Said> {
   return new Promise((resolve) => {
     const headers = { 'X-Dqlite-Version': DQLITE_VERSION };
     const sent = request({ host, port: HTTPS_PORT, method, path, headers, timeout: PATIENCE_MS, agent }, (answer) => {
       answer.resume();
-      answer.on('end', () => resolve(answer.statusCode));
-      answer.on('error', () => resolve(undefined));
+      answer.on('end', () => resolve(answer.statusCode ?? 'nobody'));
+      answer.on('error', () => resolve('nobody'));
     });
-    sent.on('timeout', () => sent.destroy());
-    sent.on('error', () => resolve(undefined));
+    sent.on('timeout', () => {
+      resolve('late');
+      sent.destroy();
+    });
+    sent.on('error', () => resolve('nobody'));
     sent.end();
   });
+}
+
+async function withAgent<T>(volume: string, without: T, use: (agent: Agent) => Promise<T>): Promise<T> {
+  const agent = agentFor(volume);
+  if (!agent) return without;
+  try {
+    return await use(agent);
+  } finally {
+    agent.destroy();
+  }
 }
 
 function agentFor(volume: string): Agent | undefined {

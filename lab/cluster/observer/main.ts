@@ -2,7 +2,7 @@ import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeClient } from '../../kube-client.js';
-import { askMember, askWeb, type MemberAnswer } from './ask.js';
+import { askMember, askVote, askWeb, type MemberAnswer } from './ask.js';
 import type { MemberState, Sample } from './samples.js';
 
 export interface ObserverTask {
@@ -18,21 +18,27 @@ export interface ObserverTask {
 
 const PAUSE_MS = 250;
 const AT_LEAST_EVERY_MS = 1_000;
+/** Of questions for votes, which do not wait for one another. */
+const VOTES_EVERY_MS = 500;
+/** On a busy machine an answer can be late; who said so a moment ago, and still listens, votes. */
+const VOTES_FOR_MS = 5_000;
 
 const task = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as ObserverTask;
 const kube = KubeClient.fromKubeconfig(task.kubeconfig);
 const addresses = new Map<string, string>();
 const members = new Map<string, MemberState>(task.members.map((name) => [name, 'silent']));
 const roles = new Map<string, MemberAnswer['role']>();
+/** When a member's database last answered, by its address: a pod that comes after it has another. */
+const votedAt = new Map<string, number>();
 const web = new Map<string, boolean>();
 let kubernetes = false;
-/** Nothing is written down before everybody was asked once. */
-let asked = false;
 let last = { text: '', at: 0 };
 
 interface PodList {
   readonly items: readonly { readonly metadata: { readonly name: string }; readonly status: { readonly podIP?: string } }[];
 }
+
+const volumeOf = (name: string) => join(task.volumes, name);
 
 /** Addresses change with each pod; while Kubernetes is away the last ones are used. */
 async function lookForPods(): Promise<void> {
@@ -52,16 +58,29 @@ async function lookForPods(): Promise<void> {
 
 async function lookAtMember(name: string): Promise<void> {
   const address = addresses.get(name);
-  const votes = () => {
-    if (!asked || members.get(name) !== 'silent') return;
-    members.set(name, 'waiting');
-    record();
-  };
-  const answer = address === undefined ? undefined : await askMember(address, join(task.volumes, name), votes);
-  members.set(name, answer?.state ?? 'silent');
+  const begun = Date.now();
+  const { state, role }: MemberAnswer = address === undefined ? { state: 'silent' } : await askMember(address, volumeOf(name));
+  if (address !== undefined && role !== undefined) votedAt.set(address, Date.now());
+  const answers = state !== 'late' && state !== 'silent';
+  const votes = votedSince(name, state === 'late' ? Date.now() - VOTES_FOR_MS : begun);
+  members.set(name, answers ? state : votes ? 'waiting' : 'silent');
   // Who is silent is still counted with the voters it belonged to.
-  if (answer?.role !== undefined) roles.set(name, answer.role);
+  if (role !== undefined) roles.set(name, role);
   else if (roles.get(name) === 'leader') roles.set(name, 'voter');
+}
+
+function votedSince(name: string, since: number): boolean {
+  return (votedAt.get(addresses.get(name) ?? '') ?? 0) >= since;
+}
+
+/** A look at a member that starts can stand for seconds; its vote is heard of meanwhile. */
+async function listenForVote(name: string): Promise<void> {
+  const address = addresses.get(name);
+  if (address === undefined || members.get(name) === 'serving' || !(await askVote(address, volumeOf(name)))) return;
+  votedAt.set(address, Date.now());
+  if (addresses.get(name) !== address || members.get(name) !== 'silent') return;
+  members.set(name, 'waiting');
+  record();
 }
 
 async function lookAtWeb({ name, member, port }: ObserverTask['webs'][number]): Promise<void> {
@@ -95,7 +114,7 @@ async function forever(look: () => Promise<void>): Promise<never> {
 await lookForPods();
 await Promise.all(task.members.map(lookAtMember));
 await Promise.all(task.webs.map(lookAtWeb));
-asked = true;
+for (const name of task.members) setInterval(() => void listenForVote(name), VOTES_EVERY_MS);
 await Promise.all([
   forever(lookForPods),
   ...task.members.map((name) => forever(() => lookAtMember(name))),

@@ -101,8 +101,12 @@ export function memberRecorded(observed: ObservedCluster, names: readonly string
     const trouble = podTrouble(pod);
     if (trouble) return trouble;
     if (pod.phase !== 'Running') return waiting(`Pod ${pod.name} is ${pod.phase}.`, pod.trouble?.message);
-    if (compareVersions(member.versions, aim.versions) === 'equal' && member.answers !== 'silent') return passed(`${name} has recorded.`);
-    return waiting(`${name} runs and has not recorded ${versionsText(aim.versions)} yet.`);
+    if (compareVersions(member.versions, aim.versions) !== 'equal') {
+      return waiting(`${name} runs and has not recorded ${versionsText(aim.versions)} yet.`);
+    }
+    if (member.answers === 'silent')
+      return waiting(`${name} runs; it does not answer yet, or its database has not heard the leader.`);
+    return passed(`${name} has recorded.`);
   });
   return worstOf(states) ?? passed(`${listed(names)} recorded ${versionsText(aim.versions)}.`);
 }

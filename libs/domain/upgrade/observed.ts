@@ -25,7 +25,10 @@ export interface ObservedMember {
   readonly status: 'Online' | 'Evacuated' | 'Offline' | 'Blocked';
   /** LXD's message beside the status. */
   readonly message: string;
-  /** `/internal/ready`: serving, waiting for others (503), or no answer. The status alone does not tell: LXD 5.0 shows a waiting member as Online. */
+  /**
+   * `/internal/ready`: serving, waiting for others (503), or no answer. The status alone does not tell: LXD 5.0 shows a waiting member as Online.
+   * One that waits and has not heard the database's leader yet is silent, too: nobody counts its vote.
+   */
   readonly answers: 'serving' | 'waiting' | 'silent';
   /** The row of table `nodes`: what its daemon recorded at its last start. */
   readonly versions: Versions;
