@@ -28,7 +28,7 @@ export interface MemberLook {
 /** A member that is away must not hold up the others for longer. */
 const READY_SECONDS = 1;
 const ASK_SECONDS = 3;
-const LEADER_SECONDS = 2;
+const VOTE_SECONDS = 1;
 /** LXD's own, of all versions since 3.0: lxd/cluster/gateway.go. */
 const DQLITE_VERSION = '1';
 /** Exit codes of curl that tell of the other side (curl(1)): no connection, no answer in time, or a connection that ended. */
@@ -78,19 +78,19 @@ export class MemberLxd {
   }
 
   /**
-   * Whether the database of a member at `address` (host:port) has heard the leader since it started, without which nobody counts its vote: it
-   * can write to the database before that, by its own connection to the leader. `GET /internal/database` names the leader, waits for it for a
-   * while, and trusts the member's own certificate (LXD 5.0, lxd/cluster/gateway.go). `unknown` where that cannot be asked, as without the key.
+   * Whether the database of a member at `address` (host:port) answers: its vote. The member can write to the database before that, by its
+   * own connection to the leader. `HEAD /internal/database` asks the member's own part of it, and trusts the member's own certificate (200
+   * leads, 503 votes, 404 neither; LXD 5.0, lxd/cluster/gateway.go). `unknown` where that cannot be asked, as without the key.
    */
-  async hearsLeader(pod: MemberPod, address: string, { signal }: AskOptions = {}): Promise<'yes' | 'no' | 'unknown'> {
+  async votes(pod: MemberPod, address: string, { signal }: AskOptions = {}): Promise<'yes' | 'no' | 'unknown'> {
     const own = ['--cert', `${this.#folder}/server.crt`, '--key', `${this.#folder}/server.key`];
-    const options = ['-sk', '-m', String(LEADER_SECONDS), '-o', '/dev/null', '-w', '%{http_code}', ...own];
+    const options = ['-skI', '-m', String(VOTE_SECONDS), '-o', '/dev/null', '-w', '%{http_code}', ...own];
     const command = ['curl', ...options, '-H', `X-Dqlite-Version: ${DQLITE_VERSION}`, `https://${address}/internal/database`];
-    const timeoutMs = LEADER_SECONDS * 1000 + EXEC_GRACE_MS;
+    const timeoutMs = VOTE_SECONDS * 1000 + EXEC_GRACE_MS;
     try {
       const { stdout, exitCode } = await this.#shells.run(pod, command, { ...(signal ? { signal } : {}), timeoutMs });
       const status = stdout.toString('utf8');
-      if (status === '200') return 'yes';
+      if (status === '200' || status === '503') return 'yes';
       return status === '500' || CURL_UNANSWERED.includes(exitCode) ? 'no' : 'unknown';
     } catch (error) {
       if (isPlatformError(error) && !signal?.aborted) return 'no';

@@ -84,7 +84,7 @@ async function silenceWithoutVote({ lxd }: Cluster, { pods, known, answers }: Lo
   await Promise.all(
     waiting.map(async (pod) => {
       const address = known.members.find((member) => member.pod === pod.name)?.address;
-      if (address !== undefined && (await lxd.hearsLeader(pod, address, { signal })) === 'no') answers.set(pod.name, 'silent');
+      if (address !== undefined && (await lxd.votes(pod, address, { signal })) === 'no') answers.set(pod.name, 'silent');
     }),
   );
 }

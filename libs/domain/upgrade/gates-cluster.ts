@@ -104,8 +104,7 @@ export function memberRecorded(observed: ObservedCluster, names: readonly string
     if (compareVersions(member.versions, aim.versions) !== 'equal') {
       return waiting(`${name} runs and has not recorded ${versionsText(aim.versions)} yet.`);
     }
-    if (member.answers === 'silent')
-      return waiting(`${name} runs; it does not answer yet, or its database has not heard the leader.`);
+    if (member.answers === 'silent') return waiting(`${name} runs; it, or its database, does not answer yet.`);
     return passed(`${name} has recorded.`);
   });
   return worstOf(states) ?? passed(`${listed(names)} recorded ${versionsText(aim.versions)}.`);

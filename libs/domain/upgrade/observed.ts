@@ -27,7 +27,7 @@ export interface ObservedMember {
   readonly message: string;
   /**
    * `/internal/ready`: serving, waiting for others (503), or no answer. The status alone does not tell: LXD 5.0 shows a waiting member as Online.
-   * One that waits and has not heard the database's leader yet is silent, too: nobody counts its vote.
+   * One that waits and whose part of the database does not answer yet is silent, too: it has no vote.
    */
   readonly answers: 'serving' | 'waiting' | 'silent';
   /** The row of table `nodes`: what its daemon recorded at its last start. */
