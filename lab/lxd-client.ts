@@ -17,6 +17,12 @@ export class LxdError extends Error {
   }
 }
 
+/** Status codes of operations (LXD, doc/rest-api.md). */
+const [RUNNING, SUCCESS] = [103, 200];
+const WAIT_SECONDS = 30;
+/** A machine without KVM takes minutes for what others do in a second. */
+const OPERATION_MS = 300_000;
+
 /** The few calls that prepare a fresh LXD, over its socket. Answers to operations are waited for. */
 export class LxdClient {
   constructor(private readonly socket: string) {}
@@ -39,9 +45,16 @@ export class LxdClient {
   }
 
   private async operation<T>(id: string): Promise<T> {
-    // The wait answers 200 also when the operation failed; its status decides.
-    const done = await this.request<{ status_code: number; err: string; metadata: T }>('GET', `/1.0/operations/${id}/wait?timeout=60`);
-    if (done.status_code !== 200) throw new LxdError(500, `LXD: operation failed: ${done.err}`);
-    return done.metadata;
+    const deadline = Date.now() + OPERATION_MS;
+    for (;;) {
+      // The wait answers 200 also when the operation failed, or goes on; its status decides.
+      const now = await this.request<{ status_code: number; err: string; metadata: T }>(
+        'GET',
+        `/1.0/operations/${id}/wait?timeout=${WAIT_SECONDS}`,
+      );
+      if (now.status_code === SUCCESS) return now.metadata;
+      if (now.status_code !== RUNNING) throw new LxdError(500, `LXD: operation failed: ${now.err}`);
+      if (Date.now() > deadline) throw new LxdError(504, `LXD: operation ${id} has not ended within ${OPERATION_MS / 1000} s`);
+    }
   }
 }

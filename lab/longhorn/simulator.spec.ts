@@ -121,7 +121,7 @@ describe('a volume without faults', () => {
       'attached healthy c a:RW b:RW c:RW',
       'attached healthy c b:RW c:RW',
     ]);
-  });
+  }, 30_000);
 
   test('a copy is built at the rate of the settings', async () => {
     await settledThenMoved();

@@ -51,6 +51,15 @@ export interface MemberSays {
   readonly preseed?: { readonly asWantedAt?: string; readonly problems: readonly string[]; readonly leftovers: readonly string[] };
 }
 
+/** How the tests ask; a machine without KVM is asked seldom, and given time: each question costs it more than the work that is waited for. */
+export interface Pace {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
+const QUICK: Pace = { intervalMs: 300, timeoutMs: 5_000 };
+export const SLOW: Pace = { intervalMs: 5_000, timeoutMs: 60_000 };
+
 /** A cluster of LXD whose members run under apps/lxd8s/member, on real nodes, in a namespace of its own. */
 export class Lxd8sWorld {
   readonly #folder = mkdtempSync(join(tmpdir(), 'lxd8s-'));
@@ -60,14 +69,18 @@ export class Lxd8sWorld {
     readonly lab: Lab,
     /** Those of the lab that are for members: it may have more. */
     private readonly nodes: readonly string[],
+    private readonly pace: Pace,
   ) {
     this.#kube = KubeClient.fromKubeconfig(lab.kubeconfigAdmin);
   }
 
   /** With `apps: 'all'` our processes run beside it; what the worker knows of it, `beginManaged` says. */
-  static async open(nodes: number, { apps = 'none', profile = 'test' }: Pick<LabOptions, 'apps' | 'profile'> = {}): Promise<Lxd8sWorld> {
+  static async open(
+    nodes: number,
+    { apps = 'none', profile = 'test', pace = QUICK }: Pick<LabOptions, 'apps' | 'profile'> & { readonly pace?: Pace } = {},
+  ): Promise<Lxd8sWorld> {
     const names = Array.from({ length: nodes }, (_, at) => `node-${at + 1}`);
-    const world = new Lxd8sWorld(await startLab({ profile, nodes, apps }), names);
+    const world = new Lxd8sWorld(await startLab({ profile, nodes, apps }), names, pace);
     await world.remove();
     await world.apply(surroundings());
     await world.applyText(shippedRoles());
@@ -176,7 +189,9 @@ export class Lxd8sWorld {
 
   /** Status of each member, as one of them sees it. */
   async members(by = memberOf(0)): Promise<Record<string, string>> {
-    const list = await this.client(by).request<Member[]>('GET', '/1.0/cluster/members?recursion=1', { timeoutMs: 5_000 });
+    const list = await this.client(by).request<Member[]>('GET', '/1.0/cluster/members?recursion=1', {
+      timeoutMs: this.pace.timeoutMs,
+    });
     return Object.fromEntries(list.map(({ server_name, status }) => [server_name, status]));
   }
 
@@ -196,7 +211,7 @@ export class Lxd8sWorld {
   /** As many members as that, all Ready and Online, and each content with itself. */
   async whole(members: number, timeoutMs = 120_000): Promise<void> {
     const names = Array.from({ length: members }, (_, number) => memberOf(number));
-    await waitFor(`a whole cluster of ${members}`, () => this.#isWhole(names), { timeoutMs, intervalMs: 300 });
+    await waitFor(`a whole cluster of ${members}`, () => this.#isWhole(names), { timeoutMs, intervalMs: this.pace.intervalMs });
   }
 
   async #isWhole(names: readonly string[]): Promise<boolean> {
@@ -233,7 +248,11 @@ export class Lxd8sWorld {
   }
 
   async statusOf(instance: string, by = memberOf(0)): Promise<string> {
-    return (await this.client(by).request<{ status: string }>('GET', `/1.0/instances/${instance}`, { timeoutMs: 15_000 })).status;
+    return (
+      await this.client(by).request<{ status: string }>('GET', `/1.0/instances/${instance}`, {
+        timeoutMs: Math.max(15_000, this.pace.timeoutMs),
+      })
+    ).status;
   }
 
   /** Of the container of the member, this run. */

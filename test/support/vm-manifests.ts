@@ -57,7 +57,7 @@ export function vmStatefulSet(options: VmOptions): object {
           serviceAccountName: 'webspaces-lxd8s',
           terminationGracePeriodSeconds: 90,
           initContainers: lan === 'bridged' ? [bridge()] : [],
-          containers: [member(options), endpoint()],
+          containers: [member(options), endpoint(options)],
           volumes: [
             ...platformVolumes(),
             folder('state', own),
@@ -91,6 +91,8 @@ function ofMember({ env = [], volumeMounts = [], ...container }: { env?: object[
 function member({ accelerator, machine = 'microvm', qemu, guest, lan }: VmOptions): object {
   const ask = (path: string) => ({ httpGet: { path, port: 9797 } });
   const entry = join(projectRoot(), 'dist', 'apps', 'lxd8s', 'member', 'main.js');
+  // Without KVM each question to LXD costs its machine a tenth of a second.
+  const slow = accelerator === 'tcg';
   const node = platformFolders().find(({ name }) => name === 'node')?.path ?? '';
   return ofMember(
     ours(
@@ -121,8 +123,8 @@ function member({ accelerator, machine = 'microvm', qemu, guest, lan }: VmOption
         VOLUMES__STORAGE: '/var/lib/lxd-storage',
         VM__ACCELERATOR: accelerator,
         VM__MACHINE: machine,
-        // Without KVM a busy machine of the tests needs long for it.
-        VM__PROBE_SECONDS: accelerator === 'tcg' ? '120' : '15',
+        // A busy machine of the tests needs long for it.
+        VM__PROBE_SECONDS: slow ? '120' : '15',
         VM__MEMORY: MEMORY.share,
         VM__CPUS: '1',
         VM__DISK: '2GiB',
@@ -135,19 +137,25 @@ function member({ accelerator, machine = 'microvm', qemu, guest, lan }: VmOption
         PRESEED_FILE: '/etc/lxd8s/preseed/preseed.yaml',
         CONSOLE__PASSWORD_FILE: '/etc/lxd8s/console/password',
         MEMORY__MIN_FREE_BYTES: '1000000',
-        EVERY_SECONDS: '2',
+        EVERY_SECONDS: slow ? '10' : '2',
         STATE_FOR: 'anyone',
       },
     ),
   );
 }
 
-function endpoint(): object {
+function endpoint({ accelerator }: VmOptions): object {
   const entry = join(projectRoot(), 'dist', 'apps', 'lxd8s', 'main.js');
   return ofMember(
     ours(
       { name: 'endpoint', command: [process.execPath, entry] },
-      { LXD__DEAD_SECONDS: '60', LXD__TIMEOUT_SECONDS: '5', LEASE__EVERY_SECONDS: '1', MEMBER__URL: 'http://127.0.0.1:9798' },
+      {
+        LXD__EVERY_SECONDS: accelerator === 'tcg' ? '3' : '1',
+        LXD__DEAD_SECONDS: '60',
+        LXD__TIMEOUT_SECONDS: '5',
+        LEASE__EVERY_SECONDS: '1',
+        MEMBER__URL: 'http://127.0.0.1:9798',
+      },
     ),
   );
 }

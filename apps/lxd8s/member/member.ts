@@ -9,6 +9,7 @@ import { enter } from './cluster/enter.js';
 import type { KeepCluster } from './cluster/keep-cluster.js';
 import { isOwnName } from './cluster/peers.js';
 import type { ClusterRecord } from './cluster/record.js';
+import type { LeftRunning } from './left-running.js';
 import type { TellMemory } from './memory/tell-memory.js';
 import type { KeepPreseed } from './preseed/keep-preseed.js';
 import type { LxdKeeper, LxdProcessView } from './runtime/lxd-keeper.js';
@@ -25,6 +26,7 @@ export interface MemberParts {
   readonly keeper: LxdKeeper;
   readonly watch: LxdWatch;
   readonly lxd: OwnMember;
+  readonly leftRunning: LeftRunning;
   readonly record: ClusterRecord;
   readonly cluster: KeepCluster;
   readonly preseed: KeepPreseed | undefined;
@@ -107,12 +109,12 @@ export class Member {
 
   /** Ends containers and LXD, in order and in time. */
   async stop(): Promise<void> {
-    const { config, keeper, watch, runtime, lxd, cluster, log } = this.#parts;
+    const { config, keeper, watch, runtime, lxd, leftRunning, cluster, log } = this.#parts;
     this.#stopping.abort();
     this.#is('stopping', 'it was asked to end');
     await cluster.close();
     const until = Date.now() + config.stop.graceSeconds * 1000 - MARGIN_MS;
-    await stopMember({ runtime, lxd, run: keeper.release(), serves: watch.view().is === 'serving', ...config.stop, log });
+    await stopMember({ runtime, lxd, leftRunning, run: keeper.release(), serves: watch.view().is === 'serving', ...config.stop, log });
     await lxd.close();
     await runtime.close(until);
     this.#release?.();
@@ -137,7 +139,7 @@ export class Member {
   }
 
   async #round(signal: AbortSignal): Promise<void> {
-    const { config, watch, lxd, cluster, preseed } = this.#parts;
+    const { config, watch, lxd, leftRunning, cluster, preseed } = this.#parts;
     if (!(await this.#prepared(signal))) return;
     await watch.look(signal);
     const seen = watch.view();
@@ -149,6 +151,7 @@ export class Member {
     if (this.#clustered) {
       this.#is('serving', 'LXD serves');
       await this.#lookAtPlace(signal);
+      await cluster.attempt('instances', () => leftRunning.startAgain(lxd.connection, signal));
       this.#volume = await cluster.keep(volume, signal);
     } else {
       this.#is('entering', this.#phase === 'entering' ? this.#why : 'its LXD is in no cluster yet');

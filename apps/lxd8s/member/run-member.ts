@@ -11,6 +11,7 @@ import { identifyBy } from './cluster/identity.js';
 import { JoinServer } from './cluster/join-server.js';
 import { KeepCluster } from './cluster/keep-cluster.js';
 import { ClusterRecord } from './cluster/record.js';
+import { LeftRunning } from './left-running.js';
 import { Member } from './member.js';
 import { TellMemory } from './memory/tell-memory.js';
 import { createMemberMetrics } from './metrics.js';
@@ -61,7 +62,8 @@ export async function runMember(config: Lxd8sMemberConfig, { environment, log }:
     new TellMemory({ member: config.member, minFreeBytes: config.memory.minFreeBytes, lxd, log, read: () => runtime.memory() });
   const cluster = new KeepCluster({ config, lxd, record, joins, preseed, log });
   const watch = new LxdWatch({ socket, timeoutMs: READY_TIMEOUT_MS, clock: systemClock });
-  const member = new Member({ config, runtime, keeper, watch, lxd, record, cluster, preseed, memory, log });
+  const leftRunning = new LeftRunning({ folder, member: config.member, log });
+  const member = new Member({ config, runtime, keeper, watch, lxd, leftRunning, record, cluster, preseed, memory, log });
   const state = () => member.state();
   const server = await startStateServer(config, state, createMemberMetrics(state));
   log.info({ port: server.port, member: config.member, statefulSet: config.statefulSet }, 'lxd8s-member runs');

@@ -6,6 +6,7 @@ import type { LxdEnd, LxdRun, RunningInstance, Runtime } from './runtime/runtime
 import { stopMember } from './stop.js';
 
 let events: string[];
+let noted: readonly string[];
 let running: RunningInstance[];
 let end: (how: LxdEnd) => void;
 let run: LxdRun;
@@ -56,6 +57,11 @@ const stop = (more: { shutdown?: () => Promise<void>; serves?: boolean; run?: Lx
   return stopMember({
     runtime,
     lxd,
+    leftRunning: {
+      note: async (names) => {
+        noted = names;
+      },
+    },
     run: 'run' in more ? more.run : run,
     serves: more.serves ?? true,
     graceSeconds: more.graceSeconds ?? 6,
@@ -73,6 +79,7 @@ describe('78: the end of a member', () => {
     };
     expect(await stop({ shutdown })).toEqual([]);
     expect(events).toEqual(['asked to shut down', 'LXD ends']);
+    expect(noted).toEqual(['a', 'b']);
   });
 
   test('an LXD that does not serve is ended first, then the containers are asked to power off', async () => {

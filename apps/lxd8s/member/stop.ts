@@ -2,11 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '#libs/errors/platform-error.js';
 import type { Logger } from '#libs/logging/logger.js';
 import type { OwnMember } from '#libs/lxd/own-member.js';
+import type { LeftRunning } from './left-running.js';
 import type { LxdRun, Runtime } from './runtime/runtime.js';
 
 export interface StopParts {
   readonly runtime: Runtime;
   readonly lxd: OwnMember;
+  readonly leftRunning: Pick<LeftRunning, 'note'>;
   /** Undefined when LXD does not run. */
   readonly run: LxdRun | undefined;
   /** Whether LXD serves: one that does not cannot be asked for anything. */
@@ -29,10 +31,13 @@ const DIRECTLY = { most: 10_000, part: 1 / 3 } as const;
  * names of those that did not end in time.
  */
 export async function stopMember(parts: StopParts): Promise<string[]> {
-  const { runtime, log, run, graceSeconds, reserveSeconds } = parts;
+  const { runtime, leftRunning, log, run, graceSeconds, reserveSeconds } = parts;
   const timeMs = Math.max(graceSeconds - reserveSeconds, 1) * 1000;
   const until = Date.now() + timeMs;
-  log.info({ instances: (await runtime.instances()).map(({ name }) => name), graceSeconds }, 'stopping');
+  const instances = (await runtime.instances()).map(({ name }) => name);
+  log.info({ instances, graceSeconds }, 'stopping');
+  // A volume that is full keeps nobody from stopping.
+  await leftRunning.note(instances).catch((error: unknown) => log.error({ error: messageOf(error) }, 'what runs cannot be written down'));
   const ended =
     run === undefined || (parts.serves && (await shutDown(parts, run, until - Math.min(DIRECTLY.most, timeMs * DIRECTLY.part))));
   // One that does not serve is ended first: it would take the end of its containers for their own wish.
