@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { isReady, type Pod } from '#lab/cluster/kube.js';
@@ -178,6 +178,24 @@ describe('a cluster of LXD under apps/lxd8s/member', () => {
     await waitFor('its containers to run again', async () => (await world.statusOf('tidy')) === 'Running', { timeoutMs: 60_000 });
     expect(await world.exec(member, ['lxc', 'exec', 'tidy', '--', 'cat', '/root/stopped'])).toMatch(/\d{4}/);
     await world.client(member).request('PUT', '/1.0/instances/stubborn/state', { body: { action: 'stop', force: true } });
+  }, 240_000);
+
+  test('78: a container that LXD has as stopped, since it could not put it down as running any more, runs again', async () => {
+    const note = join(world.folderOf(LAST), '.webspaces-running.json');
+    const state = (action: string) => world.client(LAST).request('PUT', '/1.0/instances/late/state', { body: { action, force: true } });
+    await world.launch('late', LAST);
+    await state('stop');
+    await world.scale({ replicas: MEMBERS - 1 });
+    await waitFor('its pod to end', async () => (await world.pod(LAST)) === undefined, { timeoutMs: 60_000 });
+    // As it is left when the database loses its majority between LXD's two entries.
+    writeFileSync(note, JSON.stringify(['late']));
+    await world.scale({ replicas: MEMBERS });
+    await world.whole(MEMBERS);
+    await waitFor('it to run again', async () => (await world.statusOf('late')) === 'Running', { timeoutMs: 60_000 });
+    expect(await world.logs(LAST)).toContain('started again: it ran when the member was stopped');
+    await waitFor('the note to be gone', () => !existsSync(note), { timeoutMs: 10_000 });
+    await state('stop');
+    await world.client(LAST).request('DELETE', '/1.0/instances/late');
   }, 240_000);
 
   test('75: with a broken volume the others serve; the member says what is wrong, is not ended for it, changes nothing, and goes on when it is mended', async () => {
