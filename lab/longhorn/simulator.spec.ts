@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { ObservedVolume } from '#libs/domain/upgrade/observed.js';
 import { KubernetesClient } from '#libs/kubernetes/client.js';
 import { observeVolumes } from '#libs/longhorn/observe.js';
@@ -7,6 +7,9 @@ import { type KubernetesDouble, startKubernetesDouble } from '#libs/testing/kube
 import { FAULT_ANNOTATION, type Fault } from './faults.js';
 import { SETTINGS_NAME } from './settings.js';
 import { Simulator } from './simulator.js';
+
+// Hundreds of questions to Kubernetes each.
+jest.setTimeout(30_000);
 
 const LONGHORN = 'longhorn-system';
 const SECOND = 1_000;
@@ -121,7 +124,7 @@ describe('a volume without faults', () => {
       'attached healthy c a:RW b:RW c:RW',
       'attached healthy c b:RW c:RW',
     ]);
-  }, 30_000);
+  });
 
   test('a copy is built at the rate of the settings', async () => {
     await settledThenMoved();
