@@ -1,7 +1,7 @@
 import { waitFor } from '#lab/wait.js';
 import { memberOf } from '../support/lxd8s-manifests.js';
 import { Lxd8sWorld } from '../support/lxd8s-world.js';
-import { LAN, type VmOptions } from '../support/vm-manifests.js';
+import { folderPool, LAN, type VmOptions } from '../support/vm-manifests.js';
 import type { Options } from './options.js';
 import { memberBy, type Runtime } from './vm-members.js';
 
@@ -18,16 +18,7 @@ export interface Measured {
 
 const MEMBER = memberOf(0);
 /** The driver that both can have: a folder. */
-const PRESEED = `
-config: {images.auto_update_interval: 0}
-storage_pools:
-- {name: default, driver: dir}
-profiles:
-- name: default
-  devices:
-    root: {type: disk, pool: default, path: /}
-    eth0: {type: nic, nictype: bridged, parent: ${LAN.bridge}, name: eth0}
-`;
+const PRESEED = folderPool('', `eth0: {type: nic, nictype: bridged, parent: ${LAN.bridge}, name: eth0}`);
 const WHOLE_MS = 600_000;
 const PAGES = 20;
 const BULK_MB = { kvm: 2_000, tcg: 100 } as const;

@@ -5,19 +5,12 @@ import { qemuFolder } from '#lab/vm/qemu.js';
 import { waitFor } from '#lab/wait.js';
 import { report } from '../support/lab-session.js';
 import { memberOf } from '../support/lxd8s-manifests.js';
-import { Lxd8sWorld, SLOW } from '../support/lxd8s-world.js';
-import { vmStatefulSet } from '../support/vm-manifests.js';
+import { Lxd8sWorld } from '../support/lxd8s-world.js';
+import { SLOW } from '../support/pace.js';
+import { folderPool, vmStatefulSet } from '../support/vm-manifests.js';
 
 /** What a machine without KVM needs for a heartbeat is more than LXD gives a member by itself. */
-const PRESEED = `
-config: {images.auto_update_interval: 0, cluster.offline_threshold: 60}
-storage_pools:
-- {name: default, driver: dir}
-profiles:
-- name: default
-  devices:
-    root: {type: disk, pool: default, path: /}
-`;
+const PRESEED = folderPool('cluster.offline_threshold: 60');
 const MEMBERS = [0, 1, 2].map(memberOf);
 const WHOLE_MS = 1_200_000;
 

@@ -22,6 +22,7 @@ import {
   surroundings,
   volume,
 } from './lxd8s-manifests.js';
+import { type Pace, QUICK } from './pace.js';
 
 const NAMESPACE = `/api/v1/namespaces/${OWN.namespace}`;
 
@@ -50,15 +51,6 @@ export interface MemberSays {
   readonly lxd: { readonly starts: number; readonly pid?: number };
   readonly preseed?: { readonly asWantedAt?: string; readonly problems: readonly string[]; readonly leftovers: readonly string[] };
 }
-
-/** How the tests ask; a machine without KVM is asked seldom, and given time: each question costs it more than the work that is waited for. */
-export interface Pace {
-  readonly intervalMs: number;
-  readonly timeoutMs: number;
-}
-
-const QUICK: Pace = { intervalMs: 300, timeoutMs: 5_000 };
-export const SLOW: Pace = { intervalMs: 5_000, timeoutMs: 60_000 };
 
 /** A cluster of LXD whose members run under apps/lxd8s/member, on real nodes, in a namespace of its own. */
 export class Lxd8sWorld {

@@ -21,6 +21,15 @@ const LABELS = { app: 'lxd8s' };
 /** The pod's own end of the members' network. */
 export const LAN = { bridge: 'lxd-lan', address: '10.66.0.1/24', container: '10.66.0.5' } as const;
 export const MEMORY = { limit: '1400Mi', share: '50%', bytes: 700 * 2 ** 20 } as const;
+/** One pool, a folder of the machine's own disk; `config` and `devices` in YAML's short form. */
+export const folderPool = (config: string, devices = ''): string => `
+config: {images.auto_update_interval: 0${config && `, ${config}`}}
+storage_pools:
+- {name: default, driver: dir}
+profiles:
+- name: default
+  devices: {root: {type: disk, pool: default, path: /}${devices && `, ${devices}`}}
+`;
 /** Variable with the pod's name. */
 const POD = 'POD';
 const NAME = { name: POD, valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } };
