@@ -22,6 +22,11 @@ export function median(values: readonly number[]): number {
   return summaryOf(values).median;
 }
 
+/** What to expect of the next one, where each is another one by chance and not by other work on the machine. */
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 /** Of two things that were measured in turns: the median of each round's own ratio, which other work on the machine moves less than a ratio of medians. */
 export function medianRatio(values: readonly number[], raw: readonly number[]): number {
   return median(ratios(values, raw));
