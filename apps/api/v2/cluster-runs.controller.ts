@@ -1,5 +1,5 @@
-import { Body, HttpCode, Param, Post } from '@nestjs/common';
-import { ApiResponse } from '@nestjs/swagger';
+import { Body, Get, HttpCode, Param, Post, Res } from '@nestjs/common';
+import { ApiProduces, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import type { UpgradeAnswer } from '#libs/contracts/upgrades.js';
@@ -7,8 +7,17 @@ import type { OperationSummary } from '#libs/temporal/operations.js';
 import { Context, type RequestContext } from '../http/context.js';
 import { Problems } from '../http/openapi.js';
 import { upgradeAnswerSchema } from './cluster-runs.answers.js';
-import { type ApproveBody, approveBody, type OrderBody, orderBody, type RunParams, type SkipBody } from './cluster-runs.schemas.js';
+import {
+  type ApproveBody,
+  approveBody,
+  type OrderBody,
+  orderBody,
+  type RunParams,
+  type RunState,
+  type SkipBody,
+} from './cluster-runs.schemas.js';
 import type { ClusterRuns } from './cluster-runs.service.js';
+import type { EventStreams } from './event-streams.service.js';
 
 interface Alike {
   /** Last part of their path. */
@@ -24,7 +33,8 @@ export function clusterRunsController<
   Report extends View,
 >({ path, params, skip }: Alike) {
   abstract class ClusterRunsController {
-    protected abstract readonly runs: ClusterRuns<Wish, View, Report>;
+    protected abstract readonly runs: ClusterRuns<Wish, View, Report, RunState>;
+    protected abstract readonly streams: EventStreams;
 
     protected async planOrBegin(
       context: RequestContext,
@@ -37,6 +47,22 @@ export function clusterRunsController<
       const begun = await this.runs.begin(context, cluster, body);
       reply.header('location', `/v2/clusters/${cluster}/${path}/${begun.id}`);
       return begun;
+    }
+
+    @Get(':id/events')
+    @ApiProduces('text/event-stream')
+    @ApiResponse({
+      status: 200,
+      description: `Events named \`${path === 'upgrades' ? 'upgrade' : 'scaling'}\`, the present state first; ends when it has ended (admins)`,
+    })
+    @Problems(400, 404)
+    async events(
+      @Context() context: RequestContext,
+      @Param({ schema: params }) { name, id }: RunParams,
+      @Res() reply: FastifyReply,
+    ): Promise<void> {
+      await this.runs.assertOf(context, name, id);
+      this.streams.streamRun(this.runs.word, id, reply);
     }
 
     @Post(':id/approve')

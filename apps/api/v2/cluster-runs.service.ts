@@ -6,7 +6,7 @@ import type { ApiDependencies } from '../dependencies.js';
 import type { RequestContext } from '../http/context.js';
 import type { Starter } from '../operations/starter.service.js';
 import { StillRunning } from '../operations/still-running.js';
-import type { RunListQuery } from './cluster-runs.schemas.js';
+import type { RunListQuery, RunState } from './cluster-runs.schemas.js';
 import { assertAdmin, type Clusters } from './clusters.service.js';
 
 export interface ClusterRunKind {
@@ -25,7 +25,7 @@ export interface RunLook<View> {
 }
 
 /** What admins do with workflows that change a cluster by an approved plan: the same for upgrades and scalings. */
-export abstract class ClusterRuns<Body, View extends { readonly phase: string }, Report extends View> {
+export abstract class ClusterRuns<Body, View extends { readonly phase: string }, Report extends View, State extends RunState> {
   protected constructor(
     protected readonly deps: ApiDependencies,
     protected readonly starter: Starter,
@@ -33,7 +33,13 @@ export abstract class ClusterRuns<Body, View extends { readonly phase: string },
     private readonly of: ClusterRunKind,
   ) {}
 
+  get word(): ClusterRunKind['word'] {
+    return this.of.word;
+  }
+
   protected abstract request(context: RequestContext, cluster: string, body: Body): StartRequest;
+  /** For whoever may see it. */
+  abstract state(id: string): Promise<State>;
   /** Of one that has not ended, or has left none. */
   protected abstract reportOf(view: View, summary: string): Report;
 
@@ -62,8 +68,13 @@ export abstract class ClusterRuns<Body, View extends { readonly phase: string },
 
   /** @throws PlatformError FORBIDDEN, NOT_FOUND, without asking a worker. */
   async assertOf(context: RequestContext, cluster: string, id: string): Promise<OperationSummary> {
-    this.assertNamed(context, cluster, id);
+    this.#assertNamed(context, cluster, id);
     return await this.deps.operations.peek(id);
+  }
+
+  async read(context: RequestContext, cluster: string, id: string): Promise<State> {
+    this.#assertNamed(context, cluster, id);
+    return await this.state(id);
   }
 
   protected async look(id: string): Promise<RunLook<View>> {
@@ -127,7 +138,7 @@ export abstract class ClusterRuns<Body, View extends { readonly phase: string },
     });
   }
 
-  protected assertNamed({ caller }: RequestContext, cluster: string, id: string): void {
+  #assertNamed({ caller }: RequestContext, cluster: string, id: string): void {
     assertAdmin(caller);
     const ref = parseOperationResourceId(id);
     if (ref?.kind === this.of.kind && [clusterLockOf(cluster), dryRunOf(cluster)].includes(ref.name)) return;

@@ -4,33 +4,36 @@ import type { OperationDetail } from '#libs/temporal/operations.js';
 import { type ApiDependencies, DEPENDENCIES } from '../dependencies.js';
 import type { RequestContext } from '../http/context.js';
 import { ServerSentEvents } from '../http/server-sent-events.js';
+import type { RunState } from './cluster-runs.schemas.js';
 import { OperationWatch } from './operation-watch.js';
 import { OperationsOfCaller } from './operations.service.js';
-import type { UpgradeState } from './upgrades.schemas.js';
+import { Scalings } from './scalings.service.js';
 import { Upgrades } from './upgrades.service.js';
 
 const POLL_MS = 400;
-const UPGRADE_POLL_MS = 1000;
+const RUN_POLL_MS = 1000;
 
 /** Server-sent events of operations: the present state first, then each change, until it has ended or the client is gone. */
 @Injectable()
 export class EventStreams implements BeforeApplicationShutdown {
   readonly #operations: OperationWatch<OperationDetail>;
-  readonly #upgrades: OperationWatch<UpgradeState>;
+  readonly #runs: Readonly<Record<'upgrade' | 'scaling', OperationWatch<RunState>>>;
 
   constructor(
     @Inject(DEPENDENCIES) deps: ApiDependencies,
     @Inject(ServerSentEvents) private readonly events: ServerSentEvents,
     @Inject(OperationsOfCaller) private readonly operations: OperationsOfCaller,
-    @Inject(Upgrades) private readonly upgrades: Upgrades,
+    @Inject(Upgrades) upgrades: Upgrades,
+    @Inject(Scalings) scalings: Scalings,
   ) {
     this.#operations = new OperationWatch((id) => deps.operations.get(id), POLL_MS);
-    this.#upgrades = new OperationWatch((id) => upgrades.state(id), UPGRADE_POLL_MS);
+    const watch = (runs: { state(id: string): Promise<RunState> }) => new OperationWatch((id) => runs.state(id), RUN_POLL_MS);
+    this.#runs = { upgrade: watch(upgrades), scaling: watch(scalings) };
   }
 
   beforeApplicationShutdown(): void {
     this.#operations.close();
-    this.#upgrades.close();
+    for (const watch of Object.values(this.#runs)) watch.close();
   }
 
   async stream(context: RequestContext, id: string, reply: FastifyReply): Promise<void> {
@@ -38,12 +41,12 @@ export class EventStreams implements BeforeApplicationShutdown {
     this.#follow(this.#operations, { id, name: 'operation' }, reply);
   }
 
-  async streamUpgrade(context: RequestContext, cluster: string, id: string, reply: FastifyReply): Promise<void> {
-    await this.upgrades.assertOf(context, cluster, id);
-    this.#follow(this.#upgrades, { id, name: 'upgrade' }, reply);
+  /** Of an upgrade or a scaling that the caller may see. */
+  streamRun(name: 'upgrade' | 'scaling', id: string, reply: FastifyReply): void {
+    this.#follow(this.#runs[name], { id, name }, reply);
   }
 
-  #follow<T extends OperationDetail | UpgradeState>(
+  #follow<T extends OperationDetail | RunState>(
     watch: OperationWatch<T>,
     { id, name }: { readonly id: string; readonly name: string },
     reply: FastifyReply,

@@ -1,6 +1,7 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { SCALE_QUERY, type ScaleReport } from '#libs/contracts/scalings.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
+import { openEvents } from '../testing/event-stream.js';
 import { detailOf } from '../testing/operations-fake.js';
 import { exampleScalePlan, exampleScaleView, SCALE_ID } from '../testing/scale-example.js';
 import { shareTestApi } from '../testing/share-test-api.js';
@@ -15,6 +16,7 @@ let api: TestApi;
 shareTestApi((started) => {
   api = started;
 });
+beforeAll(() => api.app.listen(0, '127.0.0.1'));
 beforeEach(() => {
   const { details, orders, seen, started, told } = api.operations;
   for (const all of [details, told, seen]) all.clear();
@@ -122,12 +124,27 @@ describe('GET /v2/clusters/{name}/scalings', () => {
     expect((await get(`${ONE}/report`)).json()).toMatchObject({ summary: 'lab from 3 to 2 members.' });
   });
 
-  test.each(['', '/report'])('is 404 for an unknown id and for one of another cluster, and 403 for members: %s', async (path) => {
+  test('tells its events, the present state first, until it has ended', async () => {
     scalingIs();
-    expect((await get(`${SCALINGS}/scale:cluster-lab:x${path}`)).status).toBe(404);
-    expect((await get(`/v2/clusters/other/scalings/${SCALE_ID}${path}`)).status).toBe(404);
-    expect((await get(`${ONE}${path}`, 'alice')).status).toBe(403);
+    const stream = await openEvents(api, `${ONE}/events`, { authorization: 'Bearer root' });
+    await stream.until(/"phase":"running"/);
+    scalingIs('completed');
+    api.operations.outcome = { result: reportOf({ phase: 'finished' }) };
+    const text = await stream.until(/"phase":"finished"/);
+    expect(text.match(/event: scaling\n/g)).toHaveLength(2);
+    expect(text).toContain('id: end');
+    await stream.ended;
   });
+
+  test.each(['', '/report', '/events'])(
+    'is 404 for an unknown id and for one of another cluster, and 403 for members: %s',
+    async (path) => {
+      scalingIs();
+      expect((await get(`${SCALINGS}/scale:cluster-lab:x${path}`)).status).toBe(404);
+      expect((await get(`/v2/clusters/other/scalings/${SCALE_ID}${path}`)).status).toBe(404);
+      expect((await get(`${ONE}${path}`, 'alice')).status).toBe(403);
+    },
+  );
 });
 
 describe('orders to a scaling', () => {

@@ -7,6 +7,7 @@ import { Context, type RequestContext } from '../http/context.js';
 import { NeedsToken, Problems, Repeatable } from '../http/openapi.js';
 import { clusterRunsController } from './cluster-runs.controller.js';
 import { type ClusterParams, clusterParams, type RunListQuery, type RunParams, runListQuery } from './cluster-runs.schemas.js';
+import { EventStreams } from './event-streams.service.js';
 import {
   type ScaleBody,
   type ScaleState,
@@ -26,7 +27,10 @@ const Base = clusterRunsController<ScaleBody, ScaleView, ScaleReport>({ path: 's
 @NeedsToken()
 @Controller('v2/clusters/:name/scalings')
 export class ScalingsController extends Base {
-  constructor(@Inject(Scalings) protected override readonly runs: Scalings) {
+  constructor(
+    @Inject(Scalings) protected override readonly runs: Scalings,
+    @Inject(EventStreams) protected override readonly streams: EventStreams,
+  ) {
     super();
   }
 

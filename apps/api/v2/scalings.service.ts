@@ -12,7 +12,7 @@ import type { ScaleBody, ScaleState } from './scalings.schemas.js';
 
 /** Scalings of clusters of LXD members: for admins. */
 @Injectable()
-export class Scalings extends ClusterRuns<ScaleBody, ScaleView, ScaleReport> {
+export class Scalings extends ClusterRuns<ScaleBody, ScaleView, ScaleReport, ScaleState> {
   constructor(@Inject(DEPENDENCIES) deps: ApiDependencies, @Inject(Starter) starter: Starter, @Inject(Clusters) clusters: Clusters) {
     super(deps, starter, clusters, { kind: 'scale', word: 'scaling', query: SCALE_QUERY });
   }
@@ -22,8 +22,7 @@ export class Scalings extends ClusterRuns<ScaleBody, ScaleView, ScaleReport> {
     return { scalings: operations, ...page };
   }
 
-  async read(context: RequestContext, cluster: string, id: string): Promise<ScaleState> {
-    this.assertNamed(context, cluster, id);
+  override async state(id: string): Promise<ScaleState> {
     const { detail, view, unavailable } = await this.look(id);
     return {
       ...detail,

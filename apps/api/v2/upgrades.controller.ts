@@ -22,7 +22,7 @@ const Base = clusterRunsController<UpgradeBody, UpgradeView, UpgradeReport>({ pa
 export class UpgradesController extends Base {
   constructor(
     @Inject(Upgrades) protected override readonly runs: Upgrades,
-    @Inject(EventStreams) private readonly streams: EventStreams,
+    @Inject(EventStreams) protected override readonly streams: EventStreams,
   ) {
     super();
   }
@@ -61,18 +61,6 @@ export class UpgradesController extends Base {
   @Problems(400, 404)
   read(@Context() context: RequestContext, @Param({ schema: upgradeParams }) { name, id }: RunParams): Promise<UpgradeState> {
     return this.runs.read(context, name, id);
-  }
-
-  @Get(':id/events')
-  @ApiProduces('text/event-stream')
-  @ApiResponse({ status: 200, description: 'Events named `upgrade`, the present state first; ends when the upgrade has ended (admins)' })
-  @Problems(400, 404)
-  events(
-    @Context() context: RequestContext,
-    @Param({ schema: upgradeParams }) { name, id }: RunParams,
-    @Res() reply: FastifyReply,
-  ): Promise<void> {
-    return this.streams.streamUpgrade(context, name, id, reply);
   }
 
   @Get(':id/report')

@@ -18,7 +18,7 @@ import type { UpgradeBody, UpgradeState } from './upgrades.schemas.js';
 
 /** Upgrades of clusters of LXD members: for admins. */
 @Injectable()
-export class Upgrades extends ClusterRuns<UpgradeBody, UpgradeView, UpgradeReport> {
+export class Upgrades extends ClusterRuns<UpgradeBody, UpgradeView, UpgradeReport, UpgradeState> {
   constructor(@Inject(DEPENDENCIES) deps: ApiDependencies, @Inject(Starter) starter: Starter, @Inject(Clusters) clusters: Clusters) {
     super(deps, starter, clusters, { kind: 'upgrade', word: 'upgrade', query: UPGRADE_QUERY });
   }
@@ -28,12 +28,7 @@ export class Upgrades extends ClusterRuns<UpgradeBody, UpgradeView, UpgradeRepor
     return { upgrades: operations, ...page };
   }
 
-  async read(context: RequestContext, cluster: string, id: string): Promise<UpgradeState> {
-    this.assertNamed(context, cluster, id);
-    return await this.state(id);
-  }
-
-  async state(id: string): Promise<UpgradeState> {
+  override async state(id: string): Promise<UpgradeState> {
     const { detail, view, unavailable } = await this.look(id);
     return {
       ...detail,
