@@ -20,7 +20,7 @@ function node(
 }
 
 function free(nodes: readonly StoredObject[], { pod = {}, on = [] }: { pod?: object; on?: readonly string[] } = {}) {
-  const template = { spec: { containers: [], affinity: ALONE, ...pod } };
+  const template = { metadata: { labels: LABELS }, spec: { containers: [], affinity: ALONE, ...pod } };
   const metadata = { name: 'lxd', uid: 's', resourceVersion: '1' };
   const statefulSet: StoredObject = {
     apiVersion: 'apps/v1',
@@ -49,6 +49,16 @@ describe('nodes for one more member', () => {
     };
     expect(await free([], { pod: { affinity: other } })).toBe('any');
     expect(await free([], { pod: { affinity: {} } })).toBe('any');
+  });
+
+  test.each([
+    [{ key: 'app', operator: 'In', values: ['lxd'] }, 1],
+    [{ key: 'app', operator: 'In', values: ['web'] }, 'any'],
+    [{ key: 'app', operator: 'Exists' }, 1],
+  ])('matter also where %j says which pods may not be together', async (expression, expected) => {
+    const term = { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchExpressions: [expression] } };
+    const affinity = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } };
+    expect(await free([node('a'), node('b')], { pod: { affinity }, on: ['b'] })).toBe(expected);
   });
 
   test.each([

@@ -28,7 +28,12 @@ const placement = z.looseObject({
             .array(
               z.looseObject({
                 topologyKey: z.string(),
-                labelSelector: z.looseObject({ matchLabels: z.record(z.string(), z.string()).default({}) }).prefault({}),
+                labelSelector: z
+                  .looseObject({
+                    matchLabels: z.record(z.string(), z.string()).default({}),
+                    matchExpressions: z.array(expression).default([]),
+                  })
+                  .prefault({}),
               }),
             )
             .default([]),
@@ -58,11 +63,14 @@ export async function freeNodesOf(
   { statefulSet, pods }: { readonly statefulSet: StoredObject; readonly pods: readonly ObservedPod[] },
   signal: AbortSignal,
 ): Promise<ObservedScale['freeNodes']> {
-  const { template, selector } = parseStatefulSet(statefulSet).spec;
+  const { template } = parseStatefulSet(statefulSet).spec;
   const wanted = placement.parse(template.spec);
+  const labels = template.metadata.labels;
   const alone = wanted.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution.some(
     ({ topologyKey, labelSelector }) =>
-      topologyKey === HOSTNAME && Object.entries(labelSelector.matchLabels).every(([key, value]) => selector.matchLabels[key] === value),
+      topologyKey === HOSTNAME &&
+      Object.entries(labelSelector.matchLabels).every(([key, value]) => labels[key] === value) &&
+      labelSelector.matchExpressions.every((one) => matches(labels, one)),
   );
   if (!alone) return 'any';
   const taken = new Set(pods.map((pod) => pod.node));

@@ -32,7 +32,10 @@ const statefulSet = z.looseObject({
         rollingUpdate: z.looseObject({ partition: z.number().optional() }).optional(),
       })
       .prefault({}),
-    template: z.looseObject({ spec: podSpec }),
+    template: z.looseObject({
+      metadata: z.looseObject({ labels: z.record(z.string(), z.string()).default({}) }).prefault({}),
+      spec: podSpec,
+    }),
   }),
   status: z.looseObject({ updateRevision: z.string().default(''), observedGeneration: z.number().default(0) }).prefault({}),
 });
@@ -70,6 +73,12 @@ const pod = z.looseObject({
 export type PodParts = z.output<typeof pod>;
 
 export const parseStatefulSet = (object: StoredObject): StatefulSetParts => parsed(statefulSet, object);
+/** Of its pods, as a list of them is asked for. */
+export function labelSelectorOf(statefulSet: StoredObject): string {
+  const labels = Object.entries(parseStatefulSet(statefulSet).spec.selector.matchLabels);
+  return labels.map(([key, value]) => `${key}=${value}`).join(',');
+}
+
 export const parsePod = (object: StoredObject): PodParts => parsed(pod, object);
 
 function parsed<S extends z.ZodType>(schema: S, object: StoredObject): z.output<S> {

@@ -12,7 +12,7 @@ import { timeLimit } from '#libs/net/time-limit.js';
 import type { Call } from '../shared/guard.js';
 import { inLanes } from '../shared/in-lanes.js';
 import type { Cluster, UpgradeDeps } from './deps.js';
-import { buildOf, lxdContainer, parsePod, parseStatefulSet, troubleOf } from './objects.js';
+import { buildOf, labelSelectorOf, lxdContainer, parsePod, parseStatefulSet, troubleOf } from './objects.js';
 import { alignmentOf } from './read-members.js';
 import { ensurePod, probePod, probePodName, pullPod, removePod } from './throw-away.js';
 
@@ -68,8 +68,7 @@ export function probeTargetSteps({ clusters }: UpgradeDeps) {
 
 /** Where the members are. */
 async function nodesOf({ kube, config }: Cluster, template: StoredObject, signal: AbortSignal): Promise<string[]> {
-  const selector = Object.entries(parseStatefulSet(template).spec.selector.matchLabels).map(([key, value]) => `${key}=${value}`);
-  const pods = await kube.list('wholePod', { signal, labelSelector: selector.join(',') });
+  const pods = await kube.list('wholePod', { signal, labelSelector: labelSelectorOf(template) });
   const ours = pods.filter(({ metadata }) => metadata.name.startsWith(`${config.statefulSet}-`));
   return [...new Set(ours.flatMap((pod) => parsePod(pod).spec.nodeName ?? []))].sort();
 }
