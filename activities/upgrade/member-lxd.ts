@@ -80,7 +80,7 @@ export class MemberLxd {
   /**
    * Whether the database of a member at `address` (host:port) answers: its vote. The member can write to the database before that, by its
    * own connection to the leader. `HEAD /internal/database` asks the member's own part of it, and trusts the member's own certificate (200
-   * leads, 503 votes, 404 neither; LXD 5.0, lxd/cluster/gateway.go). `unknown` where that cannot be asked, as without the key.
+   * leads, 503 votes, 404 neither; LXD 5.0, lxd/cluster/gateway.go). `unknown` where that cannot be asked, as where the key is not in the pod.
    */
   async votes(pod: MemberPod, address: string, { signal }: AskOptions = {}): Promise<'yes' | 'no' | 'unknown'> {
     const own = ['--cert', `${this.#folder}/server.crt`, '--key', `${this.#folder}/server.key`];

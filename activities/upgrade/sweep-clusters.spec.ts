@@ -20,7 +20,8 @@ let now: number;
 const states = new Map<string, RunState>();
 const counts = new Map<string, number>();
 const runs = {
-  describe: async ({ workflowId }: { workflowId: string }) => states.get(workflowId) ?? { is: 'open' },
+  describe: async ({ workflowId }: { workflowId: string }) =>
+    states.get(workflowId) ?? { is: workflowId.startsWith('upgrade:plan-') ? 'not-found' : 'open' },
 } as unknown as WorkflowRuns;
 
 beforeEach(async () => {
@@ -100,6 +101,16 @@ test('throw-away pods go with their upgrade, not before, and others stay', async
   now += LOCK_GRACE_MS + 1_000;
   expect((await sweep())[0]?.podsRemoved).toEqual(['lxd-pull-3', 'lxd-pull-4']);
   expect((await inA().list('wholePod')).map(({ metadata }) => metadata.name)).toEqual(['lxd-probe-2', 'stranger']);
+});
+
+test('the throw-away pod of a dry run goes with that one', async () => {
+  await inA().create('wholePod', throwAway('lxd-probe-1', 'op1'));
+  now += LOCK_GRACE_MS + 1_000;
+  states.set('upgrade:cluster-a:op1', { is: 'not-found' });
+  states.set('upgrade:plan-a:op1', { is: 'open' });
+  expect((await sweep())[0]?.podsRemoved).toEqual([]);
+  states.set('upgrade:plan-a:op1', ended());
+  expect((await sweep())[0]?.podsRemoved).toEqual(['lxd-probe-1']);
 });
 
 test('a throw-away pod of another cluster of the namespace stays while that one is upgraded', async () => {

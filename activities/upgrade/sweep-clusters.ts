@@ -1,6 +1,6 @@
 import { workflowIdOf } from '#libs/contracts/ids.js';
 import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
-import { type ClusterSweep, clusterLockOf, UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
+import { type ClusterSweep, clusterLockOf, dryRunOf, UPGRADE_KEYS } from '#libs/contracts/upgrades.js';
 import { PROBE_KINDS, type ProbeKind } from '#libs/domain/upgrade/observed.js';
 import { probeLeaseOf } from '#libs/domain/upgrade/steps.js';
 import { listed } from '#libs/domain/upgrade/wording.js';
@@ -119,26 +119,31 @@ async function isUpgraded({ locks }: ClusterSweepDeps, cluster: string, signal: 
   return lock !== undefined && (await locks.busyReason(lock)) !== undefined;
 }
 
-/** Those of operations that no cluster of this namespace has open. */
+/** Those of operations, dry runs among them, that no cluster of this namespace has open. */
 async function removeThrowAways(deps: ClusterSweepDeps, cluster: Cluster, signal: AbortSignal): Promise<string[]> {
   const neighbours = deps.clusters.all().filter(({ config }) => config.namespace === cluster.config.namespace);
   const removed: string[] = [];
   for (const pod of await cluster.kube.list('wholePod', { labelSelector: UPGRADE_KEYS.operation, signal })) {
     const operation = pod.metadata.labels?.[UPGRADE_KEYS.operation] ?? '';
-    const left = await Promise.all(
-      neighbours.map(({ config }) => isLeft(deps, pod, workflowIdOf('upgrade', clusterLockOf(config.name), operation))),
-    );
-    if (!left.every(Boolean)) continue;
+    const names = neighbours.flatMap(({ config }) => [clusterLockOf(config.name), dryRunOf(config.name)]);
+    const ids = names.map((name) => workflowIdOf('upgrade', name, operation));
+    if (!(await isLeft(deps, pod, ids))) continue;
     await removePod(cluster, pod, signal);
     removed.push(pod.metadata.name);
   }
   return removed;
 }
 
-async function isLeft({ runs, now = Date.now }: ClusterSweepDeps, { metadata }: StoredObject, workflowId: string): Promise<boolean> {
-  const run = await runs.describe({ workflowId, runId: '' });
-  if (run.is === 'open') return false;
-  const since = run.is === 'closed' ? run.closedAtMs : Date.parse(metadata.creationTimestamp ?? '') || 0;
+/** Since its run has ended, or, where none of them is there, since it was made. */
+async function isLeft(
+  { runs, now = Date.now }: ClusterSweepDeps,
+  { metadata }: StoredObject,
+  workflowIds: readonly string[],
+): Promise<boolean> {
+  const states = await Promise.all(workflowIds.map((workflowId) => runs.describe({ workflowId, runId: '' })));
+  if (states.some(({ is }) => is === 'open')) return false;
+  const ended = states.flatMap((run) => (run.is === 'closed' ? [run.closedAtMs] : []));
+  const since = ended.length > 0 ? Math.max(...ended) : Date.parse(metadata.creationTimestamp ?? '') || 0;
   return now() - since >= LOCK_GRACE_MS;
 }
 
