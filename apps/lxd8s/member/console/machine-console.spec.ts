@@ -96,8 +96,13 @@ describe('80: the console of a machine', () => {
   });
 
   test.each(['/usr/bin/flock', '/usr/lib/lxd8s/console'])('is refused at once where %s finds somebody else at it', async (path) => {
-    codes[path] = 1;
+    codes[path] = 75;
     await expect(visit()).rejects.toMatchObject({ code: 'CONFLICT' });
+  });
+
+  test.each(['/usr/bin/flock', '/usr/lib/lxd8s/console'])('tells what else is wrong with %s', async (path) => {
+    codes[path] = 1;
+    await expect(visit()).rejects.toMatchObject({ code: 'OPERATION_FAILED', message: `${path} in the machine: exit 1: it cannot` });
   });
 
   test('a login that says nothing is not waited for without end', async () => {
@@ -136,7 +141,7 @@ test('80: the program in the machine starts one login at a time, lets go of its 
   const free = (word: string) => eventually(() => start(word));
   try {
     await start('one');
-    await expect(start('two')).rejects.toMatchObject({ code: 1 });
+    await expect(start('two')).rejects.toMatchObject({ code: 75 });
   } finally {
     writeFileSync(gate, '');
   }

@@ -23,17 +23,20 @@ const COMMAND_MS = 20_000;
 const SPEAKS_MS = 60_000;
 /** Of `deploy/vm/guest/console`. */
 const LOCK = '/run/lxd8s/console.lock';
+/** Exit code of both while somebody else is at it. */
+const TAKEN = 75;
 /** Ctrl-], as of telnet: leaves without logging out first. */
 const LEAVE = 0x1d;
 
 /**
  * A login in the machine, at a port of its own, until it ends, or whoever is at it leaves: their session is hung up then.
- * @throws PlatformError CONFLICT while somebody else is at it, UNAVAILABLE when the machine does not answer, or its login says nothing.
+ * @throws PlatformError CONFLICT while somebody else is at it, UNAVAILABLE when the machine does not answer, or its login says nothing,
+ * OPERATION_FAILED with what the machine says of why it has none.
  */
 export async function machineConsole(options: MachineConsoleOptions): Promise<number> {
   const { sockets, hash, terminal, input, output, speaksWithinMs = SPEAKS_MS } = options;
   const agent = new GuestAgent(sockets.agent);
-  await ofOne(agent, ['/usr/bin/flock', '--nonblock', LOCK, '/bin/true']);
+  await ofOne(agent, ['/usr/bin/flock', '--nonblock', '--conflict-exit-code', String(TAKEN), LOCK, '/bin/true']);
   const password = setPassword(hash);
   await agent.output(password.command, { timeoutMs: COMMAND_MS, input: password.input });
   const socket = await connected(sockets.console);
@@ -52,8 +55,9 @@ export async function machineConsole(options: MachineConsoleOptions): Promise<nu
 
 /** Runs a command that exits with 0 only for the one who is, or may be, at the console. */
 async function ofOne(agent: GuestAgent, command: readonly string[]): Promise<void> {
-  const { code } = await agent.exec(command, { timeoutMs: COMMAND_MS });
-  if (code !== 0) throw new PlatformError('CONFLICT', 'Somebody else is at the console of this machine.');
+  const { code, stderr } = await agent.exec(command, { timeoutMs: COMMAND_MS });
+  if (code === TAKEN) throw new PlatformError('CONFLICT', 'Somebody else is at the console of this machine.');
+  if (code !== 0) throw new PlatformError('OPERATION_FAILED', `${command[0]} in the machine: exit ${code}: ${stderr.trim()}`);
 }
 
 /** Rejects when nothing has come by then. */

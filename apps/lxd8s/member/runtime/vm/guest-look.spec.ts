@@ -12,6 +12,10 @@ test('files of LXD are told apart, and what is missing is left out', () => {
   expect(parseFiles(printed)).toEqual({ files: { 'server.crt': pem }, memory: { limitBytes: 1_024_000, freeBytes: 256_000 } });
 });
 
+test('a machine that says nothing of its memory has none that would be short', () => {
+  for (const printed of ['', '==> /proc/meminfo <==\n']) expect(() => parseFiles(printed)).toThrow(/meminfo of the machine cannot be read/);
+});
+
 test('instances are known by their monitors; one that has no process yet is none', () => {
   const printed = ['[lxc monitor] /var/lib/lxd/containers web\t812 ', '[lxc monitor] /var/lib/lxd/containers other_web\t', ''].join('\n');
   expect(parseInstances(printed)).toEqual([{ name: 'web', pid: 812 }]);

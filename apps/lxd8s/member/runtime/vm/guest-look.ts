@@ -1,10 +1,11 @@
+import { PlatformError } from '#libs/errors/platform-error.js';
 import type { Memory } from '../../memory/measure.js';
 import { parseMeminfo } from '../../memory/measure.js';
 import { instanceOf } from '../processes.js';
 import type { RunningInstance } from '../runtime.js';
 
-/** What the pod's process reads of LXD's folder. */
-export const FILES = ['cluster.crt', 'cluster.key', 'server.crt'] as const;
+/** What the pod's process, and upgrades in its place, read of LXD's folder. */
+export const FILES = ['cluster.crt', 'cluster.key', 'server.crt', 'server.key'] as const;
 const MEMINFO = '/proc/meminfo';
 /** Before each file its name, as `==> name <==`; one that is not there is left out. */
 export const READ_FILES = ['/usr/bin/tail', '-v', '-n', '+1', ...FILES.map((name) => `/var/lib/lxd/${name}`), MEMINFO];
@@ -16,7 +17,7 @@ export interface Seen {
   readonly memory: Memory;
 }
 
-/** What {@link READ_FILES} prints. */
+/** What {@link READ_FILES} prints. @throws PROTOCOL when the machine's memory is not in it. */
 export function parseFiles(printed: string): Seen {
   const parts = printed.split(/^==> (.+) <==\n/m).slice(1);
   const texts = new Map<string, string>();
@@ -26,7 +27,9 @@ export function parseFiles(printed: string): Seen {
     const text = texts.get(`/var/lib/lxd/${name}`);
     return text ? [[name, text] as const] : [];
   });
-  return { files: Object.fromEntries(files), memory: parseMeminfo(texts.get(MEMINFO) ?? '') };
+  const memory = parseMeminfo(texts.get(MEMINFO) ?? '');
+  if (memory.limitBytes === 0) throw new PlatformError('PROTOCOL', `${MEMINFO} of the machine cannot be read.`);
+  return { files: Object.fromEntries(files), memory };
 }
 
 /** What {@link LIST_INSTANCES} prints: the command line of a monitor and its children, in each line. */

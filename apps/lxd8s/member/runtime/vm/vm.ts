@@ -104,11 +104,13 @@ export class VmRuntime implements Runtime {
   }
 
   memory(): Memory {
-    if (!this.#memory) throw new PlatformError('UNAVAILABLE', 'The memory of the machine has not been read yet.');
+    if (!this.#memory) throw new PlatformError('UNAVAILABLE', 'The memory of the machine could not be read just now.');
     return this.#memory;
   }
 
   async look(): Promise<void> {
+    // Without a look it is not known: one that was short must not count twice.
+    this.#memory = undefined;
     const { agent } = this.#running();
     // Exit 1 says that a file is not there.
     const { stdout } = await agent.exec(READ_FILES, { timeoutMs: COMMAND_MS });
