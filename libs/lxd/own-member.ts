@@ -19,8 +19,8 @@ const token = z.looseObject({
   expiresAt: z.string(),
 });
 
-/** To make a cluster or to join one takes seconds. */
-const OPERATION_MS = 120_000;
+/** To make a cluster or to join one takes seconds; longer it is not waited for. */
+export const OPERATION_MS = 120_000;
 
 /** What a new member must say of its own for what the cluster has, e.g. the source of a storage pool. */
 export type MemberSetting = z.output<typeof memberSetting>;

@@ -45,7 +45,7 @@ function member(everySeconds: number, steps: string[]): Member {
     keeper: { start: () => undefined, release: () => undefined, view: () => ({}) },
     watch: { look: async () => undefined, view: () => ({ is: 'serving' }) },
     lxd: { cluster: async () => ({ enabled: true }), close: async () => undefined },
-    leftRunning: { note: async () => undefined, startAgain: async () => undefined },
+    leftRunning: { note: async () => undefined, startAgain: () => undefined },
     log: createLogger({ name: 'spec', level: 'silent' }),
   };
   return new Member(parts as unknown as MemberParts);

@@ -151,9 +151,8 @@ export class Member {
     if (this.#clustered) {
       this.#is('serving', 'LXD serves');
       await this.#lookAtPlace(signal);
+      leftRunning.startAgain({ lxd: lxd.connection, tell: (why) => cluster.problem('instances', why) }, signal);
       this.#volume = await cluster.keep(volume, signal);
-      // Last: it may take minutes, and nobody else waits for it.
-      await cluster.attempt('instances', () => leftRunning.startAgain(lxd.connection, signal));
     } else {
       this.#is('entering', this.#phase === 'entering' ? this.#why : 'its LXD is in no cluster yet');
       const { record, log } = this.#parts;

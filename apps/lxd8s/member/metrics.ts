@@ -21,7 +21,7 @@ export function createMemberMetrics(state: () => MemberState): Registry {
   gauge('lxd_starts', 'How often LXD was started since the container was', [], (gauge, { lxd }) => gauge.set(lxd.starts));
   gauge(
     'problem',
-    'Parts that are not as they should be: record, joins, memory, certificate, preseed, preseed file',
+    'Parts that are not as they should be: machine, instances, record, joins, memory, certificate, preseed, preseed file',
     ['part'],
     (gauge, { problems }) => {
       for (const part of Object.keys(problems)) gauge.set({ part }, 1);

@@ -62,7 +62,7 @@ export async function runMember(config: Lxd8sMemberConfig, { environment, log }:
     new TellMemory({ member: config.member, minFreeBytes: config.memory.minFreeBytes, lxd, log, read: () => runtime.memory() });
   const cluster = new KeepCluster({ config, lxd, record, joins, preseed, log });
   const watch = new LxdWatch({ socket, timeoutMs: READY_TIMEOUT_MS, clock: systemClock });
-  const leftRunning = new LeftRunning({ folder, member: config.member, log });
+  const leftRunning = new LeftRunning({ folder, member: config.member, log, againMs: config.everySeconds * 1000 });
   const member = new Member({ config, runtime, keeper, watch, lxd, leftRunning, record, cluster, preseed, memory, log });
   const state = () => member.state();
   const server = await startStateServer(config, state, createMemberMetrics(state));

@@ -36,6 +36,12 @@ afterEach(async () => {
 });
 
 const letIn = (member: string) => admit(member, `volume-of-${member}`, { lxd, record, folder, log });
+/** The turn of lxd-1, so long ago. */
+async function begunBefore(ms: number): Promise<string> {
+  const since = new Date(Date.now() - ms).toISOString();
+  await record.change((now) => ({ ...now, joining: { member: 'lxd-1', since } }), NEVER);
+  return since;
+}
 const joining = async () => (await record.read(NEVER))?.joining?.member;
 
 describe('members that want to join at the same time', () => {
@@ -60,17 +66,22 @@ describe('members that want to join at the same time', () => {
 
   test('one that never came keeps the others out for a time only', async () => {
     await letIn('lxd-1');
-    const since = new Date(Date.now() - 151_000).toISOString();
-    await record.change((now) => ({ ...now, joining: { member: 'lxd-1', since } }), NEVER);
+    await begunBefore(299_000);
+    await expect(letIn('lxd-2')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await begunBefore(301_000);
     await letIn('lxd-2');
     expect(await joining()).toBe('lxd-2');
   });
 
-  test('one that asks again and again does not keep its turn for ever', async () => {
+  test('one that asks again and again does not keep its turn for ever, and gets no token by which it would join in the turn of another', async () => {
     await letIn('lxd-1');
-    const since = new Date(Date.now() - 149_000).toISOString();
-    await record.change((now) => ({ ...now, joining: { member: 'lxd-1', since } }), NEVER);
+    const since = await begunBefore(149_000);
     await letIn('lxd-1');
     expect((await record.read(NEVER))?.joining).toEqual({ member: 'lxd-1', since });
+    await begunBefore(151_000);
+    await expect(letIn('lxd-1')).rejects.toMatchObject({ code: 'UNAVAILABLE', message: expect.stringContaining('try again in 149 s') });
+    await begunBefore(301_000);
+    await letIn('lxd-1');
+    expect(Date.parse((await record.read(NEVER))?.joining?.since ?? '')).toBeGreaterThan(Date.now() - 60_000);
   });
 });

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import type { Logger } from '#libs/logging/logger.js';
-import type { OwnMember } from '#libs/lxd/own-member.js';
-import { apiPath } from '#libs/lxd/paths.js';
+import { OPERATION_MS, type OwnMember } from '#libs/lxd/own-member.js';
 import { timeLimit } from '#libs/net/time-limit.js';
+import { instancesAt } from '../instances-at.js';
 import type { Cluster, ClusterRecord } from './record.js';
 
 /** What a new member gets. `token` is a secret. */
@@ -24,14 +24,16 @@ export interface AdmitParts {
   readonly log: Logger;
 }
 
-/** Longer than a member waits for LXD to have joined. */
-const TURN_SECONDS = 150;
+/** In its turn a member gets tokens for so long, as often as it asks: most joins that fail do so at once. */
+const TOKENS_MS = 150_000;
+/** The next one's turn begins when no join by them is under way any more. */
+const TURN_MS = TOKENS_MS + OPERATION_MS + 30_000;
 
 /**
  * Lets a member in whose pod has shown who it is. One that the cluster has already comes back only on the volume that it had, empty of instances
  * (it was cut off while it joined), or by an admin's word in the record: then what only it had is given up. One after the other: where it is slow,
  * LXD does not get over two that join at once (5.0.2, seen).
- * @throws PlatformError CONFLICT that says what the admin would have to write, UNAVAILABLE while another one joins.
+ * @throws PlatformError CONFLICT that says what the admin would have to write, UNAVAILABLE while another one joins, or at the end of the member's own turn.
  */
 export async function admit(member: string, volume: string, { lxd, record, folder, log }: AdmitParts): Promise<Admission> {
   const signal = timeLimit(20_000);
@@ -43,7 +45,7 @@ export async function admit(member: string, volume: string, { lxd, record, folde
     assertTurn(now, member);
     const rejoin = now.rejoin === member ? undefined : now.rejoin;
     // Asking again does not make a turn longer: one whose join always fails would keep the others out for ever.
-    const { since } = now.joining?.member === member && isOn(now.joining) ? now.joining : { since: new Date().toISOString() };
+    const since = now.joining?.member === member && ageOf(now.joining) <= TURN_MS ? now.joining.since : new Date().toISOString();
     return { ...now, volumes: { ...now.volumes, [member]: volume }, rejoin, joining: { member, since } };
   }, signal);
   const { token, addresses } = await lxd.makeJoinToken(member, { signal });
@@ -54,7 +56,7 @@ export async function admit(member: string, volume: string, { lxd, record, folde
 
   async function mayComeBack(): Promise<void> {
     const now = await record.read(signal);
-    const had = (await instancesAt(lxd, member, signal)).sort();
+    const had = (await instancesAt(lxd.connection, member, signal)).map(({ name }) => name).sort();
     const cutOff = now?.volumes[member] === volume && had.length === 0;
     if (!cutOff && now?.rejoin !== member) throw needsWord(member, record.name, had);
     log.warn(
@@ -65,13 +67,16 @@ export async function admit(member: string, volume: string, { lxd, record, folde
   }
 }
 
-function isOn({ since }: NonNullable<Cluster['joining']>): boolean {
-  return Date.now() - Date.parse(since) <= TURN_SECONDS * 1000;
+function ageOf({ since }: NonNullable<Cluster['joining']>): number {
+  return Date.now() - Date.parse(since);
 }
 
 function assertTurn({ joining }: Cluster, member: string): void {
-  if (!joining || joining.member === member || !isOn(joining)) return;
-  throw new PlatformError('UNAVAILABLE', `${joining.member} joins at this moment, and ${member} is next`);
+  if (!joining || ageOf(joining) > TURN_MS) return;
+  if (joining.member !== member) throw new PlatformError('UNAVAILABLE', `${joining.member} joins at this moment, and ${member} is next`);
+  if (ageOf(joining) <= TOKENS_MS) return;
+  const seconds = Math.ceil((TURN_MS - ageOf(joining)) / 1000);
+  throw new PlatformError('UNAVAILABLE', `its turn to join is over; it may try again in ${seconds} s, if nobody else joins then`);
 }
 
 function needsWord(member: string, record: string, had: readonly string[]): PlatformError {
@@ -84,12 +89,4 @@ function needsWord(member: string, record: string, had: readonly string[]): Plat
     'CONFLICT',
     `The cluster has a member ${member}, on another volume (${loss}). Mount its volume; or, if that is lost, give up what was on it: kubectl patch configmap ${record} --type merge -p '${patch}'`,
   );
-}
-
-const instance = z.looseObject({ name: z.string(), location: z.string() });
-
-async function instancesAt(lxd: OwnMember, member: string, signal: AbortSignal): Promise<string[]> {
-  const target = { path: `${apiPath(['instances'], { recursion: 1 })}&all-projects=true`, what: 'list instances' };
-  const { value } = await lxd.connection.read(target, z.array(instance), { signal });
-  return value.filter(({ location }) => location === member).map(({ name }) => name);
 }
