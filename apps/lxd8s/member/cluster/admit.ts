@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import type { Logger } from '#libs/logging/logger.js';
-import { OPERATION_MS, type OwnMember } from '#libs/lxd/own-member.js';
+import type { OwnMember } from '#libs/lxd/own-member.js';
 import { timeLimit } from '#libs/net/time-limit.js';
 import { instancesAt } from '../instances-at.js';
-import type { Cluster, ClusterRecord } from './record.js';
+import type { ClusterRecord } from './record.js';
+import { assertTurn, turnOf } from './turn.js';
 
 /** What a new member gets. `token` is a secret. */
 export const admission = z.strictObject({
@@ -24,11 +25,6 @@ export interface AdmitParts {
   readonly log: Logger;
 }
 
-/** In its turn a member gets tokens for so long, as often as it asks: most joins that fail do so at once. */
-const TOKENS_MS = 150_000;
-/** The next one's turn begins when no join by them is under way any more. */
-const TURN_MS = TOKENS_MS + OPERATION_MS + 30_000;
-
 /**
  * Lets a member in whose pod has shown who it is. One that the cluster has already comes back only on the volume that it had, empty of instances
  * (it was cut off while it joined), or by an admin's word in the record: then what only it had is given up. One after the other: where it is slow,
@@ -44,9 +40,7 @@ export async function admit(member: string, volume: string, { lxd, record, folde
   await record.changeInTurn((now) => {
     assertTurn(now, member);
     const rejoin = now.rejoin === member ? undefined : now.rejoin;
-    // Asking again does not make a turn longer: one whose join always fails would keep the others out for ever.
-    const since = now.joining?.member === member && ageOf(now.joining) <= TURN_MS ? now.joining.since : new Date().toISOString();
-    return { ...now, volumes: { ...now.volumes, [member]: volume }, rejoin, joining: { member, since } };
+    return { ...now, volumes: { ...now.volumes, [member]: volume }, rejoin, joining: turnOf(member, now) };
   }, signal);
   const { token, addresses } = await lxd.makeJoinToken(member, { signal });
   log.info({ joins: member, volume }, 'a token for a new member');
@@ -65,18 +59,6 @@ export async function admit(member: string, volume: string, { lxd, record, folde
     );
     await lxd.removeByForce(member, { signal });
   }
-}
-
-function ageOf({ since }: NonNullable<Cluster['joining']>): number {
-  return Date.now() - Date.parse(since);
-}
-
-function assertTurn({ joining }: Cluster, member: string): void {
-  if (!joining || ageOf(joining) > TURN_MS) return;
-  if (joining.member !== member) throw new PlatformError('UNAVAILABLE', `${joining.member} joins at this moment, and ${member} is next`);
-  if (ageOf(joining) <= TOKENS_MS) return;
-  const seconds = Math.ceil((TURN_MS - ageOf(joining)) / 1000);
-  throw new PlatformError('UNAVAILABLE', `its turn to join is over; it may try again in ${seconds} s, if nobody else joins then`);
 }
 
 function needsWord(member: string, record: string, had: readonly string[]): PlatformError {

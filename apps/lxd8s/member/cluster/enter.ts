@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Lxd8sMemberConfig } from '#libs/config/lxd8s-member.js';
-import { isPlatformError, messageOf } from '#libs/errors/platform-error.js';
 import type { Logger } from '#libs/logging/logger.js';
 import type { MemberSetting, OwnMember } from '#libs/lxd/own-member.js';
 import type { Preseed } from '../preseed/schema.js';
 import { askToJoin } from './ask-to-join.js';
 import { type Entrance, entranceOf } from './entrance.js';
 import { addressesOfOthers, askPeers } from './peers.js';
-import { type Cluster, type ClusterRecord, isRace } from './record.js';
+import { type ClusterRecord, isRace } from './record.js';
+import { inTurn } from './turn.js';
 
 export interface EnterParts {
   readonly config: Lxd8sMemberConfig;
@@ -63,28 +63,9 @@ async function join({ config, lxd, record, volume, preseed, log }: EnterParts, c
     token: admission.token,
     settings: settingsFor(admission.settings, preseed),
   };
-  try {
-    await lxd.join(request, { signal });
-  } catch (error) {
-    // One that may still become a member keeps its turn.
-    if (!mayBeDone(error)) await endTurn();
-    throw error;
-  }
+  await inTurn({ member, record, log }, () => lxd.join(request, { signal }), signal);
   log.info({ member, by: admission.addresses[0] }, 'joined the cluster');
-  await endTurn();
   return 'it has joined the cluster';
-
-  async function endTurn(): Promise<void> {
-    const ended = (now: Cluster) => (now.joining?.member === member ? { ...now, joining: undefined } : now);
-    await record.changeInTurn(ended, signal).catch((error: unknown) => {
-      // The others' turn comes by time then.
-      log.warn({ error: messageOf(error) }, 'the next member is not told that it is its turn');
-    });
-  }
-}
-
-function mayBeDone(error: unknown): boolean {
-  return !isPlatformError(error) || error.code === 'UNAVAILABLE';
 }
 
 /** This member's own part of pools and networks, as the preseed says; what it does not speak of LXD chooses. */
