@@ -13,7 +13,7 @@ const seconds = z
   .min(0.1)
   .max(30 * DAY_SECONDS);
 
-const storage = z
+export const clusterStorageSchema = z
   .discriminatedUnion('kind', [
     z.strictObject({
       kind: z.literal('longhorn'),
@@ -93,7 +93,7 @@ const cluster = z
       .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/))
       .default(['LXD_ARTIFICIALLY_BUMP_API_EXTENSIONS'])
       .describe('Variables of the container that count as part of what it runs'),
-    storage,
+    storage: clusterStorageSchema,
     probes: z
       .enum(['lease', 'template'])
       .default('template')

@@ -6,12 +6,12 @@ import { parse, parseAllDocuments, stringify } from 'yaml';
 import { CHART, Helm } from '#lab/chart/helm.js';
 import { tryRun } from '#lab/exec.js';
 import { type Lab, startKubernetes } from '#lab/harness.js';
+import { LONGHORN_NAMESPACE } from '#lab/longhorn/part.js';
 import { projectRoot } from '#lab/project.js';
 import { EXAMPLES, valuesOf } from '../support/chart.js';
+import { type RbacObject, rightsOf } from '../support/rights.js';
 
-interface Manifest {
-  readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
+interface Manifest extends RbacObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
@@ -54,6 +54,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'webspaces-chart-'));
   helm = new Helm(join(folder, 'helm'), lab.kubeconfigAdmin, NAMESPACE);
   await lab.kubectl(['create', 'namespace', NAMESPACE]);
+  const ofLonghorn = join(projectRoot(), 'lab', 'longhorn', 'namespace.yaml');
+  await lab.kubectl(['apply', '--server-side', '--force-conflicts', '--field-manager=lab', '-f', ofLonghorn]);
   // The first one on a machine is built from source.
   await helm.run(['version', '--short']);
 }, 600_000);
@@ -70,6 +72,12 @@ function manifestsOf(text: string): Manifest[] {
 function configurationsOf(objects: readonly Manifest[]): [string, string][] {
   const maps = objects.filter(({ kind }) => kind === 'ConfigMap');
   return maps.flatMap(({ data = {} }) => Object.entries(data)).filter(([name]) => name.endsWith('.yaml'));
+}
+
+/** The chart's own LXD cluster, as the worker has it. */
+function clusterOf(objects: readonly Manifest[]): unknown {
+  const { 'worker.yaml': worker = '' } = Object.fromEntries(configurationsOf(objects));
+  return (parse(worker) as { readonly clusters: readonly unknown[] }).clusters[0];
 }
 
 async function refusal(...set: readonly string[]): Promise<string> {
@@ -116,7 +124,8 @@ describe.each(EXAMPLES)('the chart with the values for %s', (example) => {
       file,
     ]);
     expect(answer.trim().split('\n')).toHaveLength(objects.length);
-    const elsewhere = objects.filter(({ metadata }) => metadata.namespace !== undefined && metadata.namespace !== NAMESPACE);
+    const places: readonly string[] = [NAMESPACE, LONGHORN_NAMESPACE];
+    const elsewhere = objects.filter(({ metadata }) => !places.includes(metadata.namespace ?? NAMESPACE));
     expect(elsewhere.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toEqual([]);
   });
 
@@ -153,6 +162,28 @@ it('row 87: one section of the values is the LAN of all parts, and a change of i
   expect(sections[0]?.lan).toMatchObject({ ipv4: { router: '172.24.254.9' } });
 });
 
+describe('upgrades and scalings', () => {
+  it.each([
+    { set: [], storage: { kind: 'longhorn' }, namespace: LONGHORN_NAMESPACE },
+    { set: ['--set', 'lxd8s.volumes.namespace=storage'], storage: { kind: 'longhorn', namespace: 'storage' }, namespace: 'storage' },
+  ])('look at the volumes of the members that are Longhorn’s, and may: $storage', async ({ set, storage, namespace }) => {
+    const objects = manifestsOf(await helm.template([valuesOf('society')], ...set));
+    expect(clusterOf(objects)).toMatchObject({ storage });
+    expect(rightsOf(objects, 'webspaces-worker', namespace)).toEqual([
+      'longhorn.io/engines list',
+      'longhorn.io/nodes get',
+      'longhorn.io/replicas list',
+      'longhorn.io/volumes list',
+    ]);
+  });
+
+  it('look at no others', async () => {
+    const objects = manifestsOf(await helm.template([valuesOf('one-node')]));
+    expect(clusterOf(objects)).toMatchObject({ storage: { kind: 'unwatched' } });
+    expect(rightsOf(objects, 'webspaces-worker', LONGHORN_NAMESPACE)).toEqual([]);
+  });
+});
+
 it('row 71: a member in a machine of its own asks for devices and NET_ADMIN, and for nothing else', async () => {
   const objects = manifestsOf(await helm.template([valuesOf('machines')])) as unknown as readonly Workload[];
   const pod = objects.find(({ kind, metadata }) => kind === 'StatefulSet' && metadata.name === 'lxd')?.spec.template.spec;
@@ -178,6 +209,7 @@ describe('wrong values are refused before anything is changed, by name', () => {
     ['no base domain', ['--set', 'platform.baseDomain='], /platform.baseDomain|\/platform\/baseDomain/],
     ['no Temporal', ['--set', 'temporal.devServer.enabled=false'], /temporal.address: say host:port/],
     ['a machine of a pod without a limit', ['--set', 'lxd8s.runtime=vm'], /lxd8s.resources.limits.memory: say how much/],
+    ['volumes of nobody', ['--set', 'lxd8s.volumes.kind=ceph'], /\/lxd8s\/volumes/],
     ['a machine of no runtime', ['--set', 'lxd8s.runtime=kvm'], /\/lxd8s\/runtime/],
     ['nobody who knows the accounts', ['--set', 'identity=null'], /identity.adapter: say who knows the accounts/],
   ])('%s', async (_, set, said) => {

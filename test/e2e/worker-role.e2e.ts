@@ -7,12 +7,7 @@ import { waitFor } from '#lab/wait.js';
 import { type KubernetesRecorder, startKubernetesRecorder } from '../support/kubernetes-recorder.js';
 import { openSession, report, type Session } from '../support/lab-session.js';
 import type { Member } from '../support/members.js';
-
-interface Rule {
-  readonly apiGroups: readonly string[];
-  readonly resources: readonly string[];
-  readonly verbs: readonly string[];
-}
+import { type RbacObject, rightsOf } from '../support/rights.js';
 
 let session: Session;
 let recorder: KubernetesRecorder;
@@ -34,16 +29,14 @@ afterAll(async () => {
   await session?.close();
 }, 180_000);
 
-/** `group/resource verb` of all that the Role of the worker allows. */
+/** All that the Role of the worker allows. */
 function allowed(): string[] {
   const documents = parseAllDocuments(readFileSync(join(projectRoot(), 'deploy', 'chart', 'files', 'rbac', 'worker.yaml'), 'utf8'));
-  const objects = documents.map((document) => document.toJS() as { kind: string; rules?: Rule[] });
-  const rules = objects.filter(({ kind }) => kind === 'Role').flatMap((role) => role.rules ?? []);
-  return rules
-    .flatMap(({ apiGroups, resources, verbs }) =>
-      apiGroups.flatMap((group) => resources.flatMap((resource) => verbs.map((verb) => `${group}/${resource} ${verb}`))),
-    )
-    .sort();
+  return rightsOf(
+    documents.map((document) => document.toJS() as RbacObject),
+    'webspaces-worker',
+    'webspaces',
+  );
 }
 
 async function internalOf(claim: string): Promise<unknown> {
