@@ -14,6 +14,7 @@ import { waitFor } from './wait.js';
 const NAMESPACES = {
   'webspaces-worker': NAMESPACE,
   'webspaces-gateway': NAMESPACE,
+  'webspaces-kuberouter': NAMESPACE,
   'webspaces-kubelan': NAMESPACE,
   traefik: NAMESPACE,
   'cert-manager': CERT_MANAGER_NAMESPACE,

@@ -18,7 +18,7 @@ export function writeGatewayPortsFiles(profile: Profile): void {
   const { ports, network, paths, urls } = profile;
   const { host, router } = network.hostLink;
   const kubeconfig = join(paths.kubeconfigs, 'gateway-ports.yaml');
-  const usual = readFileSync(kubeconfigOf(profile, 'webspaces-gateway'), 'utf8');
+  const usual = readFileSync(kubeconfigOf(profile, 'webspaces-kuberouter'), 'utf8');
   writeFileSync(kubeconfig, usual.replace(urls.kubernetes, `https://${host}:${ports.kubernetes}`), { mode: 0o600 });
   const config = {
     role: 'ports',

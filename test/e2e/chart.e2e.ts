@@ -184,6 +184,18 @@ describe('upgrades and scalings', () => {
   });
 });
 
+it('the gateway of sites only follows webspaces; the one beside the router labels pods of its own StatefulSet, as many as there are', async () => {
+  const objects = manifestsOf(await helm.template([valuesOf('many-nodes')], '--set', 'router.enabled=true,router.replicas=3'));
+  expect(rightsOf(objects, 'webspaces-gateway', NAMESPACE)).toEqual([
+    'webspaces.netsoc.ie/webspaces list',
+    'webspaces.netsoc.ie/webspaces watch',
+  ]);
+  expect(rightsOf(objects, 'webspaces-kuberouter', NAMESPACE).filter((right) => right.startsWith('/pods'))).toEqual([
+    '/pods list',
+    '/pods patch of webspaces-router-0, webspaces-router-1, webspaces-router-2',
+  ]);
+});
+
 it('row 71: a member in a machine of its own asks for devices and NET_ADMIN, and for nothing else', async () => {
   const objects = manifestsOf(await helm.template([valuesOf('machines')])) as unknown as readonly Workload[];
   const pod = objects.find(({ kind, metadata }) => kind === 'StatefulSet' && metadata.name === 'lxd')?.spec.template.spec;

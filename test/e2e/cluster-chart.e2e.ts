@@ -20,7 +20,7 @@ import { visitsDuring } from '../support/visits-during.js';
 
 /** Those that have no rights at all on their node. */
 const PROCESSES = ['api', 'gateway', 'temporal', 'worker'];
-const NOBODY = ['get secrets', 'create rolebindings'];
+const NOBODY = ['get secrets', 'create rolebindings', `patch pods/${MEMBER}`];
 /** The worker does these in an upgrade of the members, and they are in its namespace. */
 const WORKER_ONLY = ['create pods', 'create pods --subresource=exec', 'patch statefulsets.apps'];
 const PORT = 51_234;
