@@ -60,7 +60,7 @@ export function valuesSchema(): Schema {
         pullSecrets: { type: 'array', items: object({ name: text }) },
       }),
       definitions: object({ install: flag }),
-      secrets: object({ sealing: text, lxd: text, identity: text }),
+      secrets: object({ sealing: text, lxd: text, identity: text, temporal: text, github: text }),
       platform: optional(platform),
       lxd: object({ url: { type: 'string', pattern: '^(https://.*)?$' } }),
       identity: { anyOf: [{ type: 'object', maxProperties: 0 }, identity] },

@@ -18,6 +18,8 @@ interface Manifest extends RbacObject {
 interface Container {
   readonly name: string;
   readonly securityContext: { readonly capabilities: { readonly drop: readonly string[]; readonly add?: readonly string[] } };
+  readonly args?: readonly string[];
+  readonly volumeMounts?: readonly { readonly mountPath: string }[];
   readonly resources: { readonly limits?: Readonly<Record<string, string | number>> };
 }
 
@@ -29,7 +31,7 @@ interface Workload extends Manifest {
         readonly automountServiceAccountToken?: boolean;
         readonly initContainers?: readonly Container[];
         readonly containers: readonly Container[];
-        readonly volumes: readonly object[];
+        readonly volumes: readonly { readonly name: string; readonly configMap?: { readonly name: string } }[];
       };
     };
   };
@@ -78,6 +80,29 @@ function configurationsOf(objects: readonly Manifest[]): [string, string][] {
 function clusterOf(objects: readonly Manifest[]): unknown {
   const { 'worker.yaml': worker = '' } = Object.fromEntries(configurationsOf(objects));
   return (parse(worker) as { readonly clusters: readonly unknown[] }).clusters[0];
+}
+
+function workloadsOf(objects: readonly Manifest[]): Workload[] {
+  return objects.filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet') as Workload[];
+}
+
+/** Files of Secrets that a process is told of by its configuration, and that its container does not have. */
+function filesNotMounted(objects: readonly Manifest[]): string[] {
+  const texts = new Map(
+    objects
+      .filter(({ kind }) => kind === 'ConfigMap')
+      .flatMap(({ metadata, data = {} }) => Object.entries(data).map(([file, text]) => [`${metadata.name}/${file}`, text] as const)),
+  );
+  return workloadsOf(objects).flatMap(({ metadata, spec }) => {
+    const { containers, volumes } = spec.template.spec;
+    const map = volumes.find(({ name }) => name === 'config')?.configMap?.name;
+    return containers.flatMap(({ name, args = [], volumeMounts = [] }) => {
+      const text = texts.get(`${map}/${args.at(-1)?.replace('/etc/webspaces/', '')}`) ?? '';
+      const told = [...text.matchAll(/\/run\/webspaces\/[\w./-]+/g)].map(([path]) => path);
+      const missing = told.filter((path) => !volumeMounts.some(({ mountPath }) => `${path}/`.startsWith(`${mountPath}/`)));
+      return missing.map((path) => `${metadata.name}/${name}: ${path}`);
+    });
+  });
 }
 
 async function refusal(...set: readonly string[]): Promise<string> {
@@ -129,6 +154,10 @@ describe.each(EXAMPLES)('the chart with the values for %s', (example) => {
     expect(elsewhere.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toEqual([]);
   });
 
+  it('gives every process the files that its configuration names', () => {
+    expect(filesNotMounted(objects)).toEqual([]);
+  });
+
   it('gives every process a configuration that it accepts', async () => {
     const files = configurationsOf(objects).filter(([name]) => name !== 'preseed.yaml');
     expect(files.length).toBeGreaterThanOrEqual(3);
@@ -138,11 +167,9 @@ describe.each(EXAMPLES)('the chart with the values for %s', (example) => {
 });
 
 it('those that ask Kubernetes nothing have no token of it, and every account that a pod is of is there', async () => {
-  const objects = manifestsOf(
-    await helm.template([valuesOf('one-node')], '--set', 'octolxd.enabled=true'),
-  ) as unknown as readonly Workload[];
+  const objects = manifestsOf(await helm.template([valuesOf('one-node')], '--set', 'octolxd.enabled=true'));
   const named = (kind: string) => objects.filter((object) => object.kind === kind).map(({ metadata }) => metadata.name);
-  const pods = objects.filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet');
+  const pods = workloadsOf(objects);
   const without = pods.filter(({ spec }) => spec.template.spec.automountServiceAccountToken === false);
   expect(without.map(({ metadata }) => metadata.name).sort()).toEqual(['webspaces-api', 'webspaces-octolxd', 'webspaces-temporal']);
   const accounts = pods.flatMap(({ spec }) => spec.template.spec.serviceAccountName ?? []);
@@ -160,6 +187,30 @@ it('row 87: one section of the values is the LAN of all parts, and a change of i
   expect(sections.map(({ name }) => name).sort()).toEqual(['kubelan.yaml', 'kuberouter.yaml', 'lxd8s.yaml']);
   for (const { lan } of sections) expect(lan).toEqual({ ...sections[0]?.lan, vni: 4242 });
   expect(sections[0]?.lan).toMatchObject({ ipv4: { router: '172.24.254.9' } });
+});
+
+it('certificates for Temporal, and what GitHub asks for, are in the pods of all that are told of them', async () => {
+  const github = { auth: { kind: 'token', tokenFile: '/run/webspaces/github/token' } };
+  const told = {
+    temporal: { tls: { serverCaFile: '/run/webspaces/temporal/ca.crt' } },
+    images: { github },
+    octolxd: { enabled: true, config: { github } },
+  };
+  const missingWith = async (secrets: object) => {
+    const file = join(folder, 'credentials.yaml');
+    writeFileSync(file, stringify({ ...told, secrets }));
+    return filesNotMounted(manifestsOf(await helm.template([valuesOf('society'), file]))).sort();
+  };
+  expect(await missingWith({ temporal: 'temporal-certificates', github: 'github-token' })).toEqual([]);
+  expect(await missingWith({ temporal: '', github: '' })).toEqual([
+    'webspaces-api/api: /run/webspaces/github/token',
+    'webspaces-api/api: /run/webspaces/temporal/ca.crt',
+    'webspaces-gateway/gateway: /run/webspaces/temporal/ca.crt',
+    'webspaces-octolxd/octolxd: /run/webspaces/github/token',
+    'webspaces-router/gateway: /run/webspaces/temporal/ca.crt',
+    'webspaces-worker/worker: /run/webspaces/github/token',
+    'webspaces-worker/worker: /run/webspaces/temporal/ca.crt',
+  ]);
 });
 
 describe('upgrades and scalings', () => {

@@ -65,9 +65,6 @@ checksum/config: {{ include (print $top.Template.BasePath "/" (index . 1)) $top 
 {{- if .Values.lxd8s.enabled }}
 - {name: lxd-cluster, configMap: {name: lxd-cluster}}
 {{- end }}
-{{- with .Values.secrets.identity }}
-- {name: identity, secret: {secretName: {{ . }}, defaultMode: 0440}}
-{{- end }}
 - {name: staging, persistentVolumeClaim: {claimName: {{ .Values.staging.existingClaim | default "webspaces-staging" }}}}
 {{- end }}
 
@@ -77,21 +74,33 @@ checksum/config: {{ include (print $top.Template.BasePath "/" (index . 1)) $top 
 {{- if .Values.lxd8s.enabled }}
 - {name: lxd-cluster, mountPath: /run/webspaces/lxd-cluster, readOnly: true}
 {{- end }}
-{{- if .Values.secrets.identity }}
-- {name: identity, mountPath: /run/webspaces/identity, readOnly: true}
-{{- end }}
 - {name: staging, mountPath: /var/lib/webspaces/images}
 {{- end }}
 
-{{/* Node keeps little in /tmp; the root is read-only. (list . "api") */}}
+{{/*
+Node keeps little in /tmp; the root is read-only. Of the Secrets that values may name, those that the process's configuration can ask for:
+(list . "api" "identity" "temporal"), and (list . "identity" "temporal") for the mounts.
+*/}}
 {{- define "webspaces.ownVolumes" -}}
+{{- $top := index . 0 -}}
 - {name: config, configMap: {name: webspaces-{{ index . 1 }}}}
 - {name: tmp, emptyDir: {}}
+{{- range $name := slice . 2 }}
+{{- with index $top.Values.secrets $name }}
+- {name: {{ $name }}, secret: {secretName: {{ . }}, defaultMode: 0440}}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "webspaces.ownMounts" -}}
+{{- $top := index . 0 -}}
 - {name: config, mountPath: /etc/webspaces, readOnly: true}
 - {name: tmp, mountPath: /tmp}
+{{- range $name := rest . }}
+{{- if index $top.Values.secrets $name }}
+- {name: {{ $name }}, mountPath: /run/webspaces/{{ $name }}, readOnly: true}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* One of several may always go: (list . "api"). */}}
