@@ -76,11 +76,13 @@ function configurationsOf(objects: readonly Manifest[]): [string, string][] {
   return maps.flatMap(({ data = {} }) => Object.entries(data)).filter(([name]) => name.endsWith('.yaml'));
 }
 
-/** The chart's own LXD cluster, as the worker has it. */
-function clusterOf(objects: readonly Manifest[]): unknown {
-  const { 'worker.yaml': worker = '' } = Object.fromEntries(configurationsOf(objects));
-  return (parse(worker) as { readonly clusters: readonly unknown[] }).clusters[0];
+/** Of a process, by its ConfigMap and file. */
+function configurationOf(objects: readonly Manifest[], map: string, file: string): unknown {
+  const found = objects.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === map);
+  return parse(found?.data?.[file] ?? '');
 }
+
+const workerOf = (objects: readonly Manifest[]) => configurationOf(objects, 'webspaces-worker', 'worker.yaml');
 
 function workloadsOf(objects: readonly Manifest[]): Workload[] {
   return objects.filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet') as Workload[];
@@ -219,7 +221,7 @@ describe('upgrades and scalings', () => {
     { set: ['--set', 'lxd8s.volumes.namespace=storage'], storage: { kind: 'longhorn', namespace: 'storage' }, namespace: 'storage' },
   ])('look at the volumes of the members that are Longhorn’s, and may: $storage', async ({ set, storage, namespace }) => {
     const objects = manifestsOf(await helm.template([valuesOf('society')], ...set));
-    expect(clusterOf(objects)).toMatchObject({ storage });
+    expect(workerOf(objects)).toMatchObject({ clusters: [{ name: 'lxd', storage }] });
     expect(rightsOf(objects, 'webspaces-worker', namespace)).toEqual([
       'longhorn.io/engines list',
       'longhorn.io/nodes get',
@@ -230,7 +232,7 @@ describe('upgrades and scalings', () => {
 
   it('look at no others', async () => {
     const objects = manifestsOf(await helm.template([valuesOf('one-node')]));
-    expect(clusterOf(objects)).toMatchObject({ storage: { kind: 'unwatched' } });
+    expect(workerOf(objects)).toMatchObject({ clusters: [{ name: 'lxd', storage: { kind: 'unwatched' } }] });
     expect(rightsOf(objects, 'webspaces-worker', LONGHORN_NAMESPACE)).toEqual([]);
   });
 });
@@ -245,6 +247,14 @@ it('the gateway of sites only follows webspaces; the one beside the router label
     '/pods list',
     '/pods patch of webspaces-router-0, webspaces-router-1, webspaces-router-2',
   ]);
+});
+
+it('a planned stop asks the gateways beside the routers, where there are routers', async () => {
+  const objects = manifestsOf(await helm.template([valuesOf('one-node')]));
+  expect(workerOf(objects)).toMatchObject({ gateway: { portsGateways: [`webspaces-router.${NAMESPACE}.svc:8082`] } });
+  expect(configurationOf(objects, 'webspaces-router', 'gateway.yaml')).toMatchObject({ role: 'ports', listen: '0.0.0.0:8082' });
+  const without = manifestsOf(await helm.template([valuesOf('many-nodes')]));
+  expect(workerOf(without)).not.toHaveProperty('gateway.portsGateways');
 });
 
 it('row 71: a member in a machine of its own asks for devices and NET_ADMIN, and for nothing else', async () => {

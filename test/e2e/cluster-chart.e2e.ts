@@ -142,6 +142,9 @@ describe('the chart on a real node', () => {
   it('row 27: a forwarded port of the router’s pod leads to it, and boots it when it is off', async () => {
     expect((await chart.api('alice', 'POST', `/v1/webspace/self/ports/${PORT}/80`)).status).toBe(201);
     expect(await byPort()).toContain('Webspaces');
+    // Where the worker asks before it stops one.
+    const status = `http://webspaces-router.${NAMESPACE}.svc:8082/status/${INSTANCE}`;
+    expect(await chart.kubectl(['exec', 'deployment/webspaces-worker', '--', 'curl', '-s', status])).toContain('"active":true');
     expect((await chart.api('alice', 'DELETE', '/v1/webspace/self/state')).status).toBe(204);
     expect(await instances()).toBe('ws-u1,STOPPED');
     expect(await byPort()).toContain('Webspaces');
