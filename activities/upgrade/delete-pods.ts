@@ -2,15 +2,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Acting } from '#libs/contracts/activities.js';
 import type { StoredObject } from '#libs/contracts/kubernetes-objects.js';
 import type { OfPlan, PodDeletion } from '#libs/contracts/upgrade-activities.js';
-import { quorumOf, quorumText } from '#libs/domain/upgrade/quorum.js';
+import { whyNotDeleted } from '#libs/domain/upgrade/deletion.js';
 import { buildText, listed, sameBuild } from '#libs/domain/upgrade/wording.js';
-import { messageOf, PlatformError } from '#libs/errors/platform-error.js';
+import { isPlatformError, messageOf, PlatformError } from '#libs/errors/platform-error.js';
 import { timeLimit } from '#libs/net/time-limit.js';
 import type { Call } from '../shared/guard.js';
 import { settleAll } from '../shared/settle-all.js';
 import type { Cluster, UpgradeDeps } from './deps.js';
 import { takenBack } from './merged-change.js';
-import { lxdContainer, observedStatefulSet, parsePod, parseStatefulSet } from './objects.js';
+import { buildOf, lxdContainer, observedStatefulSet, parsePod, parseStatefulSet } from './objects.js';
 import { observe } from './observe.js';
 import { whenPodsChange } from './pod-changes.js';
 import { markReplacing, unmarkReplacing } from './replacing.js';
@@ -18,7 +18,7 @@ import { ensurePod, placePod } from './throw-away.js';
 
 const POLL_MS = 500;
 const SHOWN_SECONDS = 60;
-const QUORUM_SECONDS = 90;
+const STILL_SECONDS = 90;
 const UNMARK_MS = 15_000;
 /** Over the grace period of the pod, for a kubelet that is slow. */
 const GRACE_SECONDS = 120;
@@ -29,29 +29,33 @@ export function deletePodsSteps(deps: UpgradeDeps) {
     async deletePods(call: Call, acting: Acting, { cluster: name }: OfPlan, deletion: PodDeletion): Promise<void> {
       await locks.assertHeld(acting, call.me, call.signal);
       const cluster = clusters.get(name);
-      const revision = await revisionOf(cluster, deletion, call);
-      const found = await settleAll(deletion.pods.map((pod) => cluster.kube.find('wholePod', pod, { signal: call.signal })));
+      const find = () => settleAll(deletion.pods.map((pod) => cluster.kube.find('wholePod', pod, { signal: call.signal })));
+      const untouched = (await find()).every((pod) => pod && isUntouched(pod, deletion, cluster));
+      const revision = await told(untouched, () => revisionOf(cluster, deletion, call));
+      const found = await find();
       const old = found.flatMap((pod) => (pod && revisionOfPod(pod) !== revision ? [pod] : []));
       if (old.length === 0) return;
       const fresh = old.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
       const assertWanted = async () => {
         const back = await whyTakenBack(cluster, deletion, call);
         if (back !== undefined) throw new PlatformError('CONFLICT', `No pod is deleted. ${back}`);
-        if (deletion.quorum === 'kept' && fresh.length > 0) await assertQuorum(deps, call, acting, name, deletion);
+        if (fresh.length > 0) await assertStill(deps, call, acting, name, deletion);
       };
-      await assertWanted();
+      await told(untouched, assertWanted);
       const membersOf = (pods: readonly StoredObject[]) =>
         deletion.members.filter((_member, index) => pods.some(({ metadata }) => metadata.name === deletion.pods[index]));
       await markReplacing(deps, call, acting, membersOf(old));
       try {
-        await keepPlaces(cluster, call, acting, { deletion, pods: fresh });
-        if (cluster.config.webspaces && fresh.length > 0) {
-          await deps.leadAwayFromMembers(call, membersOf(fresh));
-          // That may have taken a minute.
-          await assertWanted();
-        }
-        // Read last: whoever lost the lock meanwhile deletes nothing.
-        await locks.assertHeld(acting, call.me, call.signal);
+        await told(untouched, async () => {
+          await keepPlaces(cluster, call, acting, { deletion, pods: fresh });
+          if (cluster.config.webspaces && fresh.length > 0) {
+            await deps.leadAwayFromMembers(call, membersOf(fresh));
+            // That may have taken a minute.
+            await assertWanted();
+          }
+          // Read last: whoever lost the lock meanwhile deletes nothing.
+          await locks.assertHeld(acting, call.me, call.signal);
+        });
         await settleAll(
           fresh.map(({ metadata }) => cluster.kube.delete('wholePod', metadata.name, { uid: metadata.uid }, { signal: call.signal })),
         );
@@ -129,17 +133,31 @@ async function whyTakenBack({ way }: Cluster, { proposal }: PodDeletion, { signa
 }
 
 /** Looks more than once before it refuses: on a busy machine a member that came back a moment ago may be late, or the API server that tells of its pod. */
-async function assertQuorum(deps: UpgradeDeps, call: Call, acting: Acting, cluster: string, { members }: PodDeletion): Promise<void> {
-  const deadline = Date.now() + QUORUM_SECONDS * 1000;
+async function assertStill(deps: UpgradeDeps, call: Call, acting: Acting, cluster: string, deletion: PodDeletion): Promise<void> {
+  if (deletion.quorum !== 'kept' && !deletion.still?.length) return;
+  const deadline = Date.now() + STILL_SECONDS * 1000;
   for (;;) {
     const { observed } = await observe(deps, { cluster, operationId: acting.operationId, images: 'left-out', signal: call.signal });
-    const left = quorumOf(observed.members, members);
-    const counts = observed.members.some(({ name, database }) => members.includes(name) && database === 'voter');
-    if (!counts || left.online >= left.majority) return;
-    const reason = `Without ${listed(members)} quorum would be lost (${quorumText(left)})`;
-    if (Date.now() >= deadline) throw new PlatformError('CONFLICT', `${reason}: no pod is deleted.`);
-    call.waiting({ waitingFor: `${reason}: looked at once more`, deadline: new Date(deadline).toISOString() });
+    const reason = whyNotDeleted(observed, deletion);
+    if (reason === undefined) return;
+    if (Date.now() >= deadline) throw new PlatformError('CONFLICT', `No pod is deleted. ${reason}`);
+    call.waiting({ waitingFor: `looked at once more: ${reason}`, deadline: new Date(deadline).toISOString() });
     await pause(POLL_MS, undefined, { signal: call.signal });
+  }
+}
+
+/** Not deleted yet, not even once. */
+function isUntouched(pod: StoredObject, { build }: PodDeletion, { config }: Cluster): boolean {
+  return pod.metadata.deletionTimestamp === undefined && !sameBuild(buildOf(lxdContainer(parsePod(pod).spec, config), config), build);
+}
+
+/** What fails before the first deletion says so: the way back is still what it was. */
+async function told<T>(untouched: boolean, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!untouched || !isPlatformError(error)) throw error;
+    throw new PlatformError(error.code, error.message, { cause: error, details: { ...error.details, deleted: 'none' } });
   }
 }
 

@@ -6,7 +6,7 @@ import { differences } from '#libs/domain/upgrade/difference.js';
 import type { ObservedCluster, ObservedMember } from '#libs/domain/upgrade/observed.js';
 import { type Planned, planUpgrade, type UpgradePlan } from '#libs/domain/upgrade/plan.js';
 import { quorumOf } from '#libs/domain/upgrade/quorum.js';
-import { planWayBack, type WayBack } from '#libs/domain/upgrade/way-back.js';
+import { type BackStage, planWayBack, type WayBack } from '#libs/domain/upgrade/way-back.js';
 import type { Call } from '../shared/guard.js';
 import type { UpgradeDeps } from './deps.js';
 import { observe } from './observe.js';
@@ -62,16 +62,31 @@ export function planSteps(deps: UpgradeDeps) {
       return { is: 'changed', planned, differences: differ(plan, planned, undefined), table: tableOf(observed) };
     },
 
-    async planWayBack(call: Call, acting: Acting, plan: UpgradePlan, desired: DesiredUpgrade): Promise<WayBack> {
+    async planWayBack(
+      call: Call,
+      acting: Acting,
+      plan: UpgradePlan,
+      desired: DesiredUpgrade,
+      stage: BackStage = 'template',
+    ): Promise<WayBack> {
       await deps.locks.assertHeld(acting, call.me, call.signal);
       await ensureStatefulSet(deps.clusters.get(plan.cluster), call.signal);
-      return planWayBack(plan, await look(call, acting, plan.cluster, plan.before.build.image), desired);
+      for (let looks = 1; ; looks++) {
+        const back = planWayBack(plan, await look(call, acting, plan.cluster, plan.before.build.image), desired, stage);
+        // Down together is what does not answer; one look may have missed some that do.
+        if (looks === LOOKS || !takesSeveral(back)) return back;
+        await pause(BETWEEN_MS, undefined, { signal: call.signal });
+      }
     },
 
     async observeCluster(call: Call, acting: Acting, cluster: string): Promise<ObservedCluster> {
       return look(call, acting, cluster);
     },
   };
+}
+
+function takesSeveral(back: WayBack): boolean {
+  return back.is === 'open' && back.steps.some(({ action }) => action.do === 'delete-pods' && action.pods.length > 1);
 }
 
 function differ(approved: UpgradePlan, planned: Planned, fresh: UpgradePlan | undefined): string[] {

@@ -1,9 +1,10 @@
 import type { UpgradeAction } from '../domain/upgrade/actions.js';
+import type { WantedDeletion } from '../domain/upgrade/deletion.js';
 import type { DesiredUpgrade } from '../domain/upgrade/desired.js';
 import type { GateAim, GateCall, GateOutcome } from '../domain/upgrade/gates.js';
 import type { Build, ObservedCluster, TargetImage } from '../domain/upgrade/observed.js';
 import type { Planned, UpgradePlan } from '../domain/upgrade/plan.js';
-import type { WayBack } from '../domain/upgrade/way-back.js';
+import type { BackStage, WayBack } from '../domain/upgrade/way-back.js';
 import type { Acting } from './activities.js';
 import type { MemberRow, UpgradeInput, WriteLatency } from './upgrades.js';
 
@@ -110,7 +111,8 @@ export interface UpgradeActivities {
   planUpgrade(acting: Acting, cluster: string, desired: DesiredUpgrade): Promise<Planning>;
   /** Plans anew in the same order and compares. */
   confirmPlan(acting: Acting, plan: UpgradePlan, desired: DesiredUpgrade): Promise<Confirmation>;
-  planWayBack(acting: Acting, plan: UpgradePlan, desired: DesiredUpgrade): Promise<WayBack>;
+  /** By what is to be seen now; of several members that seem to be down it makes sure. Without `stage` the first one. */
+  planWayBack(acting: Acting, plan: UpgradePlan, desired: DesiredUpgrade, stage?: BackStage): Promise<WayBack>;
   observeCluster(acting: Acting, cluster: string): Promise<ObservedCluster>;
   /** Reads the cluster anew at each poll; returns as {@link GateWatch} says, and when the outcome is no wait. */
   watchGate(acting: Acting, cluster: string, watch: GateWatch): Promise<GateReading>;
@@ -134,8 +136,8 @@ export interface UpgradeActivities {
   restoreMember(acting: Acting, plan: OfPlan, member: string): Promise<void>;
   /**
    * Deletes those that have not the template's revision yet; returns when they are gone or replaced. Their next pods are drawn to `nodes`.
-   * @throws CONFLICT when the template does not show the build any more, or the repository not what was merged, by whom; and, when `quorum` is `kept`,
-   * when it would leave no majority.
+   * @throws CONFLICT when the template does not show the build any more, or the repository not what was merged, by whom; when `quorum` is `kept`,
+   * also when it would leave no majority; and when a gate of `still` does not pass. `details.deleted` is `none` while the old pods are all there.
    */
   deletePods(acting: Acting, plan: OfPlan, deletion: PodDeletion): Promise<void>;
   /** Takes the Lease that makes probes lenient. @throws CONFLICT when another open upgrade holds it. */
@@ -147,14 +149,14 @@ export interface UpgradeActivities {
   finishUpgrade(acting: Acting, cluster: string): Promise<void>;
 }
 
-export interface PodDeletion {
+/** Of `still`: passed since the last deletion, and looked at once more before this one, since days may lie between. */
+export interface PodDeletion extends WantedDeletion {
   readonly pods: readonly string[];
   /** Whose pods these are, in the same order. */
   readonly members: readonly string[];
   /** Where the data of each member is, as the plan has it; of those that move, none. */
   readonly nodes?: Readonly<Record<string, string>>;
   readonly build: Build;
-  readonly quorum: 'kept' | 'lost-on-purpose' | 'no-margin';
   /** Merged for these pods' successors. */
   readonly proposal?: Proposal | undefined;
 }

@@ -77,7 +77,7 @@ export class UpgradeWorld {
           table: this.#table(),
         };
       },
-      planWayBack: async (_acting, plan, wanted) => planWayBack(plan, this.simulation.observe(), wanted),
+      planWayBack: async (_acting, plan, wanted, stage) => planWayBack(plan, this.simulation.observe(), wanted, stage ?? 'template'),
       observeCluster: async () => this.simulation.observe(),
       watchGate: guarded((call: Call, _acting: Acting, _cluster: string, watch: GateWatch) => this.#watch(call, watch)),
       saveCopies: async () => ({ place: 'a folder', files: [] }),

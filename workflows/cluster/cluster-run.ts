@@ -121,10 +121,33 @@ export abstract class ClusterRun<P extends RunPlan, R, Report extends RunView<P,
       await follow.all([...record.steps], 'running');
       return 'finished';
     } catch (error) {
-      if (isCancellation(error)) orders.cancelled();
-      else if (!(error instanceof Aborted)) throw error;
+      const goesOn = isCancellation(error) && !orders.cancelled();
+      if (!goesOn && !isCancellation(error) && !(error instanceof Aborted)) throw error;
       if (!follow.changed) throw new Ended('Aborted before anything was changed.');
-      return await CancellationScope.nonCancellable(goBack);
+      return await CancellationScope.nonCancellable(goesOn ? () => this.#goOn(follow, goBack) : goBack);
+    }
+  }
+
+  /** A cancellation cut a step off behind which there is no way back: it is done again, and so on to the end. */
+  async #goOn(follow: FollowPlan<P, R>, goBack: () => Promise<UpgradePhase>): Promise<UpgradePhase> {
+    const left = this.#parts.record.steps.filter(({ state }) => state !== 'done' && state !== 'skipped');
+    try {
+      await follow.all(left, 'running');
+      return 'finished';
+    } catch (error) {
+      if (!(error instanceof Aborted)) throw error;
+      return goBack();
+    }
+  }
+
+  /** What has to be done before the way back can be followed: tried again whenever somebody says so, since without it nothing would be undone. */
+  protected async insist<T>(stages: Stages<P, R>, name: string, summary: string, run: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await this.#parts.record.other(name, summary, run);
+      } catch (error) {
+        await stages.retryOf(summary, reasonOf(error).message);
+      }
     }
   }
 

@@ -95,14 +95,14 @@ export abstract class FollowPlan<P extends RunPlan, R> {
 
   /** Until it passes, fails or is skipped; each look with newer numbers. */
   protected async watch(seconds: number, look: (watch: Look) => Promise<GateReading>): Promise<Exclude<Done, object>> {
-    const { record, orders, stages, plan } = this.#following;
+    const { record, orders, stages } = this.#following;
     const step = record.steps.findLast(({ state }) => state === 'running');
     if (!step) throw ApplicationFailure.nonRetryable('no step is running');
     const deadline = new Date(Date.now() + seconds * 1000).toISOString();
     let knownReason = '';
     let passingSince: string | undefined;
     for (let looks = 0; ; looks++) {
-      stages.gate(step, this.#way, deadline, plan);
+      stages.gate(step, this.#way, deadline);
       const returnAfterSeconds = Math.min(FIRST_LOOK_SECONDS * 2 ** looks, LONGEST_LOOK_SECONDS);
       const returnOn = looks < CHANGES ? 'change' : 'outcome';
       const stop = () => orders.skipAsked(step) || this.#abortAsked();

@@ -1,4 +1,4 @@
-import { ApplicationFailure, condition, defineUpdate, setHandler } from '@temporalio/workflow';
+import { ApplicationFailure, condition, defineUpdate, patched, setHandler } from '@temporalio/workflow';
 import type { Requester } from '../../libs/contracts/operations.js';
 import {
   type ApproveUpgrade,
@@ -36,7 +36,7 @@ export class Orders<P extends RunPlan, R = unknown> {
   #pause: UpgradeOrder | undefined;
   #abort: UpgradeOrder | undefined;
   #retry: UpgradeOrder | undefined;
-  #skip: SkipGate | undefined;
+  #skip: { readonly step: StepRecord | undefined } | undefined;
 
   /** Registers the Updates; to be made before the workflow's first await. */
   constructor(record: RunRecord<P, R>, requestedBy: Requester, what: RunWord) {
@@ -88,7 +88,7 @@ export class Orders<P extends RunPlan, R = unknown> {
   }
 
   skipAsked(step: StepRecord): boolean {
-    return this.#skip !== undefined && this.#skip.gate === gateOf(step);
+    return this.#skip?.step === step;
   }
 
   get retryAsked(): boolean {
@@ -108,9 +108,12 @@ export class Orders<P extends RunPlan, R = unknown> {
     if (orders.includes('abort')) this.#abort = undefined;
   }
 
-  /** A cancellation is an abort that nobody signed. */
-  cancelled(): void {
-    this.#askAbort({ by: { subject: '', username: 'a cancellation' } });
+  /** A cancellation is an abort that nobody signed. Whether it is followed: where an abort would be refused, it is only noted. */
+  cancelled(): boolean {
+    const by = { subject: '', username: 'a cancellation' };
+    if (!this.#record.pastReturn) this.#askAbort({ by });
+    else this.#record.noted(by, 'abort', 'not followed: there is no way back any more');
+    return this.abortAsked;
   }
 
   #mayApprove({ hash, acceptPointOfNoReturn, by }: ApproveUpgrade): void {
@@ -180,7 +183,7 @@ export class Orders<P extends RunPlan, R = unknown> {
     this.#retry = order;
     const step = this.#current();
     this.#record.noted(order.by, 'retry', step?.step.id ?? '');
-    return `Step ${step?.step.id ?? ''} is tried again.`;
+    return step ? `Step ${step.step.id} is tried again.` : 'It is tried again.';
   }
 
   #maySkip({ gate, reason }: SkipGate): void {
@@ -193,20 +196,20 @@ export class Orders<P extends RunPlan, R = unknown> {
   }
 
   #askSkip(order: SkipGate): string {
-    this.#skip = order;
     const step = this.#current();
+    this.#skip = { step };
     this.#record.noted(order.by, 'skip', `${order.gate} of step ${step?.step.id ?? ''}: ${order.reason}`);
     return `The gate ${order.gate} of step ${step?.step.id ?? ''} is skipped.`;
   }
 
   #mayAbort(): void {
-    const { phase, approved, steps } = this.#record;
+    const { phase, approved, pastReturn, steps } = this.#record;
     if (this.#abort) refuse('An abort was ordered already.');
     if (phase === 'going-back' || steps.some(({ way }) => way === 'back')) refuse('It is on the way back already.');
     if (phase !== 'awaiting-approval' && phase !== 'planning' && !ON_THE_WAY.includes(phase))
       refuse(`There is nothing to abort: the ${this.#what} is ${phase}.`);
     const point = approved?.pointOfNoReturn;
-    if (point && steps.some(({ step, state, way }) => way === 'forth' && step.id === point.step && state !== 'planned')) {
+    if (point && pastReturn) {
       refuse(
         `There is no way back any more: step ${point.step} has begun, and ${point.reason}. Go on to the end; see the runbook for the saved copies.`,
       );
@@ -215,6 +218,8 @@ export class Orders<P extends RunPlan, R = unknown> {
 
   #askAbort(order: UpgradeOrder): string {
     this.#abort = order;
+    // It would stand still on the way back.
+    if (this.#pause && patched('an-abort-ends-a-pause')) this.#pause = undefined;
     this.#record.noted(order.by, 'abort', order.reason ?? '');
     return this.#record.approved ? 'The way back begins.' : 'It ends; nothing was changed.';
   }

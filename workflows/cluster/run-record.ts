@@ -75,6 +75,8 @@ export class RunRecord<P extends RunPlan, R> {
   #table: readonly MemberRow[] = [];
   #endedAt: string | undefined;
   readonly #away = new Map<string, Away[]>();
+  /** Failed, and had not done anything yet. */
+  readonly #untouched = new Set<StepRecord>();
 
   /** Registers the queries; to be made before the workflow's first await. */
   constructor(of: Recorded<P, R>) {
@@ -146,6 +148,7 @@ export class RunRecord<P extends RunPlan, R> {
   }
 
   began(step: StepRecord): void {
+    this.#untouched.delete(step);
     step.state = 'running';
     step.startedAt ??= now();
     delete step.endedAt;
@@ -161,11 +164,21 @@ export class RunRecord<P extends RunPlan, R> {
   }
 
   failed(step: StepRecord, error: unknown): void {
-    const { code, message } = reasonOf(error);
+    const { code, message, details } = reasonOf(error);
     step.state = 'failed';
     step.endedAt = now();
     step.error = { code, message };
+    const [first] = details as readonly ({ readonly deleted?: unknown } | undefined)[];
+    if (first?.deleted === 'none') this.#untouched.add(step);
     this.#show();
+  }
+
+  /** Whether the step behind which there is no way back has begun, and not failed before it did anything. */
+  get pastReturn(): boolean {
+    const point = this.#approved?.pointOfNoReturn;
+    const step = point && this.#steps.find((one) => one.way === 'forth' && one.step.id === point.step);
+    if (!step || step.state === 'planned') return false;
+    return step.state !== 'failed' || !this.#untouched.has(step);
   }
 
   read(step: StepRecord, { outcome, table, readings, writes, at }: GateReading): void {

@@ -88,7 +88,7 @@ export class Stages<P extends RunPlan, R = unknown> {
     const updates = [
       update('retry'),
       ...(gate === undefined || gate === 'change-merged' ? [] : [update('skip', `"gate": "${gate}", "reason": "<why>"`)]),
-      ...(back
+      ...(back || this.#record.pastReturn
         ? []
         : [
             update(
@@ -113,13 +113,28 @@ export class Stages<P extends RunPlan, R = unknown> {
     return decided;
   }
 
+  /** After a failure outside the steps, on the way back: until somebody says that it is tried again. @throws Ended. */
+  async retryOf(what: string, why: string): Promise<void> {
+    const orders = this.#orders;
+    orders.followed('retry');
+    const { standSeconds } = this.#settings;
+    const came = await this.#stand(
+      'failed-step',
+      `somebody to say retry. ${what}: ${why}`,
+      standSeconds,
+      [update('retry')],
+      () => orders.retryAsked,
+    );
+    if (!came) throw new Ended(`${what} failed, and nobody has said in time that it is tried again: ${why} It stands as it is.`);
+    orders.followed('retry');
+    this.#record.enter('going-back');
+  }
+
   /** While a gate is waited for. */
-  gate(step: StepRecord, phase: UpgradePhase, deadline: string, plan: P): void {
+  gate(step: StepRecord, phase: UpgradePhase, deadline: string): void {
     const gate = gateOf(step);
     const { outcome } = step;
     const waits = outcome?.is === 'waiting' ? outcome : undefined;
-    const point = plan.pointOfNoReturn;
-    const passed = point && this.#record.steps.some((one) => one.way === 'forth' && one.step.id === point.step && one.state !== 'planned');
     this.#record.enter(phase, {
       for: waits ? `${gate}: ${waits.reason}` : `${gate}`,
       ...(waits?.progress === undefined ? {} : { progress: waits.progress }),
@@ -128,7 +143,7 @@ export class Stages<P extends RunPlan, R = unknown> {
       updates: [
         update('pause'),
         ...(gate === 'change-merged' ? [] : [update('skip', `"gate": "${gate}", "reason": "<why>"`)]),
-        ...(phase === 'going-back' || passed ? [] : [update('abort', '"reason": "<why>"')]),
+        ...(phase === 'going-back' || this.#record.pastReturn ? [] : [update('abort', '"reason": "<why>"')]),
       ],
     });
   }

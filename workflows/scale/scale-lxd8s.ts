@@ -62,7 +62,7 @@ class Scaling extends ClusterRun<ScalePlan, ScaleRequest, ScaleReport> {
     if (plan === 'nothing-to-do') return plan;
     const { stuckSeconds } = desired;
     const follow = new FollowScale({ acting, plan, record, orders, stages, stuckSeconds });
-    return this.follow(follow, () => this.#goBack(plan, desired, follow));
+    return this.follow(follow, () => this.#goBack(plan, desired, follow, stages));
   }
 
   async #confirm(plan: ScalePlan, desired: DesiredScale): Promise<Confirmed<ScalePlan>> {
@@ -73,10 +73,15 @@ class Scaling extends ClusterRun<ScalePlan, ScaleRequest, ScaleReport> {
     return { is: 'changed', shown: shownOf(planned), ends, differences, table };
   }
 
-  async #goBack(plan: ScalePlan, desired: DesiredScale, follow: FollowScale): Promise<UpgradePhase> {
+  async #goBack(
+    plan: ScalePlan,
+    desired: DesiredScale,
+    follow: FollowScale,
+    stages: Stages<ScalePlan, ScaleRequest>,
+  ): Promise<UpgradePhase> {
     const record = this.#record;
     record.enter('going-back');
-    const steps = await record.other('plan-back', 'Plan the way back by what is to be seen now', () =>
+    const steps = await this.insist(stages, 'plan-back', 'Plan the way back by what is to be seen now', () =>
       scaleStep(`Plan the way back of ${plan.cluster}`).planScaleBack(this.#acting, plan, desired),
     );
     this.#orders.followed('abort');

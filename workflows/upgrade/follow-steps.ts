@@ -1,6 +1,6 @@
 import { CancellationScope, patched } from '@temporalio/workflow';
 import type { Acting } from '../../libs/contracts/activities.js';
-import type { GateReading, OfPlan, Proposal, TemplateChange } from '../../libs/contracts/upgrade-activities.js';
+import type { GateReading, OfPlan, PodDeletion, Proposal, TemplateChange } from '../../libs/contracts/upgrade-activities.js';
 import type { UpgradeRequest } from '../../libs/contracts/upgrades.js';
 import type { PlannedStep, UpgradeAction } from '../../libs/domain/upgrade/actions.js';
 import type { UpgradePlan } from '../../libs/domain/upgrade/plan.js';
@@ -49,7 +49,7 @@ export class FollowSteps extends FollowPlan<UpgradePlan, UpgradeRequest> {
   }
 
   override async all(steps: readonly Step[], way: Way): Promise<void> {
-    if (way === 'going-back') this.#merged = undefined;
+    if (way === 'going-back' && this.way !== way) this.#merged = undefined;
     this.#passed.clear();
     await super.all(steps, way);
   }
@@ -100,7 +100,7 @@ export class FollowSteps extends FollowPlan<UpgradePlan, UpgradeRequest> {
         const [build, quorum] =
           this.way === 'running' ? ([plan.target.build, plan.quorum] as const) : ([plan.before.build, 'no-margin'] as const);
         const { nodes } = plan.aims[this.way === 'running' ? 'target' : 'before'];
-        const deletion = { pods, members, nodes, build, quorum, ...this.#ofRepository() };
+        const deletion = { pods, members, nodes, build, quorum, still: this.#stillOf(current, members), ...this.#ofRepository() };
         record.goesAway(members);
         return this.plain(() => upgradeStep(text).deletePods(acting, of, deletion));
       }
@@ -163,6 +163,20 @@ export class FollowSteps extends FollowPlan<UpgradePlan, UpgradeRequest> {
       const step = next[index];
       if (step) this.#passed.set(step, { ...reading, outcome, readings: 1 });
     }
+  }
+
+  /** The gates about others that have passed since the last deletion, or since the beginning; none that somebody skipped. */
+  #stillOf(current: Step, leaving: readonly string[]): NonNullable<PodDeletion['still']> {
+    const { plan, record } = this.#parts;
+    const before = record.steps.slice(0, record.steps.indexOf(current));
+    const since = before.slice(before.findLastIndex(({ step, state }) => step.action.do === 'delete-pods' && state === 'done') + 1);
+    return since.flatMap(({ state, way, step: { action } }) => {
+      if (state !== 'done' || way !== current.way || action.do !== 'wait-for-gate') return [];
+      const { gate, aim } = action;
+      if (gate !== 'members-online' && gate !== 'volumes-settled') return [];
+      const members = gate === 'members-online' ? action.members.filter((name) => !leaving.includes(name)) : action.members;
+      return [{ call: { gate, members }, aim: plan.aims[aim] }];
+    });
   }
 
   #ofRepository(): { readonly proposal?: Proposal } {

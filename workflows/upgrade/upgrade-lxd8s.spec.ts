@@ -1,15 +1,14 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { resolveTool } from '#lab/tools/resolve.js';
 import { waitFor } from '#lab/wait.js';
-import type { UpgradeActivities, UpgradeSettings } from '#libs/contracts/upgrade-activities.js';
-import { clusterLockOf, UPGRADE_QUERY, type UpgradeInput, type UpgradeReport, type UpgradeView } from '#libs/contracts/upgrades.js';
-import type { DesiredUpgrade } from '#libs/domain/upgrade/desired.js';
-import { BUMPED, desiredOf, NEWER, OLD, REBUILT, simulationOf } from '#libs/domain/upgrade/narrations/scenarios.js';
-import type { SimulationOptions } from '#libs/domain/upgrade/narrations/simulation.js';
+import type { UpgradeActivities } from '#libs/contracts/upgrade-activities.js';
+import { UPGRADE_QUERY, type UpgradeView } from '#libs/contracts/upgrades.js';
+import { BUMPED, desiredOf, NEWER, OLD, REBUILT } from '#libs/domain/upgrade/narrations/scenarios.js';
 import { latch } from '#libs/testing/latch.js';
 import { ALICE, BOB, failureOf, refusalOf, runOrders } from '#libs/testing/run-orders.js';
-import { UpgradeWorld } from '#libs/testing/upgrade-world.js';
-import { failing, type RigRun, WorkflowRig } from '#libs/testing/workflow-rig.js';
+import { playUpgrade, type UpgradeRun, type UpgradeScene } from '#libs/testing/upgrade-scene.js';
+import type { UpgradeWorld } from '#libs/testing/upgrade-world.js';
+import { failing, WorkflowRig } from '#libs/testing/workflow-rig.js';
 
 jest.setTimeout(90_000);
 let rig: WorkflowRig;
@@ -18,31 +17,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => rig.stop());
 
-interface Scene {
-  readonly members?: number;
-  readonly world?: Partial<SimulationOptions>;
-  readonly desired?: DesiredUpgrade;
-  readonly settings?: Partial<UpgradeSettings>;
-  readonly input?: Partial<UpgradeInput>;
-  readonly activities?: (world: UpgradeWorld) => Partial<UpgradeActivities>;
-}
-
-type Run = RigRun<UpgradeReport>;
-
-async function upgrade(scene: Scene, act: (run: Run, world: UpgradeWorld) => Promise<void>): Promise<void> {
-  const desired = scene.desired ?? desiredOf(REBUILT);
-  const world = new UpgradeWorld(simulationOf(scene.members ?? 3, scene.world), desired, scene.settings);
-  const input: UpgradeInput = {
-    name: clusterLockOf('lab'),
-    cluster: 'lab',
-    operationId: 'op-1',
-    requestedBy: ALICE,
-    image: desired.build.image,
-    environment: desired.build.environment,
-    ...scene.input,
-  };
-  await rig.run<UpgradeReport>('upgradeLxd8s', input, { ...world.activities(), ...scene.activities?.(world) }, (run) => act(run, world));
-}
+const upgrade = (scene: UpgradeScene, act: (run: UpgradeRun, world: UpgradeWorld) => Promise<void>) => playUpgrade(rig, scene, act);
 
 /** Which gates were looked at for themselves, in turn; `before` holds up an answer. */
 function looking(before: (gate: string) => Promise<void> = async () => undefined) {

@@ -4,6 +4,7 @@ import type { PreparedUpgrade } from '../../libs/contracts/upgrade-activities.js
 import type { UpgradeInput, UpgradePhase, UpgradeReport, UpgradeRequest } from '../../libs/contracts/upgrades.js';
 import type { DesiredUpgrade } from '../../libs/domain/upgrade/desired.js';
 import type { UpgradePlan } from '../../libs/domain/upgrade/plan.js';
+import type { BackStage, WayBack } from '../../libs/domain/upgrade/way-back.js';
 import { ClusterRun, type Confirmed } from '../cluster/cluster-run.js';
 import { Orders } from '../cluster/orders.js';
 import { Ended, Stages } from '../cluster/stages.js';
@@ -110,30 +111,40 @@ class Upgrade extends ClusterRun<UpgradePlan, UpgradeRequest, UpgradeReport> {
     const mergeSeconds = desired.deadlinesSeconds['template-shown'] ?? MERGE_SECONDS;
     const follow = new FollowSteps({ acting, plan, record, orders: this.#orders, stages, lease, mergeSeconds });
     try {
-      return await this.follow(follow, () => this.#goBack(plan, desired, follow));
+      return await this.follow(follow, () => this.#goBack(plan, desired, follow, stages));
     } finally {
       // What was not released expires by itself.
       await CancellationScope.nonCancellable(() => lease.drop());
     }
   }
 
-  async #goBack(plan: UpgradePlan, desired: DesiredUpgrade, follow: FollowSteps): Promise<UpgradePhase> {
+  async #goBack(
+    plan: UpgradePlan,
+    desired: DesiredUpgrade,
+    follow: FollowSteps,
+    stages: Stages<UpgradePlan, UpgradeRequest>,
+  ): Promise<UpgradePhase> {
     const acting = this.#acting;
     const record = this.#record;
     record.enter('going-back');
     const { proposal } = follow;
     if (proposal) {
       const { cluster, hash, kind } = plan;
-      await record.other('withdraw', `Close ${proposal.url}`, () =>
+      await this.insist(stages, 'withdraw', `Close ${proposal.url}`, () =>
         upgradeStep(`Close ${proposal.url}`).withdrawProposal(acting, { cluster, hash, kind }, proposal),
       );
     }
-    const back = await record.other('plan-back', 'Plan the way back by what is to be seen now', () =>
-      upgradeStep(`Plan the way back of ${plan.cluster}`).planWayBack(acting, plan, desired),
-    );
-    this.#orders.followed('abort');
-    if (back.is === 'closed') throw new Ended(`There is no way back. ${back.reason} ${back.remedy}`);
-    await follow.all(record.append(back.steps, 'back'), 'going-back');
+    for (let stage: BackStage | undefined = 'template'; stage !== undefined; ) {
+      const now: BackStage = stage;
+      const back: WayBack = await this.insist(stages, 'plan-back', 'Plan the way back by what is to be seen now', () =>
+        upgradeStep(`Plan the way back of ${plan.cluster}`).planWayBack(acting, plan, desired, now),
+      );
+      this.#orders.followed('abort');
+      if (back.is === 'closed') throw new Ended(`There is no way back. ${back.reason} ${back.remedy}`);
+      await follow.all(record.append(back.steps, 'back'), 'going-back');
+      // Of a worker of before there is one stage.
+      stage = back.next;
+    }
     return 'went-back';
   }
 }

@@ -220,11 +220,28 @@ describe('what a plan says', () => {
     const desired = desiredOf(BUMPED);
     const approved = plan(healthy, desired, 'lockstep-sequential');
     const pods = healthy.pods.map((pod) => (pod.name === 'lxd-2' ? { ...pod, build: BUMPED, ready: 'no' as const } : pod));
-    const one = planWayBack(approved, { ...withMembers({ 'lxd-2': bumped }), pods }, desired);
+    const one = planWayBack(approved, { ...withMembers({ 'lxd-2': bumped }), pods }, desired, 'members');
     expect(one).toMatchObject({ is: 'open', why: 'lxd-2 back to lxd:1: what is down first, then one at a time.' });
-    expect(planWayBack(approved, withMembers({ 'lxd-2': bumped, 'lxd-0': bumped }), desired)).toMatchObject({ is: 'closed' });
-    expect(planWayBack(approved, { ...withMembers({ 'lxd-2': bumped, 'lxd-0': bumped }), alignment: 'both' }, desired)).toMatchObject({
-      is: 'open',
-    });
+    for (const stage of ['template', 'members'] as const)
+      expect(planWayBack(approved, withMembers({ 'lxd-2': bumped, 'lxd-0': bumped }), desired, stage)).toMatchObject({ is: 'closed' });
+  });
+
+  test('the way back is the template first; only then is it looked at who has to go back', () => {
+    const desired = desiredOf(REBUILT);
+    const back = planWayBack(plan(healthy, desired), healthy, desired, 'template');
+    expect(back).toMatchObject({ is: 'open', next: 'members' });
+    expect(back.is === 'open' ? back.steps.map(({ action }) => action.do) : []).toEqual(['patch-template', 'wait-for-gate']);
+    expect(planWayBack(plan(healthy, desired), healthy, desired, 'members')).not.toHaveProperty('next');
+  });
+
+  test('members that have all recorded the newer versions go back without waiting for each other, and with lenient probes', () => {
+    const desired = desiredOf(BUMPED, { probes: 'lease' });
+    const approved = plan({ ...healthy, alignment: 'both' }, desired, 'lockstep-sequential');
+    const all = { ...withMembers({ 'lxd-0': bumped, 'lxd-1': bumped, 'lxd-2': bumped }), alignment: 'both' as const };
+    const pods = healthy.pods.map((pod) => ({ ...pod, build: BUMPED }));
+    const back = planWayBack(approved, { ...all, pods }, desired, 'members');
+    const steps = back.is === 'open' ? back.steps.map(({ action }) => (action.do === 'wait-for-gate' ? action.gate : action.do)) : [];
+    const one = ['quorum-margin', 'delete-pods', 'member-recorded'];
+    expect(steps.slice(0, 10)).toEqual(['take-probe-lease', ...one, ...one, ...one]);
   });
 });

@@ -7,25 +7,33 @@ import { numbered, probeLeaseOf, type StepDraft, wait } from './steps.js';
 import { compareVersions } from './versions.js';
 import { listed, sameBuild, sortedByName, versionsText } from './wording.js';
 
+/** Once the cluster shows the old template, what is to be deleted is looked at anew: by a pull request that may be days later. */
+export type BackStage = 'template' | 'members';
+
 export type WayBack =
-  | { readonly is: 'open'; readonly why: string; readonly steps: readonly PlannedStep[] }
+  /** `next`: the stage that follows these steps; none after the last. */
+  | { readonly is: 'open'; readonly why: string; readonly steps: readonly PlannedStep[]; readonly next?: BackStage }
   | { readonly is: 'closed'; readonly reason: string; readonly remedy: string };
 
 /**
- * How to undo what was done of a plan, by what is to be seen now: a way back that was itself cut short goes on like this too. Restoring the template is not enough: a pod that never got ready is
- * replaced only when it is deleted (kubernetes/kubernetes#67250).
+ * How to undo what was done of a plan, by what is to be seen now: a way back that was itself cut short goes on like this too. First the template, then the
+ * members: restoring the template is not enough, a pod that never got ready is replaced only when it is deleted (kubernetes/kubernetes#67250).
  */
-export function planWayBack(plan: UpgradePlan, observed: ObservedCluster, desired: DesiredUpgrade): WayBack {
+export function planWayBack(plan: UpgradePlan, observed: ObservedCluster, desired: DesiredUpgrade, stage: BackStage): WayBack {
   const members = sortedByName(observed.members, ({ name }) => name);
   const ahead = members.filter(({ versions }) => compareVersions(versions, plan.before.versions) !== 'equal');
   const closed = closedBy(plan, observed, ahead);
   if (closed) return closed;
+  if (stage === 'template') {
+    const why = `First the template goes back to ${plan.before.build.image}; then the pods are looked at.`;
+    return { is: 'open', why, steps: numbered(templateBack(plan, desired)), next: 'members' };
+  }
   const toReplace = members.filter((member) => isOther(plan, observed, member));
   const down = toReplace.filter(({ answers }) => answers === 'silent');
   const up = toReplace.filter(({ answers }) => answers !== 'silent');
   const why =
     toReplace.length === 0
-      ? `No pod was replaced: only the template goes back.`
+      ? `No pod is to be replaced.`
       : `${listed(toReplace.map(({ name }) => name))} back to ${plan.before.build.image}: what is down first, then one at a time.`;
   return { is: 'open', why, steps: numbered(stepsBack(plan, { observed, desired, members, down, up })) };
 }
@@ -61,6 +69,16 @@ interface Back {
   readonly up: readonly ObservedMember[];
 }
 
+function templateBack({ before, aims }: UpgradePlan, desired: DesiredUpgrade): StepDraft[] {
+  return [
+    {
+      action: { do: 'patch-template', build: before.build, probes: aims.before.probes, way: desired.way },
+      reason: 'what is deleted from now on comes back as it was',
+    },
+    wait({ desired }, 'template-shown', [], 'the cluster has to show it before a pod is deleted', { aim: 'before' }),
+  ];
+}
+
 function stepsBack(plan: UpgradePlan, { observed, desired, members, down, up }: Back): StepDraft[] {
   const all = members.map(({ name }) => name);
   const aim = 'before' as const;
@@ -68,7 +86,8 @@ function stepsBack(plan: UpgradePlan, { observed, desired, members, down, up }: 
   const evacuated = plan.instances === 'evacuate' ? all.filter((name) => isEvacuatedByUs(plan, observed, name)) : [];
   const { podManagementPolicy, updateStrategy } = plan.found;
   const lease = probeLeaseOf(plan.statefulSet);
-  const waits = up.some(({ answers }) => answers === 'waiting');
+  // Of other versions than the old ones: whoever goes back first waits for the others.
+  const waits = up.some(({ answers, versions }) => answers === 'waiting' || compareVersions(versions, plan.before.versions) !== 'equal');
   const recreate = down.length > 1 && observed.statefulSet.podManagementPolicy === 'OrderedReady';
   const deletion = (gone: readonly ObservedMember[]): StepDraft[] => {
     const names = gone.map(({ name }) => name);
@@ -81,11 +100,9 @@ function stepsBack(plan: UpgradePlan, { observed, desired, members, down, up }: 
     ];
   };
   return [
-    {
-      action: { do: 'patch-template', build: plan.before.build, probes: plan.aims.before.probes, way: desired.way },
-      reason: 'what is deleted from now on comes back as it was',
-    },
-    wait({ desired }, 'template-shown', [], 'the cluster has to show it before a pod is deleted', { aim }),
+    ...(waits && plan.probes === 'lease'
+      ? [{ action: { do: 'take-probe-lease', lease } as const, reason: 'members that wait for each other must not be ended for it' }]
+      : []),
     ...(recreate
       ? [{ action: { do: 'recreate-statefulset', podManagementPolicy: 'Parallel' } as const, reason: 'none of several gets ready alone' }]
       : []),
@@ -97,6 +114,7 @@ function stepsBack(plan: UpgradePlan, { observed, desired, members, down, up }: 
     ]),
     wait({ desired }, 'agreement', all, 'all have the old versions', { aim }),
     wait({ desired }, 'members-online', all, 'all serve', { aim }),
+    wait({ desired }, 'pods-on-nodes', all, 'each is the old one, where its data is', { aim }),
     ...evacuated.map((member): StepDraft => ({ action: { do: 'restore-member', member }, reason: 'its instances come back' })),
     ...volumes('copies and I/O as before'),
     ...(plan.probes === 'lease' ? [{ action: { do: 'release-probe-lease', lease } as const, reason: 'probes are strict again' }] : []),

@@ -6,7 +6,7 @@ import type { ObservedCluster } from '../observed.js';
 import type { PlanKind, UpgradePlan } from '../plan.js';
 import { planUpgrade } from '../plan.js';
 import { compareVersions } from '../versions.js';
-import { planWayBack } from '../way-back.js';
+import { type BackStage, planWayBack } from '../way-back.js';
 import { buildText, listed, secondsText, versionsText } from '../wording.js';
 import { hasMajority } from './simulated-lxd.js';
 import type { Simulation } from './simulation.js';
@@ -50,13 +50,10 @@ export function narrate(rollout: Rollout): Narration {
   const seen: Seen = { mostDown: 0, quorumLostSeconds: 0, apiAwaySeconds: 0, memberAwaySeconds: new Map() };
   const lines = planText(plan);
   const play = new Play(rollout, plan, { lines, seen });
-  if (!play.run(plan.steps)) {
-    const back = planWayBack(plan, shuffle(simulation.observe()), desired);
-    if (back.is === 'closed') lines.push('', `way back: closed. ${back.reason} ${back.remedy}`);
-    else {
-      lines.push('', `way back: ${back.why}`);
-      play.run(back.steps);
-    }
+  for (let stage = play.run(plan.steps) ? undefined : ('template' as BackStage | undefined); stage !== undefined; ) {
+    const back = planWayBack(plan, shuffle(simulation.observe()), desired, stage);
+    lines.push('', back.is === 'closed' ? `way back: closed. ${back.reason} ${back.remedy}` : `way back: ${back.why}`);
+    stage = back.is === 'open' && play.run(back.steps) ? back.next : undefined;
   }
   const end = simulation.observe();
   lines.push('', ...endText(plan, end, seen));
