@@ -4,11 +4,14 @@ import type { ClaimsDeletion, MemberRemoval, ReplicasChange } from '#libs/contra
 import type { OfPlan } from '#libs/contracts/upgrade-activities.js';
 import { FIELD_MANAGER } from '#libs/contracts/webspaces-api.js';
 import { type ObservedScale, ordinalOf } from '#libs/domain/scale/observed.js';
+import { whyNotDeleted } from '#libs/domain/upgrade/deletion.js';
+import { membersOnline } from '#libs/domain/upgrade/gates-cluster.js';
 import { counted, listed } from '#libs/domain/upgrade/wording.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { Call } from '../shared/guard.js';
 import { settleAll } from '../shared/settle-all.js';
 import type { UpgradeDeps } from '../upgrade/deps.js';
+import { makeSure } from '../upgrade/make-sure.js';
 import { parseStatefulSet } from '../upgrade/objects.js';
 import { heldBy, observeScale } from './observe-scale.js';
 
@@ -30,7 +33,10 @@ export function changeScaleSteps(deps: UpgradeDeps) {
     async setReplicas(call: Call, acting: Acting, { cluster: name }: OfPlan, { replicas, lost }: ReplicasChange): Promise<void> {
       const { config, kube } = clusters.get(name);
       const { observed, statefulSet } = await look(call, acting, name);
-      if (parseStatefulSet(statefulSet).spec.replicas !== replicas) assertEmptyFrom(observed, replicas, lost);
+      if (parseStatefulSet(statefulSet).spec.replicas !== replicas) {
+        assertEmptyFrom(observed, replicas, lost);
+        await makeSure(call, 'No member goes.', async () => whyNoneGoes((await look(call, acting, name)).observed, replicas, lost));
+      }
       await locks.assertHeld(acting, call.me, call.signal);
       const metadata = { name: config.statefulSet, uid: statefulSet.metadata.uid };
       const now = await kube.apply(
@@ -97,10 +103,22 @@ export function changeScaleSteps(deps: UpgradeDeps) {
   };
 }
 
-/** Of the members whose pods would end. */
+/** The members whose pods would end. */
+function goingFrom({ cluster: { members, statefulSet } }: ObservedScale, replicas: number): string[] {
+  return members.flatMap(({ name }) => ((ordinalOf(statefulSet.name, name) ?? -1) >= replicas ? [name] : []));
+}
+
 function assertEmptyFrom(observed: ObservedScale, replicas: number, lost: readonly string[]): void {
-  const { members, statefulSet } = observed.cluster;
-  for (const { name } of members) if ((ordinalOf(statefulSet.name, name) ?? -1) >= replicas) assertEmpty(observed, name, lost);
+  for (const name of goingFrom(observed, replicas)) assertEmpty(observed, name, lost);
+}
+
+/** Hours may lie between the gates and this: those that stay serve, and have a majority. */
+function whyNoneGoes(observed: ObservedScale, replicas: number, lost: readonly string[]): string | undefined {
+  const going = goingFrom(observed, replicas).filter((name) => !lost.includes(name));
+  if (going.length === 0) return undefined;
+  const staying = observed.cluster.members.map(({ name }) => name).filter((name) => !going.includes(name) && !lost.includes(name));
+  const online = membersOnline(observed.cluster, staying);
+  return online.is === 'passed' ? whyNotDeleted(observed.cluster, { members: going, quorum: 'kept' }) : online.reason;
 }
 
 /** What is given up is what a member has that is away; one that has come back since keeps it. */

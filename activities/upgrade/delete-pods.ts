@@ -9,6 +9,7 @@ import { timeLimit } from '#libs/net/time-limit.js';
 import type { Call } from '../shared/guard.js';
 import { settleAll } from '../shared/settle-all.js';
 import type { Cluster, UpgradeDeps } from './deps.js';
+import { makeSure } from './make-sure.js';
 import { takenBack } from './merged-change.js';
 import { buildOf, lxdContainer, observedStatefulSet, parsePod, parseStatefulSet } from './objects.js';
 import { observe } from './observe.js';
@@ -18,7 +19,6 @@ import { ensurePod, placePod } from './throw-away.js';
 
 const POLL_MS = 500;
 const SHOWN_SECONDS = 60;
-const STILL_SECONDS = 90;
 const UNMARK_MS = 15_000;
 /** Over the grace period of the pod, for a kubelet that is slow. */
 const GRACE_SECONDS = 120;
@@ -132,18 +132,12 @@ async function whyTakenBack({ way }: Cluster, { proposal }: PodDeletion, { signa
   return way && proposal ? takenBack({ way, proposal }, signal) : undefined;
 }
 
-/** Looks more than once before it refuses: on a busy machine a member that came back a moment ago may be late, or the API server that tells of its pod. */
-async function assertStill(deps: UpgradeDeps, call: Call, acting: Acting, cluster: string, deletion: PodDeletion): Promise<void> {
+async function assertStill(deps: UpgradeDeps, call: Call, { operationId }: Acting, cluster: string, deletion: PodDeletion): Promise<void> {
   if (deletion.quorum !== 'kept' && !deletion.still?.length) return;
-  const deadline = Date.now() + STILL_SECONDS * 1000;
-  for (;;) {
-    const { observed } = await observe(deps, { cluster, operationId: acting.operationId, images: 'left-out', signal: call.signal });
-    const reason = whyNotDeleted(observed, deletion);
-    if (reason === undefined) return;
-    if (Date.now() >= deadline) throw new PlatformError('CONFLICT', `No pod is deleted. ${reason}`);
-    call.waiting({ waitingFor: `looked at once more: ${reason}`, deadline: new Date(deadline).toISOString() });
-    await pause(POLL_MS, undefined, { signal: call.signal });
-  }
+  await makeSure(call, 'No pod is deleted.', async () => {
+    const { observed } = await observe(deps, { cluster, operationId, images: 'left-out', signal: call.signal });
+    return whyNotDeleted(observed, deletion);
+  });
 }
 
 /** Not deleted yet, not even once. */

@@ -11,6 +11,7 @@ import { hasEnded } from '#libs/lxd/operation.js';
 import { rawOperation } from '#libs/lxd/schemas.js';
 import type { Call } from '../shared/guard.js';
 import type { UpgradeDeps } from './deps.js';
+import type { MemberLxd } from './member-lxd.js';
 import { observe } from './observe.js';
 
 const SLICE_SECONDS = 5;
@@ -18,6 +19,12 @@ const POLL_MS = 1_000;
 const SUCCESS = 200;
 const PASSING: ReadonlySet<ErrorCode> = new Set(['UNAVAILABLE', 'CONFLICT', 'NOT_FOUND']);
 const begun = z.looseObject({ id: z.string() });
+const MOVES = /^(?:Evacuating|Restoring) cluster member$/;
+/** By status. */
+const operations = z.record(
+  z.string(),
+  z.array(z.looseObject({ id: z.string(), description: z.string(), location: z.string().default(''), status_code: z.number() })).nullish(),
+);
 
 type Action = 'evacuate' | 'restore';
 
@@ -39,9 +46,16 @@ export function evacuateSteps(deps: UpgradeDeps) {
     const wanted = action === 'evacuate' ? 'Evacuated' : 'Online';
     for (;;) {
       const { found, via } = await member(call, acting, cluster, name);
-      if (found.status === wanted) return;
       const what = `${action} ${name}`;
       const { lxd } = clusters.get(cluster);
+      // LXD says so of a member before it has moved the first instance.
+      const moving = await movesOf(lxd, via, name, call.signal);
+      if (found.status === wanted && moving === undefined) return;
+      if (moving !== undefined) {
+        call.waiting({ waitingFor: `LXD to end what it does with ${name}`, lxdOperation: moving });
+        await pause(POLL_MS, undefined, { signal: call.signal });
+        continue;
+      }
       const path = `/1.0/cluster/members/${encodeURIComponent(name)}/state`;
       let failure: PlatformError | undefined;
       try {
@@ -74,6 +88,15 @@ export function evacuateSteps(deps: UpgradeDeps) {
     evacuateMember: (call: Call, acting: Acting, plan: OfPlan, name: string) => change(call, acting, plan, name, 'evacuate'),
     restoreMember: (call: Call, acting: Acting, plan: OfPlan, name: string) => change(call, acting, plan, name, 'restore'),
   };
+}
+
+/** Id of the operation that empties or restores the member, if there is one (LXD 5.0, lxd/db/operationtype). */
+async function movesOf(lxd: MemberLxd, via: string, member: string, signal: AbortSignal): Promise<string | undefined> {
+  const [answer] = await lxd.ask(via, [{ path: '/1.0/operations?recursion=1' }], { signal, seconds: 10 });
+  const all = parseMetadata(answer, operations, 'list operations');
+  return Object.values(all)
+    .flatMap((some) => some ?? [])
+    .find(({ description, location, status_code: code }) => MOVES.test(description) && location === member && !hasEnded(code))?.id;
 }
 
 interface Found {

@@ -181,9 +181,9 @@ export class Orders<P extends RunPlan, R = unknown> {
 
   #askRetry(order: UpgradeOrder): string {
     this.#retry = order;
-    const step = this.#current();
+    const step = this.#record.steps.findLast(({ state }) => state === 'failed');
     this.#record.noted(order.by, 'retry', step?.step.id ?? '');
-    return step ? `Step ${step.step.id} is tried again.` : 'It is tried again.';
+    return 'It is tried again.';
   }
 
   #maySkip({ gate, reason }: SkipGate): void {

@@ -97,9 +97,10 @@ export class FollowSteps extends FollowPlan<UpgradePlan, UpgradeRequest> {
         return this.plain(() => lease.release(action.lease));
       case 'delete-pods': {
         const { pods, members } = action;
-        const [build, quorum] =
-          this.way === 'running' ? ([plan.target.build, plan.quorum] as const) : ([plan.before.build, 'no-margin'] as const);
-        const { nodes } = plan.aims[this.way === 'running' ? 'target' : 'before'];
+        const forth = this.way === 'running';
+        const build = forth ? plan.target.build : plan.before.build;
+        const quorum = forth ? plan.quorum : this.#hadMargin(current) ? 'kept' : 'no-margin';
+        const { nodes } = plan.aims[forth ? 'target' : 'before'];
         const deletion = { pods, members, nodes, build, quorum, still: this.#stillOf(current, members), ...this.#ofRepository() };
         record.goesAway(members);
         return this.plain(() => upgradeStep(text).deletePods(acting, of, deletion));
@@ -163,6 +164,13 @@ export class FollowSteps extends FollowPlan<UpgradePlan, UpgradeRequest> {
       const step = next[index];
       if (step) this.#passed.set(step, { ...reading, outcome, readings: 1 });
     }
+  }
+
+  /** On the way back what is down is deleted whatever the quorum is. */
+  #hadMargin(current: Step): boolean {
+    const { steps } = this.#parts.record;
+    const before = steps[steps.indexOf(current) - 1];
+    return before?.state === 'done' && before.step.action.do === 'wait-for-gate' && before.step.action.gate === 'quorum-margin';
   }
 
   /** The gates about others that have passed since the last deletion, or since the beginning; none that somebody skipped. */
