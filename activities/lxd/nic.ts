@@ -37,7 +37,8 @@ function identity({ bridge }: Networks, address: string): LxdDevice {
 }
 
 /**
- * LXD's filters are chains for each container, which every frame walks; on the members' network one table of ours does the same (apps/lxd8s).
+ * LXD's filters are chains for each container, which every frame walks; on the members' network one table of ours does the same (apps/lxd8s),
+ * and LXD's would drop DHCP on its way to the router, which they let through to LXD's own server only.
  * IPv6 stays LXD's to say: the one address that it gives, none on a network without IPv6. `ipv6.address: none` would do so too, but LXD writes
  * it into its DHCP entries at each start of its own and then cannot start the container (5.0.2 to the newest: `UpdateDNSMasqStatic`).
  */

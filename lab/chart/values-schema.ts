@@ -94,7 +94,7 @@ export function valuesSchema(): Schema {
         replicas: count,
         onePerNode: flag,
         runtime: { enum: ['container', 'vm'] },
-        vm: withProperties(machine(), { devices: object({ kvm: text, tun: text }) }),
+        vm: withProperties(machine(), { devices: object({ kvm: text, tun: text }), unguardedLan: flag }),
         image: text,
         environment: { type: 'object', propertyNames: { pattern: '^LXD_' }, additionalProperties: text },
         data: volume(quantity),

@@ -72,7 +72,12 @@ export const lanSchema = z
       .max(2 ** 24 - 1)
       .default(6969)
       .describe('VXLAN network identifier; one LAN, one number'),
-    port: z.int().min(1).max(65535).default(4789).describe('UDP port of the underlay; another one where the CNI uses 4789 itself'),
+    port: z
+      .int()
+      .min(1)
+      .max(65535)
+      .default(4789)
+      .describe('UDP port of the underlay; with Calico another one, which drops what pods send to 4789'),
     mtu: z
       .int()
       .min(576)

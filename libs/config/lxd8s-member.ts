@@ -23,7 +23,9 @@ const volumes = z
   .strictObject({
     storage: folder
       .optional()
-      .describe('Where a second volume is mounted, for storage pools: a pool whose source is a folder in it is made there'),
+      .describe(
+        'Where a second volume is mounted, for storage pools: the folder of a `dir` pool in it is made there. LXD refuses one whose path begins with that of lxd.folder',
+      ),
     mounts: z
       .enum(['required', 'any'])
       .default('required')

@@ -275,6 +275,8 @@ it('row 71: a member in a machine of its own asks for devices and NET_ADMIN, and
   expect(member?.resources.limits).toEqual({ cpu: 8, memory: '16Gi', ...devices });
 });
 
+const MACHINE = 'lxd8s.runtime=vm,lxd8s.resources.limits.memory=2Gi,lxd8s.resources.limits.cpu=1';
+
 describe('wrong values are refused before anything is changed, by name', () => {
   it.each([
     ['a setting that no process knows', ['--set', 'worker.config.idelStop.enabled=true'], /\/worker\/config.*idelStop/s],
@@ -283,6 +285,7 @@ describe('wrong values are refused before anything is changed, by name', () => {
     ['no Temporal', ['--set', 'temporal.devServer.enabled=false'], /temporal.address: say host:port/],
     ['a machine of a pod without a limit', ['--set', 'lxd8s.runtime=vm'], /lxd8s.resources.limits.memory: say how much/],
     ['volumes of nobody', ['--set', 'lxd8s.volumes.kind=ceph'], /\/lxd8s\/volumes/],
+    ['machines on the LAN, where nobody guards ports', ['--set', `${MACHINE},lxd8s.lan=true`], /lxd8s.vm.unguardedLan: on the LAN nobody/],
     ['a machine of no runtime', ['--set', 'lxd8s.runtime=kvm'], /\/lxd8s\/runtime/],
     ['nobody who knows the accounts', ['--set', 'identity=null'], /identity.adapter: say who knows the accounts/],
   ])('%s', async (_, set, said) => {

@@ -8,7 +8,7 @@ import { waitFor } from '#lab/wait.js';
 import { membersShortOfMemory } from '#libs/domain/memory.js';
 import { fingerprintAt } from '../support/fingerprint-at.js';
 import { times } from '../support/lab-session.js';
-import { memberOf, PASSWORD } from '../support/lxd8s-manifests.js';
+import { memberOf, PASSWORD, STORAGE } from '../support/lxd8s-manifests.js';
 import { Lxd8sWorld } from '../support/lxd8s-world.js';
 
 const MEMBERS = times({ short: 3, full: 4 });
@@ -41,7 +41,7 @@ let world: Lxd8sWorld;
 let first: string;
 
 beforeAll(async () => {
-  world = await Lxd8sWorld.open(MEMBERS);
+  world = await Lxd8sWorld.open(MEMBERS, { second: 'storage' });
   await world.preseed(PRESEED('64MiB'));
   first = (await world.certificate('first')).cert;
   await world.volumes(MEMBERS + 1);
@@ -251,6 +251,16 @@ describe('a cluster of LXD under apps/lxd8s/member', () => {
     }
     expect(await world.endedByProbes()).toEqual([]);
   }, 2_400_000);
+
+  test('73: a pool whose source is a folder of the second volume is made in it on every member, and containers are in it', async () => {
+    const pool = `- {name: large, driver: dir, config: {source: ${STORAGE}/large}}`;
+    await world.preseed(PRESEED('96MiB').replace('- {name: default, driver: dir}', `$&\n${pool}`));
+    const status = async () => (await world.client(LAST).request<{ status: string }>('GET', '/1.0/storage-pools/large')).status;
+    await waitFor('the pool', async () => (await status()) === 'Created', { timeoutMs: 120_000, intervalMs: 500 });
+    await world.launch('roomy', LAST, { devices: { root: { type: 'disk', pool: 'large', path: '/' } } });
+    expect(existsSync(join(world.storageOf(LAST), 'large', 'containers', 'roomy', 'rootfs'))).toBe(true);
+    await world.whole(MEMBERS);
+  }, 240_000);
 
   test('79: a member whose memory is short says so in LXD, where the worker reads it', async () => {
     const short = async () => {

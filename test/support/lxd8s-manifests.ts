@@ -25,7 +25,13 @@ export interface StatefulSetOptions {
   /** Where members may be; each takes one. */
   readonly nodes: readonly string[];
   readonly podManagementPolicy?: 'OrderedReady' | 'Parallel';
+  readonly second?: Second;
 }
+
+/** Whether members have a second volume, for storage pools. */
+export type Second = 'storage' | 'none';
+/** Where they have it, as in the chart. */
+export const STORAGE = '/var/lib/webspaces-storage';
 
 export function memberOf(number: number): string {
   return `${OWN.statefulSet}-${number}`;
@@ -57,27 +63,36 @@ export function shippedClusterRoles(): string {
   return readFileSync(file, 'utf8').replaceAll('namespace: lxd8s}', `namespace: ${OWN.namespace}}`);
 }
 
-export function volume(name: string, member: string, path: string): object {
+/** A claim of a member's pod, by its name in the StatefulSet. */
+export interface ClaimOfMember {
+  readonly claim: 'state' | 'storage';
+  readonly member: string;
+}
+
+export const volumeName = ({ claim, member }: ClaimOfMember) => `own-${claim}-${member}`;
+
+export function volume({ claim, member, path }: ClaimOfMember & { readonly path: string }): object {
   return {
     apiVersion: 'v1',
     kind: 'PersistentVolume',
-    metadata: { name, labels: LABELS },
+    metadata: { name: volumeName({ claim, member }), labels: LABELS },
     spec: {
       capacity: { storage: '5Gi' },
       accessModes: ['ReadWriteOnce'],
       storageClassName: CLASS,
       persistentVolumeReclaimPolicy: 'Retain',
       hostPath: { path, type: 'DirectoryOrCreate' },
-      claimRef: { namespace: OWN.namespace, name: `state-${member}` },
+      claimRef: { namespace: OWN.namespace, name: `${claim}-${member}` },
     },
   };
 }
 
-export function statefulSet({ replicas, nodes, podManagementPolicy = 'OrderedReady' }: StatefulSetOptions): object {
+export function statefulSet({ replicas, nodes, podManagementPolicy = 'OrderedReady', second = 'none' }: StatefulSetOptions): object {
   const { namespace, statefulSet: name } = OWN;
   const onePerNode = { labelSelector: { matchLabels: LABELS }, topologyKey: 'kubernetes.io/hostname' };
   const here = { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: nodes }] };
   const claim = { accessModes: ['ReadWriteOnce'], storageClassName: CLASS, resources: { requests: { storage: '5Gi' } } };
+  const claims = ['state', ...(second === 'storage' ? [second] : [])];
   const token = { serviceAccountToken: { audience: 'webspaces-lxd8s', path: 'token', expirationSeconds: 3600 } };
   return {
     apiVersion: 'apps/v1',
@@ -89,7 +104,7 @@ export function statefulSet({ replicas, nodes, podManagementPolicy = 'OrderedRea
       podManagementPolicy,
       updateStrategy: { type: 'OnDelete' },
       selector: { matchLabels: LABELS },
-      volumeClaimTemplates: [{ metadata: { name: 'state' }, spec: claim }],
+      volumeClaimTemplates: claims.map((name) => ({ metadata: { name }, spec: claim })),
       template: {
         metadata: { labels: LABELS },
         spec: {
@@ -99,7 +114,7 @@ export function statefulSet({ replicas, nodes, podManagementPolicy = 'OrderedRea
             nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [here] } },
             podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [onePerNode] },
           },
-          containers: [memberContainer(), endpointContainer()],
+          containers: [memberContainer(second), endpointContainer()],
           volumes: [
             ...platformVolumes(),
             { name: 'joins', projected: { sources: [token] } },
@@ -133,7 +148,7 @@ export function ours(container: object, settings: Readonly<Record<string, string
 /** As the entry point of `deploy/docker/lxd8s-member.Dockerfile`, with bash in the place of tini, which this image has not: it reaps, and hands TERM on. */
 export const AS_PID_1 = '"$@" & child=$!; trap "kill -TERM $child" TERM; while kill -0 $child 2> /dev/null; do wait $child; done';
 
-function memberContainer(): object {
+function memberContainer(second: Second): object {
   const ask = (path: string) => ({ httpGet: { path, port: 9797 } });
   const entry = join(projectRoot(), 'dist', 'apps', 'lxd8s', 'member', 'main.js');
   const own = { name: 'WEBSPACES__MEMBER', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } };
@@ -150,6 +165,7 @@ function memberContainer(): object {
         { name: 'preseed', mountPath: '/etc/lxd8s/preseed', readOnly: true },
         { name: 'certificate', mountPath: '/etc/lxd8s/certificate', readOnly: true },
         { name: 'console', mountPath: '/etc/lxd8s/console', readOnly: true },
+        ...(second === 'storage' ? [{ name: second, mountPath: STORAGE }] : []),
       ],
     },
     {
@@ -164,6 +180,7 @@ function memberContainer(): object {
       STATE_FOR: 'anyone',
       // More than any machine has: always short.
       MEMORY__MIN_FREE_BYTES: '1000000000000000',
+      ...(second === 'storage' ? { VOLUMES__STORAGE: STORAGE } : {}),
     },
   ) as { env: object[] };
   return { ...container, env: [...container.env, own] };

@@ -15,12 +15,14 @@ import { ConsoleVisitor } from './console-visitor.js';
 import {
   memberOf,
   OWN,
+  type Second,
   type StatefulSetOptions,
   shippedClusterRoles,
   shippedRoles,
   statefulSet,
   surroundings,
   volume,
+  volumeName,
 } from './lxd8s-manifests.js';
 import { type Pace, QUICK } from './pace.js';
 
@@ -62,17 +64,23 @@ export class Lxd8sWorld {
     /** Those of the lab that are for members: it may have more. */
     private readonly nodes: readonly string[],
     private readonly pace: Pace,
+    private readonly second: Second,
   ) {
     this.#kube = KubeClient.fromKubeconfig(lab.kubeconfigAdmin);
   }
 
-  /** With `apps: 'all'` our processes run beside it; what the worker knows of it, `beginManaged` says. */
+  /** With `apps: 'all'` our processes run beside it; what the worker knows of it, `beginManaged` says. With `second: 'storage'` members have a second volume. */
   static async open(
     nodes: number,
-    { apps = 'none', profile = 'test', pace = QUICK }: Pick<LabOptions, 'apps' | 'profile'> & { readonly pace?: Pace } = {},
+    {
+      apps = 'none',
+      profile = 'test',
+      pace = QUICK,
+      second = 'none',
+    }: Pick<LabOptions, 'apps' | 'profile'> & { readonly pace?: Pace; readonly second?: Second } = {},
   ): Promise<Lxd8sWorld> {
     const names = Array.from({ length: nodes }, (_, at) => `node-${at + 1}`);
-    const world = new Lxd8sWorld(await startLab({ profile, nodes, apps }), names, pace);
+    const world = new Lxd8sWorld(await startLab({ profile, nodes, apps }), names, pace, second);
     await world.remove();
     await world.apply(surroundings());
     await world.applyText(shippedRoles());
@@ -107,22 +115,31 @@ export class Lxd8sWorld {
     return join(this.folder, member);
   }
 
+  /** The same of its second volume. */
+  storageOf(member: string): string {
+    return join(this.folder, 'storage', member);
+  }
+
   async volumes(members: number): Promise<void> {
     const names = Array.from({ length: members }, (_, number) => memberOf(number));
-    for (const name of names) mkdirSync(this.folderOf(name), { recursive: true });
-    await this.apply(names.map((name) => volume(`own-${name}`, name, this.folderOf(name))));
+    const volumes = names.flatMap((member) => [
+      { claim: 'state', member, path: this.folderOf(member) } as const,
+      ...(this.second === 'storage' ? [{ claim: 'storage', member, path: this.storageOf(member) } as const] : []),
+    ]);
+    for (const { path } of volumes) mkdirSync(path, { recursive: true });
+    await this.apply(volumes.map((one) => volume(one)));
   }
 
   /** An empty one in the place of one whose claim is gone. */
   async renewVolume(member: string): Promise<void> {
-    await this.lab.kubectl(['delete', 'persistentvolume', `own-${member}`, '--wait'], { timeoutMs: 60_000 });
+    await this.lab.kubectl(['delete', 'persistentvolume', volumeName({ claim: 'state', member }), '--wait'], { timeoutMs: 60_000 });
     rmSync(this.folderOf(member), { recursive: true, force: true, maxRetries: 5 });
     mkdirSync(this.folderOf(member), { recursive: true });
-    await this.apply([volume(`own-${member}`, member, this.folderOf(member))]);
+    await this.apply([volume({ claim: 'state', member, path: this.folderOf(member) })]);
   }
 
   scale(options: Pick<StatefulSetOptions, 'replicas' | 'podManagementPolicy'>): Promise<void> {
-    return this.apply([statefulSet({ ...options, nodes: this.nodes })]);
+    return this.apply([statefulSet({ ...options, nodes: this.nodes, second: this.second })]);
   }
 
   async preseed(yaml: string): Promise<void> {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { IMAGES } from '#lab/cluster/images.js';
 import { platformFolders, platformVolumes } from '#lab/cluster/platform-process.js';
 import { projectRoot } from '#lab/project.js';
-import { AS_PID_1, OWN, ours } from './lxd8s-manifests.js';
+import { AS_PID_1, OWN, ours, STORAGE } from './lxd8s-manifests.js';
 
 export interface VmOptions {
   readonly accelerator: 'kvm' | 'tcg';
@@ -114,7 +114,7 @@ function member({ accelerator, machine = 'microvm', qemu, guest, lan }: VmOption
         livenessProbe: { ...ask('/live'), periodSeconds: 5, timeoutSeconds: 2, failureThreshold: 3 },
         readinessProbe: { ...ask('/ready'), periodSeconds: 1, timeoutSeconds: 2 },
         volumeMounts: [
-          { name: 'state', mountPath: '/var/lib/lxd-storage', subPathExpr: `storage/$(${POD})` },
+          { name: 'state', mountPath: STORAGE, subPathExpr: `storage/$(${POD})` },
           { name: 'qemu', mountPath: qemu, readOnly: true },
           { name: 'guest', mountPath: guest, readOnly: true },
           { name: 'tun', mountPath: '/dev/net/tun' },
@@ -129,7 +129,7 @@ function member({ accelerator, machine = 'microvm', qemu, guest, lan }: VmOption
         MEMBER: `$(${POD})`,
         DOMAIN: OWN.domain,
         RUNTIME: 'vm',
-        VOLUMES__STORAGE: '/var/lib/lxd-storage',
+        VOLUMES__STORAGE: STORAGE,
         VM__ACCELERATOR: accelerator,
         VM__MACHINE: machine,
         // A busy machine of the tests needs long for it.

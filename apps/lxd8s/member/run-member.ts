@@ -42,7 +42,7 @@ export async function runMember(config: Lxd8sMemberConfig, { environment, log }:
   const socket = join(folder, 'unix.socket');
   const lxd = new OwnMember({ socket, timeoutMs: LXD_TIMEOUT_MS });
   const record = new ClusterRecord(kube, config.statefulSet);
-  const runtime = config.runtime === 'vm' ? new VmRuntime({ config, environment, log }) : containerRuntime({ folder, environment });
+  const runtime = config.runtime === 'vm' ? new VmRuntime({ config, environment, log }) : containerRuntime({ folder, environment, log });
   const keeper = new LxdKeeper({ runtime, log, pauseSeconds: config.lxd.restartSeconds });
   const { listen, audience } = config.join;
   const identify = identifyBy({ kube, namespace: config.kubernetes.namespace, statefulSet: config.statefulSet, audience });

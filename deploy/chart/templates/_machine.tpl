@@ -17,6 +17,9 @@ capabilities: {drop: [ALL]{{ if .Values.lxd8s.lan }}, add: [NET_ADMIN]{{ end }}}
 {{- if and (not $limits.cpu) (hasSuffix "%" (toString ($vm.cpus | default "100%"))) -}}
 {{- fail "lxd8s.vm.cpus: say how many processors the machine of a member has, or resources.limits.cpu, of which it is a share" -}}
 {{- end -}}
+{{- if and .Values.lxd8s.lan (not $vm.unguardedLan) -}}
+{{- fail "lxd8s.vm.unguardedLan: on the LAN nobody keeps the webspaces of machines to their own addresses, docs/limits.md says what they can do; set it to true to accept that, or lxd8s.runtime=container" -}}
+{{- end -}}
 {{- $devices := dict -}}
 {{- if eq $vm.accelerator "kvm" -}}
 {{- if not $vm.devices.kvm -}}{{- fail "lxd8s.vm.devices.kvm: say what the nodes' device plugin calls /dev/kvm" -}}{{- end -}}

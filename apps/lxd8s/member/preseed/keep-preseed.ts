@@ -16,7 +16,7 @@ export interface PreseedView {
 
 export interface KeepPreseedOptions {
   readonly file: string;
-  /** Where pools may have their source; made when missing. */
+  /** Where pools may have their source; that of a pool of the driver `dir` is made when missing. */
   readonly storage: string | undefined;
   readonly lxd: OwnMember;
   readonly log: Logger;
@@ -45,8 +45,9 @@ export class KeepPreseed {
     const { file, storage } = this.#options;
     this.#preseed = await readPreseed(file);
     if (storage !== undefined) {
-      const sources = this.#preseed.storage_pools.flatMap(({ config }) => config['source'] ?? []);
-      for (const source of sources.filter((path) => path.startsWith(`${storage}/`))) await mkdir(source, { recursive: true, mode: 0o711 });
+      // One of btrfs is a subvolume: LXD makes it, and only where nothing is.
+      const folders = this.#preseed.storage_pools.filter(({ driver }) => driver === 'dir').flatMap(({ config }) => config['source'] ?? []);
+      for (const source of folders.filter((path) => path.startsWith(`${storage}/`))) await mkdir(source, { recursive: true, mode: 0o711 });
     }
     return this.#preseed;
   }

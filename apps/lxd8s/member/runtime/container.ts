@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import type { Logger } from '#libs/logging/logger.js';
 import { measure } from '../memory/measure.js';
+import { raiseKernelLimits } from './kernel-limits.js';
 import { prepareCgroups } from './prepare-cgroups.js';
 import { instancesOfProcesses } from './processes.js';
 import type { LxdEnd, LxdRun, RunningInstance, Runtime } from './runtime.js';
@@ -14,16 +16,18 @@ export interface ContainerOptions {
   readonly folder: string;
   /** `LXD_*` of the container; nothing else of its environment is LXD's. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly log: Logger;
 }
 
 /** LXD as a child of this process. Its instances outlive it, and are found again by the next LXD, for as long as this container lives. */
-export function containerRuntime({ folder, environment }: ContainerOptions): Runtime {
+export function containerRuntime({ folder, environment, log }: ContainerOptions): Runtime {
   const env = { ...environment, PATH, HOME: '/root', ...(folder === USUAL_FOLDER ? {} : { LXD_DIR: folder }) };
   return {
     kind: 'container',
     startsWithinMs: 0,
     async prepare() {
       await prepareCgroups();
+      raiseKernelLimits(log);
       for (const needed of ['/run/lxd', '/var/log/lxd']) mkdirSync(needed, { recursive: true });
     },
     start(onLine): LxdRun {

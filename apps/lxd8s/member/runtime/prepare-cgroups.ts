@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf, PlatformError } from '#libs/errors/platform-error.js';
@@ -17,7 +17,7 @@ export async function prepareCgroups(): Promise<void> {
   try {
     const commands = [...writableSys(), ...cgroupMounts(readFileSync('/proc/self/cgroup', 'utf8'), await mountsHere())];
     for (const [program = '', ...args] of commands) await run(program, args, { timeout: TIMEOUT_MS });
-    if (commands.some((command) => command.includes('cgroup2') && command.at(-1) === CGROUP_ROOT)) delegate();
+    if (commands.some((command) => command.includes('cgroup2') && command.at(-1) === CGROUP_ROOT)) delegate(CGROUP_ROOT);
   } catch (cause) {
     throw new PlatformError(
       'INVALID_INPUT',
@@ -38,13 +38,16 @@ function writableSys(): Command[] {
   }
 }
 
-/** In version 2 only a group without processes has controllers for groups below it. liblxc leaves `init.scope` out of its own base. */
-function delegate(): void {
-  const leaf = join(CGROUP_ROOT, 'init.scope');
+/** Gives groups below that at `root`, of version 2, its controllers: only one without processes can. liblxc leaves `init.scope` out of its own base. */
+export function delegate(root: string): void {
+  const leaf = join(root, 'init.scope');
   mkdirSync(leaf, { recursive: true });
-  for (const pid of readFileSync(join(CGROUP_ROOT, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean)) {
+  for (const pid of readFileSync(join(root, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean)) {
     writeFileSync(join(leaf, 'cgroup.procs'), pid);
   }
-  const controllers = readFileSync(join(CGROUP_ROOT, 'cgroup.controllers'), 'utf8').trim().split(' ').filter(Boolean);
-  writeFileSync(join(CGROUP_ROOT, 'cgroup.subtree_control'), controllers.map((name) => `+${name}`).join(' '));
+  const controllers = readFileSync(join(root, 'cgroup.controllers'), 'utf8').trim().split(' ').filter(Boolean);
+  writeFileSync(join(root, 'cgroup.subtree_control'), controllers.map((name) => `+${name}`).join(' '));
+  // kubelet sets it from 1.28 on: at the pod's limit the kernel would end LXD and all containers together. /sys/kernel/cgroup/delegate names it.
+  const together = join(root, 'memory.oom.group');
+  if (existsSync(together)) writeFileSync(together, '0');
 }
