@@ -99,7 +99,7 @@ function stepsBack(plan: UpgradePlan, { observed, desired, members, down, up }: 
       wait({ desired }, 'member-recorded', names, `the old LXD of ${listed(names)} has started`, { aim }),
     ];
   };
-  return [
+  const first: StepDraft[] = [
     ...(waits && plan.probes === 'lease'
       ? [{ action: { do: 'take-probe-lease', lease } as const, reason: 'members that wait for each other must not be ended for it' }]
       : []),
@@ -107,6 +107,10 @@ function stepsBack(plan: UpgradePlan, { observed, desired, members, down, up }: 
       ? [{ action: { do: 'recreate-statefulset', podManagementPolicy: 'Parallel' } as const, reason: 'none of several gets ready alone' }]
       : []),
     ...(down.length > 0 ? deletion(down) : []),
+  ];
+  return [
+    // What was down when it was looked at may serve after a pause.
+    ...first.map((step): StepDraft => (down.length > 1 ? { ...step, pause: 'not-here' } : step)),
     ...up.flatMap((member): StepDraft[] => [
       ...(waits ? [] : [wait({ desired }, 'members-online', all, 'never two members down', { aim }), ...volumes('before the next member')]),
       wait({ desired }, 'quorum-margin', [member.name], `before ${member.name} is stopped`, { aim }),
