@@ -119,7 +119,7 @@ test('of the cluster of the webspaces: visitors are led away from their members 
 test('one that Kubernetes does not delete stands no longer as being replaced; one that is deleted does', async () => {
   const annotations: Record<string, string | undefined> = {};
   const answer = deleted({ kind: 'unwatched' }, {}, { webspaces: true, refuses: 'lxd-1', annotations });
-  await expect(answer).rejects.toMatchObject({ code: 'FORBIDDEN' });
+  await expect(answer).rejects.toMatchObject({ code: 'FORBIDDEN', details: expect.not.objectContaining({ deleted: 'none' }) });
   expect(annotations[UPGRADE_KEYS.replacing]).toBe('a');
 });
 
@@ -133,7 +133,7 @@ describe('pods whose template was merged', () => {
     ['which the cluster has followed', OLD, /shows a\/lxd:1, not a\/lxd:2: no pod is deleted\. carol took them back, by commit c0ffee/],
   ])('stay when somebody took it back, %s, and it is said who', async (_case, template, says) => {
     const answer = deleted(STORAGE, { proposal }, { template, way: takenBack });
-    await expect(answer).rejects.toMatchObject({ code: 'CONFLICT', message: expect.stringMatching(says) });
+    await expect(answer).rejects.toMatchObject({ code: 'CONFLICT', message: expect.stringMatching(says), details: { deleted: 'none' } });
   });
 
   test('are deleted while it stands, and by what the cluster shows when the repository does not answer', async () => {
