@@ -138,18 +138,18 @@ describe.each(EXAMPLES)('the chart with the values for %s', (example) => {
 
   it('is accepted as a whole by the API server, in any namespace (row 44)', async () => {
     expect(objects.length).toBeGreaterThan(25);
+    const places = [NAMESPACE, LONGHORN_NAMESPACE] as const;
+    const ofPlace = (namespace: string) => objects.filter(({ metadata }) => (metadata.namespace ?? NAMESPACE) === namespace);
     const answers: string[] = [];
     // kubectl takes objects of one namespace at a time, when it is told one.
-    for (const [namespace, some = []] of Object.entries(Object.groupBy(objects, ({ metadata }) => metadata.namespace ?? NAMESPACE))) {
+    for (const namespace of places.filter((place) => ofPlace(place).length > 0)) {
+      const some = ofPlace(namespace);
       const file = join(folder, `${example}-${namespace}.yaml`);
       writeFileSync(file, some.map((object) => stringify(object)).join('---\n'));
       const how = ['apply', '--server-side', '--dry-run=server', '--force-conflicts', '-f', file];
       answers.push(...(await lab.kubectl(['--namespace', namespace, ...how])).trim().split('\n'));
     }
     expect(answers).toHaveLength(objects.length);
-    const places: readonly string[] = [NAMESPACE, LONGHORN_NAMESPACE];
-    const elsewhere = objects.filter(({ metadata }) => !places.includes(metadata.namespace ?? NAMESPACE));
-    expect(elsewhere.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toEqual([]);
   });
 
   it('gives every process the files that its configuration names', () => {
