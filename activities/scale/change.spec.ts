@@ -135,6 +135,17 @@ describe('replicas', () => {
     expect(away.done).toHaveLength(1);
   });
 
+  test('wait until those that stay have a majority again', async () => {
+    const silent = ['lxd-1'];
+    const { done, steps } = stage({ silent });
+    setTimeout(() => {
+      done.push('lxd-1 is back');
+      silent.length = 0;
+    }, 200);
+    await steps.setReplicas(call, acting, of, { replicas: 2, lost: [], still: [{ gate: 'quorum-margin', members: ['lxd-2'] }] });
+    expect(done).toEqual(['lxd-1 is back', '{"replicas":2} by webspaces-replicas']);
+  });
+
   test('stay when the lock is lost', async () => {
     const { done, steps } = stage({ lockLost: true });
     await expect(steps.setReplicas(call, acting, of, { replicas: 4, lost: [] })).rejects.toMatchObject({ code: 'CONFLICT' });

@@ -3,9 +3,8 @@ import type { Acting } from '#libs/contracts/activities.js';
 import type { ClaimsDeletion, MemberRemoval, ReplicasChange } from '#libs/contracts/scalings.js';
 import type { OfPlan } from '#libs/contracts/upgrade-activities.js';
 import { FIELD_MANAGER } from '#libs/contracts/webspaces-api.js';
+import { readScaleGate, type ScaleGateCall } from '#libs/domain/scale/gates.js';
 import { type ObservedScale, ordinalOf } from '#libs/domain/scale/observed.js';
-import { whyNotDeleted } from '#libs/domain/upgrade/deletion.js';
-import { membersOnline } from '#libs/domain/upgrade/gates-cluster.js';
 import { counted, listed } from '#libs/domain/upgrade/wording.js';
 import { isPlatformError, PlatformError } from '#libs/errors/platform-error.js';
 import type { Call } from '../shared/guard.js';
@@ -30,13 +29,19 @@ export function changeScaleSteps(deps: UpgradeDeps) {
   }
 
   return {
-    async setReplicas(call: Call, acting: Acting, { cluster: name }: OfPlan, { replicas, lost }: ReplicasChange): Promise<void> {
+    async setReplicas(
+      call: Call,
+      acting: Acting,
+      { cluster: name }: OfPlan,
+      { replicas, lost, still = [] }: ReplicasChange,
+    ): Promise<void> {
       const { config, kube } = clusters.get(name);
+      await makeSure(call, 'No member goes.', async () => {
+        const now = await look(call, acting, name);
+        return parseStatefulSet(now.statefulSet).spec.replicas === replicas ? undefined : whyNot(now.observed, still);
+      });
       const { observed, statefulSet } = await look(call, acting, name);
-      if (parseStatefulSet(statefulSet).spec.replicas !== replicas) {
-        assertEmptyFrom(observed, replicas, lost);
-        await makeSure(call, 'No member goes.', async () => whyNoneGoes((await look(call, acting, name)).observed, replicas, lost));
-      }
+      if (parseStatefulSet(statefulSet).spec.replicas !== replicas) assertEmptyFrom(observed, replicas, lost);
       await locks.assertHeld(acting, call.me, call.signal);
       const metadata = { name: config.statefulSet, uid: statefulSet.metadata.uid };
       const now = await kube.apply(
@@ -103,22 +108,15 @@ export function changeScaleSteps(deps: UpgradeDeps) {
   };
 }
 
-/** The members whose pods would end. */
-function goingFrom({ cluster: { members, statefulSet } }: ObservedScale, replicas: number): string[] {
-  return members.flatMap(({ name }) => ((ordinalOf(statefulSet.name, name) ?? -1) >= replicas ? [name] : []));
-}
-
+/** Of the members whose pods would end. */
 function assertEmptyFrom(observed: ObservedScale, replicas: number, lost: readonly string[]): void {
-  for (const name of goingFrom(observed, replicas)) assertEmpty(observed, name, lost);
+  const { members, statefulSet } = observed.cluster;
+  for (const { name } of members) if ((ordinalOf(statefulSet.name, name) ?? -1) >= replicas) assertEmpty(observed, name, lost);
 }
 
-/** Hours may lie between the gates and this: those that stay serve, and have a majority. */
-function whyNoneGoes(observed: ObservedScale, replicas: number, lost: readonly string[]): string | undefined {
-  const going = goingFrom(observed, replicas).filter((name) => !lost.includes(name));
-  if (going.length === 0) return undefined;
-  const staying = observed.cluster.members.map(({ name }) => name).filter((name) => !going.includes(name) && !lost.includes(name));
-  const online = membersOnline(observed.cluster, staying);
-  return online.is === 'passed' ? whyNotDeleted(observed.cluster, { members: going, quorum: 'kept' }) : online.reason;
+function whyNot(observed: ObservedScale, still: readonly ScaleGateCall[]): string | undefined {
+  const outcomes = still.map((gate) => readScaleGate(gate, observed, 0));
+  return outcomes.flatMap((outcome) => (outcome.is === 'passed' ? [] : [outcome.reason]))[0];
 }
 
 /** What is given up is what a member has that is away; one that has come back since keeps it. */

@@ -39,7 +39,8 @@ export function deletePodsSteps(deps: UpgradeDeps) {
       const assertWanted = async () => {
         const back = await whyTakenBack(cluster, deletion, call);
         if (back !== undefined) throw new PlatformError('CONFLICT', `No pod is deleted. ${back}`);
-        if (fresh.length > 0) await assertStill(deps, call, acting, name, deletion);
+        // Once some are deleted, what they held is not settled any more.
+        if (fresh.length > 0) await assertStill(deps, call, acting, name, untouched ? deletion : { ...deletion, still: [] });
       };
       await told(untouched, assertWanted);
       const membersOf = (pods: readonly StoredObject[]) =>

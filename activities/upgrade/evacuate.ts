@@ -38,24 +38,25 @@ export function evacuateSteps(deps: UpgradeDeps) {
     if (!found) throw new PlatformError('NOT_FOUND', `${name} is no member of ${cluster}.`);
     // Asked elsewhere, so that the answer does not come from what is emptied.
     const via = observed.members.find((one) => one.name !== name && one.answers === 'serving') ?? found;
-    return { observed, found, via: via.pod };
+    // Its own operations it always lists; others leave out those of a member that is late.
+    return { observed, found, via: via.pod, itself: found.answers === 'serving' ? found.pod : via.pod };
   }
 
   async function change(call: Call, acting: Acting, { cluster }: OfPlan, name: string, action: Action): Promise<void> {
     await locks.assertHeld(acting, call.me, call.signal);
     const wanted = action === 'evacuate' ? 'Evacuated' : 'Online';
     for (;;) {
-      const { found, via } = await member(call, acting, cluster, name);
       const what = `${action} ${name}`;
       const { lxd } = clusters.get(cluster);
-      // LXD says so of a member before it has moved the first instance.
-      const moving = await movesOf(lxd, via, name, call.signal);
-      if (found.status === wanted && moving === undefined) return;
+      // LXD says so of a member before it has moved the first instance, and takes that back before a move that failed has ended.
+      const moving = await movesOf(lxd, (await member(call, acting, cluster, name)).itself, name, call.signal);
       if (moving !== undefined) {
         call.waiting({ waitingFor: `LXD to end what it does with ${name}`, lxdOperation: moving });
         await pause(POLL_MS, undefined, { signal: call.signal });
         continue;
       }
+      const { found, via } = await member(call, acting, cluster, name);
+      if (found.status === wanted) return;
       const path = `/1.0/cluster/members/${encodeURIComponent(name)}/state`;
       let failure: PlatformError | undefined;
       try {
@@ -104,6 +105,8 @@ interface Found {
   readonly found: ObservedMember;
   /** Pod that is asked. */
   readonly via: string;
+  /** The member's own pod, where it can be asked. */
+  readonly itself: string;
 }
 
 interface Begun {

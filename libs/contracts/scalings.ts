@@ -70,7 +70,7 @@ export interface ScaleActivities {
   planScaleBack(acting: Acting, plan: ScalePlan, desired: DesiredScale): Promise<readonly ScaleStep[]>;
   /** As `watchGate` of an upgrade. */
   watchScaleGate(acting: Acting, cluster: string, watch: ScaleGateWatch): Promise<GateReading>;
-  /** Server-side apply of just `spec.replicas`. @throws CONFLICT when that would end the pod of a member that is not empty. */
+  /** Server-side apply of just `spec.replicas`. @throws CONFLICT when that would end the pod of a member that is not empty, or a gate of `still` does not pass. */
   setReplicas(acting: Acting, plan: OfPlan, change: ReplicasChange): Promise<void>;
   /** Takes it out of the cluster by force. @throws CONFLICT when its pod is there or asked for, or when something is on it that is not given up. */
   removeMember(acting: Acting, plan: OfPlan, removal: MemberRemoval): Promise<void>;
@@ -80,6 +80,8 @@ export interface ScaleActivities {
 
 export interface ReplicasChange {
   readonly replicas: number;
+  /** Gates that passed before it: looked at once more, since hours may lie between. */
+  readonly still?: readonly ScaleGateCall[];
   /** Members whose data is given up. */
   readonly lost: readonly string[];
 }

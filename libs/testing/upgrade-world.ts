@@ -1,9 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { ApplicationFailure } from '@temporalio/common';
 import { type Call, guarded } from '#activities/shared/guard.js';
 import type { Acting } from '#libs/contracts/activities.js';
-import type { GateReading, GateWatch, UpgradeActivities, UpgradeSettings } from '#libs/contracts/upgrade-activities.js';
+import type { GateReading, GateWatch, PodDeletion, UpgradeActivities, UpgradeSettings } from '#libs/contracts/upgrade-activities.js';
 import type { MemberRow } from '#libs/contracts/upgrades.js';
 import type { UpgradeAction } from '#libs/domain/upgrade/actions.js';
+import { whyNotDeleted } from '#libs/domain/upgrade/deletion.js';
 import type { DesiredUpgrade } from '#libs/domain/upgrade/desired.js';
 import { differences } from '#libs/domain/upgrade/difference.js';
 import { readGate } from '#libs/domain/upgrade/gates.js';
@@ -91,7 +93,9 @@ export class UpgradeWorld {
       setUpdateStrategy: async (_acting, _plan, action) => act(action),
       evacuateMember: async (_acting, _plan, member) => act({ do: 'evacuate-member', member }),
       restoreMember: async (_acting, _plan, member) => act({ do: 'restore-member', member }),
-      deletePods: async (_acting, _plan, { pods, members }) => {
+      deletePods: async (_acting, _plan, deletion) => {
+        const { pods, members } = deletion;
+        this.#makeSure(deletion);
         this.seen.leaseAtDeletions.push(this.leaseHeld);
         act({ do: 'delete-pods', pods, members });
         while (this.simulation.observe().pods.some(({ name, deleting }) => pods.includes(name) && deleting === 'yes')) this.#tick();
@@ -101,6 +105,17 @@ export class UpgradeWorld {
       releaseProbeLease: done,
       finishUpgrade: done,
     };
+  }
+
+  /** As the real one, for as many simulated seconds. */
+  #makeSure(deletion: PodDeletion): void {
+    let why = whyNotDeleted(this.simulation.observe(), deletion);
+    for (let looks = 0; why !== undefined && looks < 90; looks++) {
+      this.#tick();
+      why = whyNotDeleted(this.simulation.observe(), deletion);
+    }
+    if (why === undefined) return;
+    throw ApplicationFailure.create({ type: 'CONFLICT', message: why, nonRetryable: true, details: [{ deleted: 'none' }] });
   }
 
   async #hold(call: Call): Promise<void> {

@@ -254,7 +254,8 @@ describe('instances of a member', () => {
     await waitFor('LXD to say so', async () => (await stateOf())?.status === 'Evacuated', { timeoutMs: 60_000, intervalMs: 50 });
     // LXD says so before it has moved anything: as after a worker's restart.
     await steps.evacuateMember(call, acting, PLAN, 'lxd-1');
-    expect(await stateOf()).toMatchObject({ status: 'Evacuated', answers: 'serving', instancesRunning: 0 });
+    expect(await cluster.exec('lxd-1', ['lxc', 'operation', 'list', '--format', 'csv'])).not.toMatch(/Evacuating/i);
+    expect(await stateOf()).toMatchObject({ status: 'Evacuated', answers: 'serving' });
     await first;
     await steps.restoreMember(call, acting, PLAN, 'lxd-1');
     expect(await stateOf()).toMatchObject({ status: 'Online', instancesRunning: 1 });

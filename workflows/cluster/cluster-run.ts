@@ -1,4 +1,4 @@
-import { ApplicationFailure, allHandlersFinished, CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import { ApplicationFailure, allHandlersFinished, CancellationScope, condition, isCancellation, patched } from '@temporalio/workflow';
 import type { Acting } from '../../libs/contracts/activities.js';
 import type { MemberRow, RunPlan, RunView, UpgradePhase } from '../../libs/contracts/upgrades.js';
 import { failureOf, reasonOf } from '../shared/failures.js';
@@ -121,10 +121,10 @@ export abstract class ClusterRun<P extends RunPlan, R, Report extends RunView<P,
       await follow.all([...record.steps], 'running');
       return 'finished';
     } catch (error) {
-      const goesOn = isCancellation(error) && !orders.cancelled();
-      if (!goesOn && !isCancellation(error) && !(error instanceof Aborted)) throw error;
+      if (!isCancellation(error) && !(error instanceof Aborted)) throw error;
+      if (isCancellation(error)) orders.cancelled(follow.changed);
       if (!follow.changed) throw new Ended('Aborted before anything was changed.');
-      return await CancellationScope.nonCancellable(goesOn ? () => this.#goOn(follow, goBack) : goBack);
+      return await CancellationScope.nonCancellable(orders.abortAsked ? () => this.#back(goBack) : () => this.#goOn(follow, goBack));
     }
   }
 
@@ -136,8 +136,13 @@ export abstract class ClusterRun<P extends RunPlan, R, Report extends RunView<P,
       return 'finished';
     } catch (error) {
       if (!(error instanceof Aborted)) throw error;
-      return goBack();
+      return this.#back(goBack);
     }
+  }
+
+  #back(goBack: () => Promise<UpgradePhase>): Promise<UpgradePhase> {
+    this.#parts.record.cutOff();
+    return goBack();
   }
 
   /** What has to be done before the way back can be followed: tried again whenever somebody says so, since without it nothing would be undone. */
@@ -146,7 +151,11 @@ export abstract class ClusterRun<P extends RunPlan, R, Report extends RunView<P,
       try {
         return await this.#parts.record.other(name, summary, run);
       } catch (error) {
-        await stages.retryOf(summary, reasonOf(error).message);
+        const { message, details } = reasonOf(error);
+        const [first] = details as readonly ({ readonly reason?: unknown } | undefined)[];
+        // Nobody can give the lock back.
+        if (first?.reason === 'lock-lost' || !patched('the-way-back-is-insisted-on')) throw error;
+        await stages.retryOf(summary, message);
       }
     }
   }

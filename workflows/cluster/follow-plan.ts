@@ -109,9 +109,15 @@ export abstract class FollowPlan<P extends RunPlan, R> {
       const reading = await interruptible(() => look({ deadline, knownReason, returnAfterSeconds, returnOn, passingSince }), stop);
       if (reading !== 'stopped') {
         record.read(step, reading);
-        if (reading.outcome.is === 'passed') return 'done';
+        if (reading.outcome.is === 'passed') {
+          orders.stepEnded();
+          return 'done';
+        }
       }
-      if (this.#abortAsked()) throw new Aborted('aborted');
+      if (this.#abortAsked()) {
+        orders.stepEnded();
+        throw new Aborted('aborted');
+      }
       if (orders.skipAsked(step)) {
         orders.followed('skip');
         return 'skipped';

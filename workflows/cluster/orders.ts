@@ -36,7 +36,7 @@ export class Orders<P extends RunPlan, R = unknown> {
   #pause: UpgradeOrder | undefined;
   #abort: UpgradeOrder | undefined;
   #retry: UpgradeOrder | undefined;
-  #skip: { readonly step: StepRecord | undefined } | undefined;
+  #skip: SkipGate | undefined;
 
   /** Registers the Updates; to be made before the workflow's first await. */
   constructor(record: RunRecord<P, R>, requestedBy: Requester, what: RunWord) {
@@ -88,7 +88,7 @@ export class Orders<P extends RunPlan, R = unknown> {
   }
 
   skipAsked(step: StepRecord): boolean {
-    return this.#skip?.step === step;
+    return this.#skip !== undefined && this.#skip.gate === gateOf(step);
   }
 
   get retryAsked(): boolean {
@@ -108,12 +108,17 @@ export class Orders<P extends RunPlan, R = unknown> {
     if (orders.includes('abort')) this.#abort = undefined;
   }
 
-  /** A cancellation is an abort that nobody signed. Whether it is followed: where an abort would be refused, it is only noted. */
-  cancelled(): boolean {
+  /** A cancellation is an abort that nobody signed; of what has changed something it is only noted where an abort would be refused. */
+  cancelled(changed: boolean): void {
     const by = { subject: '', username: 'a cancellation' };
-    if (!this.#record.pastReturn) this.#askAbort({ by });
-    else this.#record.noted(by, 'abort', 'not followed: there is no way back any more');
-    return this.abortAsked;
+    const refused = changed && this.#record.pastReturn && patched('no-cancellation-behind-the-point-of-no-return');
+    if (refused) this.#record.noted(by, 'abort', 'not followed: there is no way back any more');
+    else this.#askAbort({ by });
+  }
+
+  /** A skip that came as its gate passed, or with an abort, is of no other gate. */
+  stepEnded(): void {
+    if (this.#skip && patched('a-skip-is-of-one-step')) this.#skip = undefined;
   }
 
   #mayApprove({ hash, acceptPointOfNoReturn, by }: ApproveUpgrade): void {
@@ -191,13 +196,14 @@ export class Orders<P extends RunPlan, R = unknown> {
     const step = this.#current();
     const present = step && gateOf(step);
     if (!step || present === undefined) refuse(`No gate is waited for just now: the ${this.#what} is ${this.#record.phase}.`);
+    if (this.#record.phase === 'failed-step' && !this.#record.offers('skip')) refuse('There is nothing to skip just now.');
     if (present !== gate) refuse(`The gate "${gate}" is not waited for; the present one is ${present}.`);
     if (present === 'change-merged') refuse('A pull request that is not merged cannot be skipped: merge it, retry, or abort.');
   }
 
   #askSkip(order: SkipGate): string {
+    this.#skip = order;
     const step = this.#current();
-    this.#skip = { step };
     this.#record.noted(order.by, 'skip', `${order.gate} of step ${step?.step.id ?? ''}: ${order.reason}`);
     return `The gate ${order.gate} of step ${step?.step.id ?? ''} is skipped.`;
   }

@@ -90,6 +90,11 @@ export class RunRecord<P extends RunPlan, R> {
     return this.#phase;
   }
 
+  /** Whether what is waited for can be answered with it. */
+  offers(update: UpgradeUpdate): boolean {
+    return this.#wait?.updates.some(({ name }) => name === update) ?? false;
+  }
+
   get plans(): readonly P[] {
     return this.#plans;
   }
@@ -142,6 +147,16 @@ export class RunRecord<P extends RunPlan, R> {
     return records;
   }
 
+  /** What was under way is not, when the way back begins. */
+  cutOff(): void {
+    for (const step of this.#steps) {
+      if (step.state !== 'running') continue;
+      step.state = 'not-needed';
+      step.endedAt = now();
+    }
+    this.#show();
+  }
+
   differs(sentences: readonly string[]): void {
     this.#differences = sentences;
     this.#show();
@@ -164,12 +179,11 @@ export class RunRecord<P extends RunPlan, R> {
   }
 
   failed(step: StepRecord, error: unknown): void {
-    const { code, message, details } = reasonOf(error);
+    const { code, message } = reasonOf(error);
     step.state = 'failed';
     step.endedAt = now();
     step.error = { code, message };
-    const [first] = details as readonly ({ readonly deleted?: unknown } | undefined)[];
-    if (first?.deleted === 'none') this.#untouched.add(step);
+    if (deletedNone(error)) this.#untouched.add(step);
     this.#show();
   }
 
@@ -200,6 +214,14 @@ export class RunRecord<P extends RunPlan, R> {
       // A deletion that is tried again is the same absence.
       if (times.length === 0 || times.at(-1)?.until !== undefined) times.push({ from: now() });
       this.#away.set(member, times);
+    }
+  }
+
+  /** They have not gone after all. */
+  stays(members: readonly string[]): void {
+    for (const member of members) {
+      const times = this.#away.get(member);
+      if (times?.at(-1)?.until === undefined) times?.pop();
     }
   }
 
@@ -273,6 +295,12 @@ export class RunRecord<P extends RunPlan, R> {
   #show(): void {
     setCurrentDetails(detailsOf(this.#of, this.view(), this.#others));
   }
+}
+
+/** Whether a deletion of pods failed before it had deleted one, as it tells. */
+export function deletedNone(error: unknown): boolean {
+  const [first] = reasonOf(error).details as readonly ({ readonly deleted?: unknown } | undefined)[];
+  return first?.deleted === 'none';
 }
 
 /** The name of the gate that the step is, if it is one; a template by pull request waits for its merge. */

@@ -141,7 +141,7 @@ export class Stages<P extends RunPlan, R = unknown> {
       since: step.startedAt ?? deadline,
       deadline,
       updates: [
-        update('pause'),
+        ...(this.#record.steps.some((one) => one.state === 'planned' && one.step.pause === 'allowed') ? [update('pause')] : []),
         ...(gate === 'change-merged' ? [] : [update('skip', `"gate": "${gate}", "reason": "<why>"`)]),
         ...(phase === 'going-back' || this.#record.pastReturn ? [] : [update('abort', '"reason": "<why>"')]),
       ],

@@ -1,6 +1,7 @@
 import type { Acting } from '../../libs/contracts/activities.js';
 import type { ScaleRequest } from '../../libs/contracts/scalings.js';
 import type { OfPlan } from '../../libs/contracts/upgrade-activities.js';
+import type { ScaleGateCall } from '../../libs/domain/scale/gates.js';
 import type { ScalePlan } from '../../libs/domain/scale/plan.js';
 import type { ScaleAction, ScaleStep } from '../../libs/domain/scale/steps.js';
 import { type Done, type Following, FollowPlan, summaryOf } from '../cluster/follow-plan.js';
@@ -28,6 +29,17 @@ export class FollowScale extends FollowPlan<ScalePlan, ScaleRequest> {
     this.#of = { cluster, hash, kind };
   }
 
+  /** What passed about the others since the last change of the number; none that somebody skipped. */
+  #stillOf(current: StepRecord<ScaleStep>): ScaleGateCall[] {
+    const { steps } = this.#parts.record;
+    const before = steps.slice(0, steps.indexOf(current));
+    const since = before.slice(before.findLastIndex(({ step: { action } }) => action.do === 'set-replicas') + 1);
+    return since.flatMap(({ state, way, step: { action } }) => {
+      if (state !== 'done' || way !== 'forth' || current.way !== 'forth' || action.do !== 'wait-for-gate') return [];
+      return action.gate === 'quorum-margin' && action.members.length > 0 ? [{ gate: action.gate, members: action.members }] : [];
+    });
+  }
+
   protected override async run(current: StepRecord<ScaleStep>): Promise<Done> {
     const { acting, plan, stuckSeconds } = this.#parts;
     const of = this.#of;
@@ -51,7 +63,9 @@ export class FollowScale extends FollowPlan<ScalePlan, ScaleRequest> {
         return { result: `${files.length} files in ${place}` };
       }
       case 'set-replicas':
-        return this.plain(() => scaleStep(text).setReplicas(acting, of, { replicas: action.replicas, lost }));
+        return this.plain(() =>
+          scaleStep(text).setReplicas(acting, of, { replicas: action.replicas, lost, still: this.#stillOf(current) }),
+        );
       case 'evacuate-member':
         return this.plain(() => longUpgradeStep(text).evacuateMember(acting, of, action.member));
       case 'restore-member':

@@ -5,7 +5,7 @@ import type { UpgradeRequest } from '../../libs/contracts/upgrades.js';
 import type { PlannedStep, UpgradeAction } from '../../libs/domain/upgrade/actions.js';
 import type { UpgradePlan } from '../../libs/domain/upgrade/plan.js';
 import { type Done, type Following, FollowPlan, summaryOf, type Way } from '../cluster/follow-plan.js';
-import type { StepRecord } from '../cluster/run-record.js';
+import { deletedNone, type StepRecord } from '../cluster/run-record.js';
 import { longUpgradeStep, upgradeStep, watching } from './activities.js';
 import type { ProbeLease } from './probe-lease.js';
 
@@ -103,7 +103,12 @@ export class FollowSteps extends FollowPlan<UpgradePlan, UpgradeRequest> {
         const { nodes } = plan.aims[forth ? 'target' : 'before'];
         const deletion = { pods, members, nodes, build, quorum, still: this.#stillOf(current, members), ...this.#ofRepository() };
         record.goesAway(members);
-        return this.plain(() => upgradeStep(text).deletePods(acting, of, deletion));
+        try {
+          return await this.plain(() => upgradeStep(text).deletePods(acting, of, deletion));
+        } catch (error) {
+          if (deletedNone(error)) record.stays(members);
+          throw error;
+        }
       }
     }
   }
@@ -178,12 +183,17 @@ export class FollowSteps extends FollowPlan<UpgradePlan, UpgradeRequest> {
     const { plan, record } = this.#parts;
     const before = record.steps.slice(0, record.steps.indexOf(current));
     const since = before.slice(before.findLastIndex(({ step, state }) => step.action.do === 'delete-pods' && state === 'done') + 1);
-    return since.flatMap(({ state, way, step: { action } }) => {
+    // On the way back those whose turn is still to come may be what is broken.
+    const later =
+      current.way === 'forth'
+        ? []
+        : record.steps.flatMap(({ state, step: { action } }) => (state === 'planned' && action.do === 'delete-pods' ? action.members : []));
+    return since.flatMap(({ state, way, step: { action } }): NonNullable<PodDeletion['still']>[number][] => {
       if (state !== 'done' || way !== current.way || action.do !== 'wait-for-gate') return [];
       const { gate, aim } = action;
-      if (gate !== 'members-online' && gate !== 'volumes-settled') return [];
-      const members = gate === 'members-online' ? action.members.filter((name) => !leaving.includes(name)) : action.members;
-      return [{ call: { gate, members }, aim: plan.aims[aim] }];
+      const others = action.members.filter((name) => !leaving.includes(name) && !later.includes(name));
+      if (gate === 'members-online') return [{ call: { gate, members: others }, aim: plan.aims[aim] }];
+      return gate === 'volumes-settled' && way === 'forth' ? [{ call: { gate, members: action.members }, aim: plan.aims[aim] }] : [];
     });
   }
 

@@ -1,4 +1,4 @@
-import { CancellationScope } from '@temporalio/workflow';
+import { CancellationScope, patched } from '@temporalio/workflow';
 import type { Acting } from '../../libs/contracts/activities.js';
 import type { PreparedUpgrade } from '../../libs/contracts/upgrade-activities.js';
 import type { UpgradeInput, UpgradePhase, UpgradeReport, UpgradeRequest } from '../../libs/contracts/upgrades.js';
@@ -8,6 +8,7 @@ import type { BackStage, WayBack } from '../../libs/domain/upgrade/way-back.js';
 import { ClusterRun, type Confirmed } from '../cluster/cluster-run.js';
 import { Orders } from '../cluster/orders.js';
 import { Ended, Stages } from '../cluster/stages.js';
+import { reasonOf } from '../shared/failures.js';
 import { upgradeStep } from './activities.js';
 import { FollowSteps } from './follow-steps.js';
 import { ProbeLease } from './probe-lease.js';
@@ -130,9 +131,14 @@ class Upgrade extends ClusterRun<UpgradePlan, UpgradeRequest, UpgradeReport> {
     const { proposal } = follow;
     if (proposal) {
       const { cluster, hash, kind } = plan;
-      await this.insist(stages, 'withdraw', `Close ${proposal.url}`, () =>
-        upgradeStep(`Close ${proposal.url}`).withdrawProposal(acting, { cluster, hash, kind }, proposal),
-      );
+      try {
+        await record.other('withdraw', `Close ${proposal.url}`, () =>
+          upgradeStep(`Close ${proposal.url}`).withdrawProposal(acting, { cluster, hash, kind }, proposal),
+        );
+      } catch (error) {
+        if (!patched('the-way-back-does-not-wait-for-github')) throw error;
+        record.differs([`${proposal.url} could not be closed (${reasonOf(error).message}): close it, or its merge brings the new image.`]);
+      }
     }
     for (let stage: BackStage | undefined = 'template'; stage !== undefined; ) {
       const now: BackStage = stage;

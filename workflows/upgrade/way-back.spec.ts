@@ -36,6 +36,24 @@ test('an abort of a paused upgrade goes back at once, to its end', async () => {
   });
 });
 
+test.each([1, 2])('an abort in a cluster of %d goes back, although there never is a margin', async (members) => {
+  await upgrade({ members }, async (run, world) => {
+    await approve(run);
+    // The first one has come back with the new image by then.
+    await reaches(run, 'running');
+    await eventually(
+      () => world.simulation.observe().pods.some(({ build, ready }) => build.image !== OLD.image && ready === 'yes') || undefined,
+      {
+        timeoutMs: 30_000,
+        intervalMs: 2,
+      },
+    );
+    await order(run, 'abort', { by: BOB });
+    expect(await run.result()).toMatchObject({ phase: 'went-back' });
+    expect(isOld(world)).toBe(true);
+  });
+});
+
 test('a cancellation behind the point of no return is noted, and the upgrade ends', async () => {
   const [deleting, goOn] = [latch(), latch()];
   const activities = (world: UpgradeWorld): Partial<UpgradeActivities> => ({

@@ -1,7 +1,6 @@
 import { type GateAim, type GateCall, readGate } from './gates.js';
+import { quorumMargin } from './gates-cluster.js';
 import type { ObservedCluster } from './observed.js';
-import { quorumOf, quorumText } from './quorum.js';
-import { listed } from './wording.js';
 
 export interface WantedDeletion {
   readonly members: readonly string[];
@@ -12,13 +11,8 @@ export interface WantedDeletion {
 
 /** Why the pods of these members are not to be deleted as things are; undefined: they may be. */
 export function whyNotDeleted(observed: ObservedCluster, { members, quorum, still = [] }: WantedDeletion): string | undefined {
-  const left = quorumOf(observed.members, members);
-  const counts = observed.members.some(({ name, database }) => members.includes(name) && database === 'voter');
-  if (quorum === 'kept' && counts && left.online < left.majority) {
-    return `Without ${listed(members)} quorum would be lost (${quorumText(left)}).`;
-  }
-  return still.flatMap(({ call, aim }) => {
-    const outcome = readGate(call, observed, aim);
-    return outcome.is === 'passed' ? [] : [outcome.reason];
-  })[0];
+  const margin = quorum === 'kept' ? [quorumMargin(observed, members)] : [];
+  return [...margin, ...still.map(({ call, aim }) => readGate(call, observed, aim))].flatMap((outcome) =>
+    outcome.is === 'passed' ? [] : [outcome.reason],
+  )[0];
 }
