@@ -13,7 +13,7 @@ import type {
   UpgradeUpdate,
   UpgradeWait,
 } from '../../libs/contracts/upgrades.js';
-import { reasonOf } from '../shared/failures.js';
+import { deletedNone, reasonOf } from '../shared/failures.js';
 import { detailsOf } from './details.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -295,12 +295,6 @@ export class RunRecord<P extends RunPlan, R> {
   #show(): void {
     setCurrentDetails(detailsOf(this.#of, this.view(), this.#others));
   }
-}
-
-/** Whether a deletion of pods failed before it had deleted one, as it tells. */
-export function deletedNone(error: unknown): boolean {
-  const [first] = reasonOf(error).details as readonly ({ readonly deleted?: unknown } | undefined)[];
-  return first?.deleted === 'none';
 }
 
 /** The name of the gate that the step is, if it is one; a template by pull request waits for its merge. */

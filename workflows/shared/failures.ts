@@ -21,6 +21,12 @@ export function reasonOf(error: unknown): Reason {
   return { code: 'OPERATION_FAILED', message: cause instanceof Error ? cause.message : String(cause), details: [] };
 }
 
+/** Whether a deletion of pods failed before it had deleted one, as it tells. */
+export function deletedNone(error: unknown): boolean {
+  const [first] = reasonOf(error).details as readonly ({ readonly deleted?: unknown } | undefined)[];
+  return first?.deleted === 'none';
+}
+
 /** The failure of a workflow: our code as its type, the sentence, and what could not be undone. */
 export function failureOf(error: unknown, undoErrors: readonly string[]): Error {
   if (isCancellation(error) && undoErrors.length === 0)

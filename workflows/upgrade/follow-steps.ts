@@ -5,7 +5,8 @@ import type { UpgradeRequest } from '../../libs/contracts/upgrades.js';
 import type { PlannedStep, UpgradeAction } from '../../libs/domain/upgrade/actions.js';
 import type { UpgradePlan } from '../../libs/domain/upgrade/plan.js';
 import { type Done, type Following, FollowPlan, summaryOf, type Way } from '../cluster/follow-plan.js';
-import { deletedNone, type StepRecord } from '../cluster/run-record.js';
+import type { StepRecord } from '../cluster/run-record.js';
+import { deletedNone } from '../shared/failures.js';
 import { longUpgradeStep, upgradeStep, watching } from './activities.js';
 import type { ProbeLease } from './probe-lease.js';
 
