@@ -28,7 +28,7 @@ describe('connections', () => {
       double.cutConnections();
       await client.instances.get('web');
     }
-  });
+  }, 30_000);
 
   test('a dropped GET is sent once more, and only once', async () => {
     double.faults.drop({ match: /GET .*instances\/once/, times: 1 });
