@@ -27,8 +27,9 @@ const container = ({ image }: { readonly image: string }) => ({ name: 'lxd', ima
 const pod = (name: string): StoredObject => ({
   apiVersion: 'v1',
   kind: 'Pod',
-  metadata: { name, uid: `${name}-1`, resourceVersion: '1', labels: { 'controller-revision-hash': 'old' } },
+  metadata: { name, uid: `${name}-1`, resourceVersion: '1', labels: { 'controller-revision-hash': 'old', app: 'lxd' } },
   spec: { nodeName: `node-of-${name}`, containers: [container(OLD)] },
+  status: { phase: 'Running' },
 });
 const statefulSetOf = (build: { readonly image: string }): StoredObject => ({
   apiVersion: 'apps/v1',
@@ -37,6 +38,25 @@ const statefulSetOf = (build: { readonly image: string }): StoredObject => ({
   spec: { replicas: 2, selector: { matchLabels: { app: 'lxd' } }, template: { spec: { containers: [container(build)] } } },
   status: { observedGeneration: 2, updateRevision: 'new' },
 });
+
+/** Of a member that serves: the server, the members, and their rows. */
+function lxdSays(names: readonly string[]): unknown[] {
+  const environment = {
+    certificate_fingerprint: 'f',
+    server_name: 'lxd-0',
+    server_version: '5.0.2',
+    server_clustered: true,
+    architectures: [],
+  };
+  const member = (name: string) => ({
+    ...{ server_name: name, url: `https://${name}:8443`, roles: ['database'], architecture: 'x86_64', status: 'Online', message: '' },
+  });
+  return [
+    { auth: 'trusted', api_extensions: [], config: {}, environment },
+    names.map(member),
+    { Results: [{ rows: names.map((name) => [name, 1, 1, 0]) }] },
+  ];
+}
 
 /** What was done to the pods of a cluster of that storage, in its order. */
 async function deleted(
@@ -49,6 +69,7 @@ async function deleted(
     refuses,
     done = [],
     annotations = {},
+    silent = [],
   }: {
     readonly template?: typeof NEW;
     readonly way?: Pick<TemplateWay, 'read'>;
@@ -58,6 +79,8 @@ async function deleted(
     readonly done?: string[];
     /** Of the Lease. */
     readonly annotations?: Record<string, string | undefined>;
+    /** Members whose LXD does not answer. */
+    readonly silent?: readonly string[];
   } = {},
 ): Promise<string[]> {
   const [config] = clustersSchema.parse([{ name: 'c1', namespace: 'lxd8s', storage, webspaces }]);
@@ -65,6 +88,7 @@ async function deleted(
   const kube = {
     get: async () => statefulSetOf(template),
     find: async (_kind: string, name: string) => pods.get(name),
+    list: async (kind: string) => (kind === 'wholePod' ? [...pods.values()] : []),
     create: async (_kind: string, { metadata, spec }: NewObject & { spec?: { nodeName?: string } }) =>
       done.push(`${metadata.name.replace(/[0-9a-f]{10}$/, '…')} on ${spec?.nodeName}`),
     delete: async (_kind: string, name: string) => {
@@ -75,10 +99,17 @@ async function deleted(
   };
   const locks = {
     assertHeld: async () => undefined,
+    busyReason: async () => undefined,
     read: async () => ({ holder: call.me, lease: { metadata: { annotations } } }),
     annotate: async (_lock: object, changes: object) => void Object.assign(annotations, changes),
   };
-  const clusters = { get: () => ({ config, kube, way }) };
+  const lxd = {
+    look: async ({ name }: { readonly name: string }) =>
+      silent.includes(name) ? { answers: 'silent' } : { answers: 'serving', said: () => lxdSays([...pods.keys()]) },
+  };
+  const clusters = {
+    get: () => ({ config, kube, way, lxd, remembered: { members: async () => undefined, keepMembers: async () => undefined } }),
+  };
   const leadAwayFromMembers = async (_call: Call, members: readonly string[]) =>
     void done.push(`visitors led away from ${members.join(' and ')}`);
   const steps = deletePodsSteps({ locks, clusters, leadAwayFromMembers, log } as unknown as UpgradeDeps);
@@ -121,6 +152,18 @@ test('one that Kubernetes does not delete stands no longer as being replaced; on
   const answer = deleted({ kind: 'unwatched' }, {}, { webspaces: true, refuses: 'lxd-1', annotations });
   await expect(answer).rejects.toMatchObject({ code: 'FORBIDDEN', details: expect.not.objectContaining({ deleted: 'none' }) });
   expect(annotations[UPGRADE_KEYS.replacing]).toBe('a');
+});
+
+test('a pod is deleted only when the others, which days before let a gate pass, let it pass now', async () => {
+  const aim = { build: NEW, versions: { schema: 1, apiExtensions: 1 }, probes: [], nodes: {}, stuckSeconds: 1 };
+  const still = [{ call: { gate: 'members-online', members: ['lxd-1'] }, aim }] as const;
+  const [done, silent]: [string[], string[]] = [[], ['lxd-1']];
+  setTimeout(() => {
+    done.push('lxd-1 serves');
+    silent.length = 0;
+  }, 200);
+  const one = { pods: ['lxd-0'], members: ['lxd-0'], quorum: 'no-margin', still } as const;
+  expect(await deleted({ kind: 'unwatched' }, one, { done, silent })).toEqual(['lxd-1 serves', 'lxd-0 deleted']);
 });
 
 describe('pods whose template was merged', () => {
