@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { isReady, type Pod } from '#lab/cluster/kube.js';
@@ -252,14 +252,27 @@ describe('a cluster of LXD under apps/lxd8s/member', () => {
     expect(await world.endedByProbes()).toEqual([]);
   }, 2_400_000);
 
-  test('73: a pool whose source is a folder of the second volume is made in it on every member, and containers are in it', async () => {
+  test('73: a pool whose source is a folder of the second volume is made in it on every member, once each of them can, and containers are in it', async () => {
     const pool = `- {name: large, driver: dir, config: {source: ${STORAGE}/large}}`;
+    const problems = async () => (await world.says(memberOf(0))).preseed?.problems ?? [];
+    const folder = join(world.storageOf(LAST), 'large');
+    const inTheWay = join(folder, 'in-the-way');
+    mkdirSync(folder);
+    writeFileSync(inTheWay, '');
     await world.preseed(PRESEED('96MiB').replace('- {name: default, driver: dir}', `$&\n${pool}`));
-    const status = async () => (await world.client(LAST).request<{ status: string }>('GET', '/1.0/storage-pools/large')).status;
-    await waitFor('the pool', async () => (await status()) === 'Created', { timeoutMs: 120_000, intervalMs: 500 });
+    const refused = async () => (await problems()).some((problem) => /storage pool large: .*(not|isn't) empty/.test(problem));
+    await waitFor('the last one to refuse it', refused, { timeoutMs: 60_000, intervalMs: 500 });
+    rmSync(inTheWay);
+    const made = async () => {
+      const { status } = await world.client(LAST).request<{ status: string }>('GET', '/1.0/storage-pools/large');
+      if (status !== 'Created') throw new Error(`${status}: ${await problems()}`);
+      return true;
+    };
+    await waitFor('the pool', made, { timeoutMs: 120_000, intervalMs: 500 });
     await world.launch('roomy', LAST, { devices: { root: { type: 'disk', pool: 'large', path: '/' } } });
-    expect(existsSync(join(world.storageOf(LAST), 'large', 'containers', 'roomy', 'rootfs'))).toBe(true);
+    expect(existsSync(join(folder, 'containers', 'roomy', 'rootfs'))).toBe(true);
     await world.whole(MEMBERS);
+    expect(await problems()).toEqual([]);
   }, 240_000);
 
   test('79: a member whose memory is short says so in LXD, where the worker reads it', async () => {

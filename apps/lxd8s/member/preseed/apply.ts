@@ -63,6 +63,7 @@ export async function applyChange(lxd: Connection, change: Change, members: read
   if (change.do === 'configure') {
     await lxd.change({ method: 'PATCH', path: apiPath([]), body: { config: change.config }, what: 'configure the server' }, { signal });
   } else if (change.do === 'create') await create(lxd, change.wanted, members, signal);
+  else if (change.do === 'finish') await finish(lxd, change.wanted, signal);
   else await update(lxd, change.wanted, signal);
 }
 
@@ -70,25 +71,36 @@ export async function applyChange(lxd: Connection, change: Change, members: read
 async function create(lxd: Connection, wanted: Wanted, members: readonly string[], signal: AbortSignal): Promise<void> {
   const { list, name, project } = wanted;
   const { shared, ofMembers } = partOf(list, wanted.config);
-  const sort = { ...(list === 'storage_pools' ? { driver: wanted.sort } : {}), ...(list === 'networks' ? { type: wanted.sort } : {}) };
   const what = `make ${list.replace('_', ' ')} ${name}`;
   if (list === 'storage_pools' || list === 'networks') {
     for (const target of members) {
-      const body = { name, ...sort, config: ofMembers };
+      const body = { ...sortOf(wanted), name, config: ofMembers };
       const path = apiPath([PATHS[list]], { target, ...(list === 'networks' ? { project } : {}) });
       await lxd.change({ method: 'POST', path, body, what: `${what} on ${target}` }, { signal }).catch(unlessThere);
     }
   }
   const config = { ...shared, [MARK]: markFor(shared, wanted.devices) };
   const body = {
+    ...sortOf(wanted),
     name,
-    ...sort,
     description: wanted.description ?? '',
     config,
     ...(list === 'profiles' ? { devices: wanted.devices } : {}),
   };
   const path = apiPath([PATHS[list]], list === 'networks' || list === 'profiles' ? { project } : {});
   await lxd.change({ method: 'POST', path, body, what }, { signal });
+}
+
+/** LXD has kept what all share, and refuses to be told again ("already partially created", its `storagePoolsPostCluster` and `networksPostCluster`); who has made its part does nothing. */
+async function finish(lxd: Connection, wanted: Wanted, signal: AbortSignal): Promise<void> {
+  const { list, name, project, description = '' } = wanted;
+  const path = apiPath([PATHS[list]], list === 'networks' ? { project } : {});
+  const body = { ...sortOf(wanted), name, description };
+  await lxd.change({ method: 'POST', path, body, what: `finish ${list.replace('_', ' ')} ${name}` }, { signal });
+}
+
+function sortOf({ list, sort }: Wanted): object {
+  return { ...(list === 'storage_pools' ? { driver: sort } : {}), ...(list === 'networks' ? { type: sort } : {}) };
 }
 
 async function update(lxd: Connection, wanted: Wanted, signal: AbortSignal): Promise<void> {
@@ -109,7 +121,7 @@ async function readList(lxd: Connection, list: List, project: string, signal: Ab
     .filter(({ managed }) => managed !== false)
     .map(({ name, description, config, devices, driver, type, status }) => {
       const sort = list === 'storage_pools' ? driver : list === 'networks' ? type : undefined;
-      const made = status === undefined || status === 'Created' ? 'wholly' : 'partly';
+      const made = status === 'Errored' ? 'partly' : status === 'Pending' ? 'announced' : 'wholly';
       return { name, project, description, config, devices, made, ...(sort === undefined ? {} : { sort }) };
     });
 }

@@ -90,9 +90,12 @@ describe('73: the difference between a preseed and LXD', () => {
     expect(differenceOf(preseed({}), now)).toMatchObject({ changes: [], leftovers: ['profile gone'] });
   });
 
-  test('one whose making was cut off is made again', () => {
-    const now = world({ storage_pools: [present({ name: 'p', sort: 'dir', made: 'partly' })] });
-    expect(steps({ storage_pools: [{ name: 'p', driver: 'dir' }] }, now)).toEqual(['create storage pool p']);
+  test.each([
+    ['announced', 'create storage pool p'],
+    ['partly', 'finish storage pool p'],
+  ] as const)('one whose making was cut off, %s: %s', (made, step) => {
+    const now = world({ storage_pools: [present({ name: 'p', sort: 'dir', made })] });
+    expect(steps({ storage_pools: [{ name: 'p', driver: 'dir' }] }, now)).toEqual([step]);
   });
 
   test('a pool of another driver is a problem, not a change', () => {

@@ -20,8 +20,8 @@ export interface Present extends Content {
   readonly project: string;
   /** Driver of a pool, type of a network. */
   readonly sort?: string;
-  /** `partly`: its making was cut off. */
-  readonly made: 'wholly' | 'partly';
+  /** Its making was cut off: `announced` on members only, `partly` when LXD has the part that all share as well. */
+  readonly made: 'wholly' | 'partly' | 'announced';
 }
 
 export interface World {
@@ -40,7 +40,7 @@ export interface Wanted {
 }
 
 export type Change =
-  | { readonly do: 'create' | 'update'; readonly what: string; readonly wanted: Wanted; readonly because: readonly string[] }
+  | { readonly do: 'create' | 'finish' | 'update'; readonly what: string; readonly wanted: Wanted; readonly because: readonly string[] }
   /** An empty value takes a key away. */
   | { readonly do: 'configure'; readonly what: string; readonly config: Strings; readonly because: readonly string[] };
 
@@ -85,9 +85,10 @@ export function differenceOf(preseed: Preseed, world: World): Difference {
   for (const one of wanted) {
     const what = nameOf(one);
     const present = world.lists[one.list].find(({ name, project }) => name === one.name && project === one.project);
-    if (present?.made !== 'wholly')
-      changes.push({ do: 'create', what, wanted: one, because: [present ? 'its making was cut off' : 'it is missing'] });
-    else if (one.sort !== present.sort) problems.push(`${what} is ${present.sort}, and cannot become ${one.sort}`);
+    if (present === undefined) changes.push({ do: 'create', what, wanted: one, because: ['it is missing'] });
+    else if (present.made !== 'wholly') {
+      changes.push({ do: present.made === 'partly' ? 'finish' : 'create', what, wanted: one, because: ['its making was cut off'] });
+    } else if (one.sort !== present.sort) problems.push(`${what} is ${present.sort}, and cannot become ${one.sort}`);
     else {
       const because = differing(present, merged(one, present));
       if (because.length > 0) changes.push({ do: 'update', what, wanted: one, because });
