@@ -5,9 +5,10 @@ import type { DesiredScale, ObservedScale } from '#libs/domain/scale/observed.js
 import { planScale, type ScalePlan } from '#libs/domain/scale/plan.js';
 import type { ScaleStep } from '#libs/domain/scale/steps.js';
 import { planScaleBack } from '#libs/domain/scale/way-back.js';
+import { hasMajority } from '#libs/domain/upgrade/quorum.js';
 import type { Call } from '../shared/guard.js';
 import type { UpgradeDeps } from '../upgrade/deps.js';
-import { lookForMajority } from '../upgrade/plan.js';
+import { lookAgain } from '../upgrade/look-again.js';
 import { tableOf } from '../upgrade/table.js';
 import { observeScale } from './observe-scale.js';
 
@@ -16,11 +17,11 @@ export function planScaleSteps(deps: UpgradeDeps) {
     return (await observeScale(deps, { cluster, operationId, signal })).observed;
   }
 
-  const lookTwice = (call: Call, acting: Acting, cluster: string) =>
-    lookForMajority(
+  const lookForMajority = (call: Call, acting: Acting, cluster: string) =>
+    lookAgain(
       call,
       () => look(call, acting, cluster),
-      (observed) => observed.cluster.members,
+      (observed) => hasMajority(observed.cluster.members),
     );
 
   return {
@@ -34,12 +35,12 @@ export function planScaleSteps(deps: UpgradeDeps) {
     },
 
     async planScale(call: Call, acting: Acting, cluster: string, desired: DesiredScale): Promise<ScalePlanning> {
-      const observed = await lookTwice(call, acting, cluster);
+      const observed = await lookForMajority(call, acting, cluster);
       return { planned: planScale(observed, desired), table: tableOf(observed.cluster) };
     },
 
     async confirmScale(call: Call, acting: Acting, plan: ScalePlan, desired: DesiredScale): Promise<ScaleConfirmation> {
-      const observed = await lookTwice(call, acting, plan.cluster);
+      const observed = await lookForMajority(call, acting, plan.cluster);
       const planned = planScale(observed, desired);
       if (planned.is === 'plan' && planned.plan.hash === plan.hash) return { is: 'same' };
       return { is: 'changed', planned, differences: differences(plan, planned), table: tableOf(observed.cluster) };

@@ -231,6 +231,8 @@ export interface RunView<P extends RunPlan, R> {
   readonly approvedHash?: string;
   /** What has become different since a plan was approved or shown. */
   readonly differences: readonly string[];
+  /** What could not be done, is not waited for, and is left to an operator; absent when there is nothing. */
+  readonly notes?: readonly string[];
   readonly refusals: readonly { readonly code: string; readonly reason: string; readonly remedy: string }[];
   readonly steps: readonly RunStepView<P['steps'][number]>[];
   readonly wait?: UpgradeWait;

@@ -179,9 +179,9 @@ export abstract class ClusterRun<P extends RunPlan, R, Report extends RunView<P,
         upgradeStep(`Remove throw-away pods and free the lock of ${cluster}`).finishUpgrade(acting, cluster),
       );
     } catch (error) {
-      record.differs([
+      record.note(
         `The lock of ${cluster} could not be freed (${reasonOf(error).message}); the next upgrade takes it, and the sweep removes throw-away pods.`,
-      ]);
+      );
     }
   }
 }

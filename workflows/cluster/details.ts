@@ -19,6 +19,7 @@ export function detailsOf<P extends RunPlan, R>(of: Recorded<P, R>, view: RunVie
     `**${view.cluster}** to ${of.wanted}: **${view.phase}**${isOnWayBack(view) ? ', on the way back' : ''}`,
     ...waitLines(view),
     ...view.differences.map((sentence) => `- changed: ${sentence}`),
+    ...(view.notes ?? []).map((sentence) => `- left to do: ${sentence}`),
     ...view.refusals.map(({ reason, remedy }) => `- refused: ${reason} ${remedy}`),
     ...view.plans.flatMap((plan) => [
       '',

@@ -69,6 +69,7 @@ export class RunRecord<P extends RunPlan, R> {
   #plans: readonly P[] = [];
   #approved: P | undefined;
   #differences: readonly string[] = [];
+  readonly #notes: string[] = [];
   #refusals: ShownPlans<P>['refusals'] = [];
   #steps: StepRecord<StepOf<P>>[] = [];
   #wait: UpgradeWait | undefined;
@@ -157,8 +158,8 @@ export class RunRecord<P extends RunPlan, R> {
     this.#show();
   }
 
-  differs(sentences: readonly string[]): void {
-    this.#differences = sentences;
+  note(sentence: string): void {
+    this.#notes.push(sentence);
     this.#show();
   }
 
@@ -259,6 +260,7 @@ export class RunRecord<P extends RunPlan, R> {
       plans: this.#plans,
       ...(this.#approved ? { approvedHash: this.#approved.hash } : {}),
       differences: this.#differences,
+      ...(this.#notes.length > 0 ? { notes: [...this.#notes] } : {}),
       refusals: this.#refusals,
       steps: this.#steps.map((step) => ({ ...step })),
       ...(this.#wait ? { wait: this.#wait } : {}),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { resolveTool } from '#lab/tools/resolve.js';
+import type { UpgradeActivities } from '#libs/contracts/upgrade-activities.js';
 import {
   clusterLockOf,
   UPGRADE_QUERY,
@@ -14,7 +15,7 @@ import type { DesiredUpgrade } from '#libs/domain/upgrade/desired.js';
 import { BUMPED, desiredOf, OLD, REBUILT, simulationOf } from '#libs/domain/upgrade/narrations/scenarios.js';
 import { ALICE, runOrders } from '#libs/testing/run-orders.js';
 import { UpgradeWorld } from '#libs/testing/upgrade-world.js';
-import { type RigRun, WorkflowRig } from '#libs/testing/workflow-rig.js';
+import { failing, type RigRun, WorkflowRig } from '#libs/testing/workflow-rig.js';
 import { WorldRepository } from '#libs/testing/world-repository.js';
 
 jest.setTimeout(90_000);
@@ -37,13 +38,17 @@ interface Scene {
 const isIn = (phase: UpgradePhase) => (view: UpgradeView) => view.phase === phase;
 
 /** An upgrade that is approved, by pull requests that the test merges. */
-async function upgrade(desired: DesiredUpgrade, act: (scene: Scene) => Promise<void>): Promise<void> {
+async function upgrade(
+  desired: DesiredUpgrade,
+  act: (scene: Scene) => Promise<void>,
+  activities: Partial<UpgradeActivities> = {},
+): Promise<void> {
   const world = new UpgradeWorld(simulationOf(3), desired);
   const repository = new WorldRepository(world);
   const { image, environment } = desired.build;
   const name = clusterLockOf('lab');
   const input: UpgradeInput = { name, cluster: 'lab', operationId: 'op-1', requestedBy: ALICE, image, environment };
-  await rig.run<UpgradeReport>('upgradeLxd8s', input, { ...world.activities(), ...repository.activities() }, async (run) => {
+  await rig.run<UpgradeReport>('upgradeLxd8s', input, { ...world.activities(), ...repository.activities(), ...activities }, async (run) => {
     const scene: Scene = {
       ...{ run, world, repository },
       reaches: (what, is) => until(run, what, is),
@@ -118,6 +123,19 @@ describe('an upgrade by pull request', () => {
       scene.repository.merge(2);
       expect(await scene.run.result()).toMatchObject({ phase: 'went-back' });
     });
+  });
+
+  test('that cannot be closed on the way back is said in the report, and the way back goes on', async () => {
+    const act = async (scene: Scene) => {
+      await proposed(scene, 1);
+      await scene.order('abort', { reason: 'changed my mind' });
+      await proposed(scene, 2);
+      scene.repository.merge(2);
+      const { phase, notes } = await scene.run.result();
+      expect(phase).toBe('went-back');
+      expect(notes).toEqual([expect.stringMatching(/pull\/1 could not be closed \(GitHub is away\): close it/)]);
+    };
+    await upgrade(byLease, act, { withdrawProposal: failing('UNAVAILABLE', 'GitHub is away') });
   });
 
   test('whose merge is taken back stops before the next pod, with who did it; the way back is not held to that merge', async () => {

@@ -137,7 +137,7 @@ class Upgrade extends ClusterRun<UpgradePlan, UpgradeRequest, UpgradeReport> {
         );
       } catch (error) {
         if (!patched('the-way-back-does-not-wait-for-github')) throw error;
-        record.differs([`${proposal.url} could not be closed (${reasonOf(error).message}): close it, or its merge brings the new image.`]);
+        record.note(`${proposal.url} could not be closed (${reasonOf(error).message}): close it, or its merge brings the new image.`);
       }
     }
     for (let stage: BackStage | undefined = 'template'; stage !== undefined; ) {

@@ -169,3 +169,24 @@ test('a way back that cannot be planned waits for somebody to say retry', async 
     expect(isOld(world)).toBe(true);
   });
 });
+
+test('a way back whose lock is lost ends, and says so; nobody could give it back', async () => {
+  const lost = ApplicationFailure.create({
+    type: 'CONFLICT',
+    message: 'the lock has gone to op-2',
+    nonRetryable: true,
+    details: [{ reason: 'lock-lost' }],
+  });
+  const activities = (): Partial<UpgradeActivities> => ({
+    planWayBack: async () => {
+      throw lost;
+    },
+  });
+  await upgrade({ activities }, async (run) => {
+    await approve(run);
+    await calledFor(run, 'deletePods');
+    await order(run, 'abort', { by: BOB });
+    await expect(run.result()).rejects.toMatchObject({ cause: { message: 'the lock has gone to op-2' } });
+    expect((await viewOf(run)).phase).toBe('ended');
+  });
+});

@@ -41,6 +41,7 @@ export const runView = <P extends z.ZodType, R extends z.ZodType>(of: { readonly
     plans: z.array(of.plan).describe('To be approved, or as approved'),
     approvedHash: z.string().optional(),
     differences: z.array(z.string()).describe('What has become different since a plan was shown or approved'),
+    notes: z.array(z.string()).optional().describe('What could not be done, is not waited for, and is left to an operator'),
     refusals: z.array(z.object({ code: z.string(), reason: z.string(), remedy: z.string() })),
     steps: z.array(
       z.object({

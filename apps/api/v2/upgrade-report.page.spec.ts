@@ -35,7 +35,7 @@ describe('the page of a report', () => {
     expect(text).toContain(`Seen at ${gate?.id}.`);
   });
 
-  test('says what failed, what was skipped and why, and what the plan warned of', () => {
+  test('says what failed, what was skipped and why, what the plan warned of, and what is left to do', () => {
     const { steps, audit, ...report } = exampleReport();
     const [failed, skipped, ...others] = steps;
     if (!failed || !skipped) throw new Error('the example has steps');
@@ -45,6 +45,7 @@ describe('the page of a report', () => {
       {
         ...report,
         plans: [plan],
+        notes: ['Pull request 7 could not be closed: close it.'],
         steps: [{ ...failed, state: 'failed', outcome }, { ...skipped, state: 'skipped' }, ...others],
         audit: [
           ...audit,
@@ -58,6 +59,7 @@ describe('the page of a report', () => {
     expect(text).toContain(`Skipped: ${skipped.step.id}`);
     expect(text).toContain('root skip disk is being replaced');
     expect(text).toContain('Warning of the plan: There are too few voters.');
+    expect(text).toContain('Left to do: Pull request 7 could not be closed: close it.');
   });
 
   test('says whether the point of no return was passed, and when', () => {

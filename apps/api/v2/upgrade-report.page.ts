@@ -71,7 +71,7 @@ function waiting({ wait }: UpgradeReport): Markup {
 }
 
 /** What a reader must not miss. */
-function concerns({ steps: all, differences, refusals, plans: shown }: UpgradeReport): Markup {
+function concerns({ steps: all, differences, notes = [], refusals, plans: shown }: UpgradeReport): Markup {
   const lines = [
     ...pointOfNoReturn(all, shown),
     ...refusals.map(({ reason, remedy }) => html`<li><strong>Refused:</strong> ${reason} ${remedy}</li>`),
@@ -80,6 +80,7 @@ function concerns({ steps: all, differences, refusals, plans: shown }: UpgradeRe
       .map((step) => html`<li><strong>Failed:</strong> ${step.step.id}. ${evidence(step)}</li>`),
     ...all.filter(({ state }) => state === 'skipped').map(({ step }) => html`<li><strong>Skipped:</strong> ${step.id}; why is below.</li>`),
     ...differences.map((sentence) => html`<li><strong>Changed meanwhile:</strong> ${sentence}</li>`),
+    ...notes.map((sentence) => html`<li><strong>Left to do:</strong> ${sentence}</li>`),
     ...(shown.length === 1 ? shown : []).flatMap(({ warnings }) =>
       warnings.map(({ text }) => html`<li><strong>Warning of the plan:</strong> ${text}</li>`),
     ),

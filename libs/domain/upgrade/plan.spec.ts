@@ -6,7 +6,7 @@ import { BUMPED, desiredOf, NEWER, OLD, REBUILT, simulationOf } from './narratio
 import type { SimulationOptions } from './narrations/simulation.js';
 import type { ObservedCluster } from './observed.js';
 import { planUpgrade, type UpgradePlan } from './plan.js';
-import { planWayBack } from './way-back.js';
+import { planWayBack, takesSeveral } from './way-back.js';
 
 const orderOf = ({ replaced }: UpgradePlan) => replaced.map(({ member }) => member);
 const deletions = ({ steps }: UpgradePlan) => steps.flatMap(({ action }) => (action.do === 'delete-pods' ? [action.pods] : []));
@@ -232,6 +232,16 @@ describe('what a plan says', () => {
     expect(back).toMatchObject({ is: 'open', next: 'members' });
     expect(back.is === 'open' ? back.steps.map(({ action }) => action.do) : []).toEqual(['patch-template', 'wait-for-gate']);
     expect(planWayBack(plan(healthy, desired), healthy, desired, 'members')).not.toHaveProperty('next');
+  });
+
+  test('the way back stops several together only where several are silent', () => {
+    const desired = desiredOf(REBUILT);
+    const approved = plan(healthy, desired);
+    const pods = healthy.pods.map((pod) => ({ ...pod, build: REBUILT }));
+    const silent = { answers: 'silent' } as const;
+    const backOf = (members: Parameters<typeof withMembers>[0]) =>
+      takesSeveral(planWayBack(approved, { ...withMembers(members), pods }, desired, 'members'));
+    expect([backOf({}), backOf({ 'lxd-1': silent }), backOf({ 'lxd-1': silent, 'lxd-2': silent })]).toEqual([false, false, true]);
   });
 
   test('members that have all recorded the newer versions go back without waiting for each other, and with lenient probes', () => {

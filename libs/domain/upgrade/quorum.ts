@@ -13,6 +13,11 @@ export function quorumOf(members: readonly ObservedMember[], without: readonly s
   return { voters: voters.length, online: online.length, majority: Math.floor(voters.length / 2) + 1 };
 }
 
+export function hasMajority(members: readonly ObservedMember[]): boolean {
+  const { online, majority } = quorumOf(members);
+  return online >= majority;
+}
+
 export function quorumText({ voters, online, majority }: Quorum): string {
   return `${online} of ${voters} voters online, ${majority} needed`;
 }

@@ -38,6 +38,11 @@ export function planWayBack(plan: UpgradePlan, observed: ObservedCluster, desire
   return { is: 'open', why, steps: numbered(stepsBack(plan, { observed, desired, members, down, up })) };
 }
 
+/** Whether it stops several members together, which one look is not enough for. */
+export function takesSeveral(back: WayBack): boolean {
+  return back.is === 'open' && back.steps.some(({ action }) => action.do === 'delete-pods' && action.pods.length > 1);
+}
+
 function closedBy({ before }: UpgradePlan, { members, alignment }: ObservedCluster, ahead: readonly ObservedMember[]): WayBack | undefined {
   const remedy = 'Go on to the end; or stop all members and restore the copies saved at the beginning, by the runbook.';
   const names = `${listed(ahead.map(({ name }) => name))} recorded other versions than ${versionsText(before.versions)}`;
