@@ -1,9 +1,10 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, jest, test } from '@jest/globals';
 import { failed, passed, waiting } from '#libs/domain/upgrade/gate-outcomes.js';
 import type { GateOutcome } from '#libs/domain/upgrade/gates.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import type { Call } from '../shared/guard.js';
-import { watchUntil } from './watch-gate.js';
+import { type Look, watchUntil } from './watch-gate.js';
 
 const POLL_MS = 5;
 
@@ -18,7 +19,7 @@ interface Given {
 }
 
 /** Looks that are given one after the other, the last one again and again. */
-function watched(looks: readonly (GateOutcome | PlatformError)[], given: Given = {}) {
+function watched(looks: readonly (GateOutcome | PlatformError)[], given: Given = {}, looking?: () => Promise<Look>) {
   const waits: string[] = [];
   const call: Call = {
     signal: new AbortController().signal,
@@ -28,11 +29,12 @@ function watched(looks: readonly (GateOutcome | PlatformError)[], given: Given =
     waiting: (details) => void waits.push(details?.waitingFor ?? ''),
   };
   let at = 0;
-  const look = jest.fn(async () => {
+  const next = async (): Promise<Look> => {
     const outcome = looks[Math.min(at++, looks.length - 1)] as GateOutcome | PlatformError;
     if (outcome instanceof PlatformError) throw outcome;
     return { outcome, table: [] };
-  });
+  };
+  const look = jest.fn(looking ?? next);
   const reading = watchUntil(
     call,
     {
@@ -83,6 +85,24 @@ describe('a gate that is watched', () => {
     const { reading } = watched([away, away, passed('all')], { knownReason: 'The cluster cannot be read.' });
     expect(await reading).toMatchObject({ outcome: passed('all'), readings: 3 });
     expect((await watched([away]).reading).outcome).toEqual(waiting('The cluster cannot be read.', 'no StatefulSet'));
+  });
+
+  test('leaves the cluster alone for as long as a look took, but after one that costs next to nothing', async () => {
+    const lookMs = 150;
+    const restAfter = async (rest: 'none' | undefined) => {
+      const ends: number[] = [];
+      const rests: number[] = [];
+      const slow = async () => {
+        if (ends.length > 0) rests.push(Date.now() - Number(ends.at(-1)));
+        await pause(lookMs);
+        ends.push(Date.now());
+        return { outcome: ends.length < 3 ? A : passed('all'), table: [], ...(rest ? { rest } : {}) };
+      };
+      await watched([], { knownReason: 'a' }, slow).reading;
+      return rests;
+    };
+    for (const restMs of await restAfter(undefined)) expect(restMs).toBeGreaterThanOrEqual(lookMs - 2);
+    expect(Math.min(...(await restAfter('none')))).toBeLessThan(lookMs - 2);
   });
 
   test('has to pass without a break for as long as it has to settle', async () => {

@@ -12,6 +12,7 @@ import type { UpgradeDeps } from './deps.js';
 import { MergedChange } from './merged-change.js';
 import { observe } from './observe.js';
 import { noteReplacing } from './replacing.js';
+import { stillStarting } from './still-starting.js';
 import { tableOf } from './table.js';
 import { measureWrites, writesText } from './write-latency.js';
 
@@ -20,7 +21,12 @@ export interface Look {
   readonly table: readonly MemberRow[];
   /** Of the gates that follow. */
   readonly also?: readonly GateOutcome[];
+  /** `none` of a look that costs the cluster next to nothing; after others it is left alone for as long as the look took, at least. */
+  readonly rest?: 'none';
 }
+
+/** While some members start and only they are asked, all are looked at as often at least. */
+const LOOK_AT_ALL_MS = 5_000;
 
 type Watch = Omit<GateWatch, 'call' | 'aim' | 'proposal' | 'also'>;
 
@@ -33,7 +39,7 @@ export function watchSteps(deps: UpgradeDeps) {
       const withRepository = ({ gate }: GateCall) => (way && proposal ? new MergedChange({ way, proposal }, gate) : undefined);
       const merged = withRepository(watch.call);
       const pods = new Map<string, string>();
-      const look = async (): Promise<Look> => {
+      const lookAtAll = async (): Promise<Look> => {
         const { also = [] } = watch;
         const images = [watch, ...also].some(({ call: { gate } }) => gate === 'images-present') ? 'looked-at' : 'left-out';
         const looking = { cluster, operationId, image: watch.aim.build.image, images, signal: call.signal } as const;
@@ -52,6 +58,16 @@ export function watchSteps(deps: UpgradeDeps) {
           table: tableOf(observed),
           also: await settleAll(following.map((next) => judged(next, withRepository(next.call)))),
         };
+      };
+      let allLookedAt = Date.now();
+      const look = async (): Promise<Look> => {
+        if (Date.now() - allLookedAt < LOOK_AT_ALL_MS) {
+          const outcome = await stillStarting(deps.clusters.get(cluster), watch.call, watch.aim, call.signal);
+          if (outcome) return { outcome, table: [], rest: 'none' };
+        }
+        const seen = await lookAtAll();
+        allLookedAt = Date.now();
+        return seen;
       };
       const reading = await watchUntil(call, { ...watch, name: watch.call.gate, pollMs: config.pollSeconds * 1000 }, look);
       const { gate, members } = watch.call;
@@ -77,6 +93,7 @@ export async function watchUntil(
   let passingSince = call.attempt > 1 ? undefined : watch.passingSince;
   let table: readonly MemberRow[] = [];
   for (let readings = 1; ; readings++) {
+    const from = Date.now();
     const seen = await lookOrWait(call, look);
     const at = new Date();
     if (seen.table.length > 0) table = seen.table;
@@ -93,7 +110,9 @@ export async function watchUntil(
     }
     const progress = outcome.progress === undefined ? '' : ` (${outcome.progress})`;
     call.waiting({ waitingFor: `${watch.name}: ${outcome.reason}${progress}`, deadline: watch.deadline });
-    await pause(watch.pollMs, undefined, { signal: call.signal });
+    // What is looked at may be starting on the same processors: half of the time is its own.
+    const restMs = seen.rest === 'none' ? 0 : at.getTime() - from;
+    await pause(Math.max(watch.pollMs, restMs), undefined, { signal: call.signal });
   }
 }
 

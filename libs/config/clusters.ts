@@ -112,7 +112,12 @@ const cluster = z
       .describe('How long a gate is waited for, by its name, where it is not the usual time'),
     settleSeconds: z.number().min(0).max(DAY_SECONDS).default(60).describe('How long volumes have to stay settled'),
     stuckSeconds: seconds.default(900).describe('A rebuild that has stood still for so long is stuck'),
-    pollSeconds: z.number().min(0.2).max(60).default(2).describe('How often the cluster is looked at while a gate is waited for'),
+    pollSeconds: z
+      .number()
+      .min(0.2)
+      .max(60)
+      .default(2)
+      .describe('Between two looks at the cluster while a gate is waited for; after a look that takes longer, as long as it took'),
     approvalSeconds: seconds.default(DAY_SECONDS).describe('How long a plan waits for its approval'),
     twoPersons: z.boolean().default(false).describe('Whoever asks for an upgrade or a scaling may not approve it'),
     standSeconds: z

@@ -29,7 +29,7 @@ export async function benchUpgrade(options: Options, report: Report): Promise<vo
   const policy = { probes: 'lease', podManagementPolicy: 'Parallel', updateStrategy: 'OnDelete' } as const;
   const cluster = await startClusterLab({ ...policy, profile: 'bench' });
   // By hand nobody asks the API, either.
-  const upgrades = new Upgrades(cluster, { pollMs: 1_000 });
+  const upgrades = new Upgrades(cluster, { pollMs: 3_000 });
   const runs = new Map<string, number[]>();
   const add = (what: string, value: number): void => void runs.set(what, [...(runs.get(what) ?? []), value]);
   let bump = (await bumped(cluster)) ?? 0;

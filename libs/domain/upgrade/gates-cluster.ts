@@ -1,6 +1,6 @@
 import { failed, passed, podTrouble, waiting, worstOf } from './gate-outcomes.js';
 import type { GateAim, GateOutcome } from './gates.js';
-import type { ObservedCluster, ObservedMember } from './observed.js';
+import type { ObservedCluster, ObservedMember, ObservedPod } from './observed.js';
 import { quorumOf, quorumText } from './quorum.js';
 import { compareVersions } from './versions.js';
 import { byName, counted, listed, sameBuild, versionsText } from './wording.js';
@@ -97,17 +97,28 @@ export function memberRecorded(observed: ObservedCluster, names: readonly string
     const member = observed.members.find((one) => one.name === name);
     const pod = observed.pods.find((one) => one.name === member?.pod);
     if (!member) return failed(`${name} is no member of the cluster.`, 'See who removed it; make a new plan for the members there are.');
-    if (!pod || pod.deleting === 'yes' || !sameBuild(pod.build, aim.build)) return waiting(`The pod of ${name} is not replaced yet.`);
-    const trouble = podTrouble(pod);
-    if (trouble) return trouble;
-    if (pod.phase !== 'Running') return waiting(`Pod ${pod.name} is ${pod.phase}.`, pod.trouble?.message);
+    const starts = podStarts(name, pod, aim);
+    if (starts) return starts;
     if (compareVersions(member.versions, aim.versions) !== 'equal') {
       return waiting(`${name} runs and has not recorded ${versionsText(aim.versions)} yet.`);
     }
-    if (member.answers === 'silent') return waiting(`${name} runs; it, or its database, does not answer yet.`);
+    if (member.answers === 'silent') return withoutVote(name);
     return passed(`${name} has recorded.`);
   });
   return worstOf(states) ?? passed(`${listed(names)} recorded ${versionsText(aim.versions)}.`);
+}
+
+/** What the pod of a member alone says of its new daemon; undefined when it runs and the rest is for LXD to say. */
+export function podStarts(member: string, pod: ObservedPod | undefined, { build }: Pick<GateAim, 'build'>): GateOutcome | undefined {
+  if (!pod || pod.deleting === 'yes' || !sameBuild(pod.build, build)) return waiting(`The pod of ${member} is not replaced yet.`);
+  const trouble = podTrouble(pod);
+  if (trouble) return trouble;
+  return pod.phase === 'Running' ? undefined : waiting(`Pod ${pod.name} is ${pod.phase}.`, pod.trouble?.message);
+}
+
+/** Of a member whose pod runs. */
+export function withoutVote(member: string): GateOutcome {
+  return waiting(`${member} runs; it, or its database, does not answer yet.`);
 }
 
 function troubleOf({ pods }: ObservedCluster, { pod }: ObservedMember): GateOutcome | undefined {
