@@ -2,40 +2,25 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { parse, parseAllDocuments, stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { CHART, Helm } from '#lab/chart/helm.js';
 import { tryRun } from '#lab/exec.js';
 import { type Lab, startKubernetes } from '#lab/harness.js';
 import { LONGHORN_NAMESPACE } from '#lab/longhorn/part.js';
 import { projectRoot } from '#lab/project.js';
-import { EXAMPLES, valuesOf } from '../support/chart.js';
-import { type RbacObject, rightsOf } from '../support/rights.js';
-
-interface Manifest extends RbacObject {
-  readonly data?: Readonly<Record<string, string>>;
-}
-
-interface Container {
-  readonly name: string;
-  readonly securityContext: { readonly capabilities: { readonly drop: readonly string[]; readonly add?: readonly string[] } };
-  readonly args?: readonly string[];
-  readonly volumeMounts?: readonly { readonly mountPath: string }[];
-  readonly resources: { readonly limits?: Readonly<Record<string, string | number>> };
-}
-
-interface Workload extends Manifest {
-  readonly spec: {
-    readonly template: {
-      readonly spec: {
-        readonly serviceAccountName?: string;
-        readonly automountServiceAccountToken?: boolean;
-        readonly initContainers?: readonly Container[];
-        readonly containers: readonly Container[];
-        readonly volumes: readonly { readonly name: string; readonly configMap?: { readonly name: string } }[];
-      };
-    };
-  };
-}
+import {
+  configurationOf,
+  configurationsOf,
+  EXAMPLES,
+  filesNotMounted,
+  type Manifest,
+  manifestsOf,
+  valuesOf,
+  type Workload,
+  workerOf,
+  workloadsOf,
+} from '../support/chart.js';
+import { rightsOf } from '../support/rights.js';
 
 const NAMESPACE = 'chart-trial';
 /** What a pod says of itself by its environment. */
@@ -65,47 +50,6 @@ afterAll(async () => {
   await lab?.kubectl(['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--wait=false']);
   if (folder) rmSync(folder, { recursive: true, force: true });
 }, 120_000);
-
-function manifestsOf(text: string): Manifest[] {
-  return parseAllDocuments(text).flatMap((document) => (document.toJS() as Manifest | null) ?? []);
-}
-
-/** By file name, what the ConfigMaps hold for processes. */
-function configurationsOf(objects: readonly Manifest[]): [string, string][] {
-  const maps = objects.filter(({ kind }) => kind === 'ConfigMap');
-  return maps.flatMap(({ data = {} }) => Object.entries(data)).filter(([name]) => name.endsWith('.yaml'));
-}
-
-/** Of a process, by its ConfigMap and file. */
-function configurationOf(objects: readonly Manifest[], map: string, file: string): unknown {
-  const found = objects.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === map);
-  return parse(found?.data?.[file] ?? '');
-}
-
-const workerOf = (objects: readonly Manifest[]) => configurationOf(objects, 'webspaces-worker', 'worker.yaml');
-
-function workloadsOf(objects: readonly Manifest[]): Workload[] {
-  return objects.filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet') as Workload[];
-}
-
-/** Files of Secrets that a process is told of by its configuration, and that its container does not have. */
-function filesNotMounted(objects: readonly Manifest[]): string[] {
-  const texts = new Map(
-    objects
-      .filter(({ kind }) => kind === 'ConfigMap')
-      .flatMap(({ metadata, data = {} }) => Object.entries(data).map(([file, text]) => [`${metadata.name}/${file}`, text] as const)),
-  );
-  return workloadsOf(objects).flatMap(({ metadata, spec }) => {
-    const { containers, volumes } = spec.template.spec;
-    const map = volumes.find(({ name }) => name === 'config')?.configMap?.name;
-    return containers.flatMap(({ name, args = [], volumeMounts = [] }) => {
-      const text = texts.get(`${map}/${args.at(-1)?.replace('/etc/webspaces/', '')}`) ?? '';
-      const told = [...text.matchAll(/\/run\/webspaces\/[\w./-]+/g)].map(([path]) => path);
-      const missing = told.filter((path) => !volumeMounts.some(({ mountPath }) => `${path}/`.startsWith(`${mountPath}/`)));
-      return missing.map((path) => `${metadata.name}/${name}: ${path}`);
-    });
-  });
-}
 
 async function refusal(...set: readonly string[]): Promise<string> {
   return helm.template([valuesOf('one-node')], ...set).then(

@@ -20,6 +20,18 @@ const CLASS = 'manual';
 const LABELS = { app: 'lxd8s' };
 const ACCOUNT = 'webspaces-lxd8s';
 
+/** Preseed of a cluster with one pool. */
+export const ONE_POOL = `
+storage_pools:
+- {name: default, driver: dir}
+profiles:
+- name: default
+  # As the chart has it: by itself LXD moves nothing that has a device of its machine.
+  config: {cluster.evacuate: migrate}
+  devices:
+    root: {type: disk, pool: default, path: /}
+`;
+
 export interface StatefulSetOptions {
   readonly replicas: number;
   /** Where members may be; each takes one. */

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { isReady, type Pod } from '#lab/cluster/kube.js';
 import { type ClusterSettings, writeClusterSettings } from '#lab/cluster/settings.js';
 import { type Lab, type LabOptions, startLab } from '#lab/harness.js';
-import { http } from '#lab/http.js';
 import { buildImage, type ImageOptions, importImage } from '#lab/image.js';
 import { KubeClient } from '#lab/kube-client.js';
 import { LxdClient } from '#lab/lxd-client.js';
@@ -14,6 +13,7 @@ import { type CertificateFiles, makeCertificate } from '#libs/testing/certificat
 import { ConsoleVisitor } from './console-visitor.js';
 import {
   memberOf,
+  ONE_POOL,
   OWN,
   type Second,
   type StatefulSetOptions,
@@ -24,34 +24,14 @@ import {
   volume,
   volumeName,
 } from './lxd8s-manifests.js';
+import { type MemberSays, saysOfPod } from './member-says.js';
 import { type Pace, QUICK } from './pace.js';
 
 const NAMESPACE = `/api/v1/namespaces/${OWN.namespace}`;
 
-const ONE_POOL = `
-storage_pools:
-- {name: default, driver: dir}
-profiles:
-- name: default
-  # As the chart has it: by itself LXD moves nothing that has a device of its machine.
-  config: {cluster.evacuate: migrate}
-  devices:
-    root: {type: disk, pool: default, path: /}
-`;
-
 interface Member {
   readonly server_name: string;
   readonly status: string;
-}
-
-export interface MemberSays {
-  readonly phase: string;
-  readonly why: string;
-  readonly waits: boolean;
-  readonly cluster?: string;
-  readonly problems: Readonly<Record<string, string>>;
-  readonly lxd: { readonly starts: number; readonly pid?: number };
-  readonly preseed?: { readonly asWantedAt?: string; readonly problems: readonly string[]; readonly leftovers: readonly string[] };
 }
 
 /** A cluster of LXD whose members run under apps/lxd8s/member, on real nodes, in a namespace of its own. */
@@ -205,7 +185,7 @@ export class Lxd8sWorld {
   }
 
   async says(member: string): Promise<MemberSays> {
-    return this.#ask(member, await this.pod(member));
+    return saysOfPod(member, await this.pod(member));
   }
 
   /** The same, once its reason reads like that. */
@@ -226,7 +206,7 @@ export class Lxd8sWorld {
   async #isWhole(names: readonly string[]): Promise<boolean> {
     const pods = await Promise.all(names.map((name) => this.pod(name)));
     for (const [at, name] of names.entries()) {
-      const { phase, why, problems, preseed } = await this.#ask(name, pods[at]);
+      const { phase, why, problems, preseed } = await saysOfPod(name, pods[at]);
       // One member makes LXD what the preseed says, for all.
       if (at === 0 && preseed?.asWantedAt === undefined) throw new Error(`${name}: not all is as the preseed says yet`);
       if (phase !== 'serving' || Object.keys(problems).length > 0) throw new Error(`${name}: ${phase}, ${why} ${JSON.stringify(problems)}`);
@@ -235,12 +215,6 @@ export class Lxd8sWorld {
     const seen = await this.members();
     if (Object.keys(seen).length !== names.length) throw new Error(`members ${JSON.stringify(seen)}`);
     return Object.values(seen).every((status) => status === 'Online');
-  }
-
-  async #ask(member: string, pod: Pod | undefined): Promise<MemberSays> {
-    const address = pod?.status.podIP;
-    if (address === undefined) throw new Error(`${member} has no address`);
-    return (await http(`http://${address}:9798/state`, { timeoutMs: 3_000 })).json<MemberSays>();
   }
 
   /** A running container on that member. */

@@ -14,6 +14,7 @@ import type {
   UpgradeWait,
 } from '../../libs/contracts/upgrades.js';
 import { deletedNone, reasonOf } from '../shared/failures.js';
+import { Absences } from './absences.js';
 import { detailsOf } from './details.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -44,12 +45,6 @@ export interface ShownPlans<P extends RunPlan> {
   readonly refusals: RunView<P, unknown>['refusals'];
 }
 
-/** From the deletion of a member's pod until it was seen to serve again. ISO 8601. */
-export interface Away {
-  readonly from: string;
-  until?: string;
-}
-
 const STATES = {
   planned: 'running',
   running: 'running',
@@ -75,7 +70,7 @@ export class RunRecord<P extends RunPlan, R> {
   #wait: UpgradeWait | undefined;
   #table: readonly MemberRow[] = [];
   #endedAt: string | undefined;
-  readonly #away = new Map<string, Away[]>();
+  readonly #absences = new Absences();
   /** Failed, and had not done anything yet. */
   readonly #untouched = new Set<StepRecord>();
 
@@ -201,33 +196,12 @@ export class RunRecord<P extends RunPlan, R> {
     if (writes !== undefined) step.writes = writes;
     step.readings = (step.readings ?? 0) + readings;
     if (table.length > 0) this.#table = table;
-    for (const { member, answers } of table) {
-      const last = this.#away.get(member)?.at(-1);
-      if (last && last.until === undefined && answers === 'serving') last.until = at;
-    }
+    this.#absences.seen(table, at);
     this.#show();
   }
 
-  /** The pods of these members are being deleted from now on. */
-  goesAway(members: readonly string[]): void {
-    for (const member of members) {
-      const times = this.#away.get(member) ?? [];
-      // A deletion that is tried again is the same absence.
-      if (times.length === 0 || times.at(-1)?.until !== undefined) times.push({ from: now() });
-      this.#away.set(member, times);
-    }
-  }
-
-  /** They have not gone after all. */
-  stays(members: readonly string[]): void {
-    for (const member of members) {
-      const times = this.#away.get(member);
-      if (times?.at(-1)?.until === undefined) times?.pop();
-    }
-  }
-
-  get away(): ReadonlyMap<string, readonly Away[]> {
-    return this.#away;
+  get absences(): Absences {
+    return this.#absences;
   }
 
   /** A step that is no part of a plan. */

@@ -103,11 +103,11 @@ export class FollowSteps extends FollowPlan<UpgradePlan, UpgradeRequest> {
         const quorum = forth ? plan.quorum : this.#hadMargin(current) ? 'kept' : 'no-margin';
         const { nodes } = plan.aims[forth ? 'target' : 'before'];
         const deletion = { pods, members, nodes, build, quorum, still: this.#stillOf(current, members), ...this.#ofRepository() };
-        record.goesAway(members);
+        record.absences.begin(members);
         try {
           return await this.plain(() => upgradeStep(text).deletePods(acting, of, deletion));
         } catch (error) {
-          if (deletedNone(error)) record.stays(members);
+          if (deletedNone(error)) record.absences.takeBack(members);
           throw error;
         }
       }

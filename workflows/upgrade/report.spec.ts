@@ -1,21 +1,21 @@
 import { describe, expect, test } from '@jest/globals';
 import type { UpgradeStepView, WriteLatency } from '../../libs/contracts/upgrades.js';
-import type { Away } from '../cluster/run-record.js';
+import type { Absence } from '../cluster/absences.js';
 import { reportOf } from './report.js';
 import type { UpgradeRecord } from './upgrade-record.js';
 
 const at = (minute: number) => `2026-03-01T10:${String(minute).padStart(2, '0')}:00.000Z`;
 const settled = (minute: number, ...writes: readonly WriteLatency[]) => ({ endedAt: at(minute), writes }) as unknown as UpgradeStepView;
 
-function written(steps: readonly UpgradeStepView[], away: Readonly<Record<string, readonly Away[]>>) {
-  const record = { steps, away: new Map(Object.entries(away)), phase: 'finished', view: () => ({ steps }) };
+function written(steps: readonly UpgradeStepView[], away: Readonly<Record<string, readonly Absence[]>>) {
+  const record = { steps, absences: { all: new Map(Object.entries(away)) }, phase: 'finished', view: () => ({ steps }) };
   const { members } = reportOf(record as unknown as UpgradeRecord);
   return members.map(({ member, write }) => [member, write]);
 }
 
-function apiAway(away: Readonly<Record<string, readonly Away[]>>, kind = 'lockstep-parallel') {
+function apiAway(away: Readonly<Record<string, readonly Absence[]>>, kind = 'lockstep-parallel') {
   const approved = { kind, cluster: 'lab', outage: { members: [], api: { seconds: 60 } }, before: { build: {} }, target: { build: {} } };
-  const record = { steps: [], away: new Map(Object.entries(away)), phase: 'finished', approved, view: () => ({}) };
+  const record = { steps: [], absences: { all: new Map(Object.entries(away)) }, phase: 'finished', approved, view: () => ({}) };
   return reportOf(record as unknown as UpgradeRecord).api;
 }
 

@@ -13,7 +13,7 @@ const ENDINGS: Partial<Readonly<Record<UpgradePhase, string>>> = {
 export function reportOf(record: UpgradeRecord, ending?: string): UpgradeReport {
   const view = record.view();
   const plan = record.approved;
-  const members = [...record.away]
+  const members = [...record.absences.all]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([member, times]) => {
       const expected = plan?.outage.members.find((one) => one.member === member)?.seconds;
@@ -46,10 +46,10 @@ function writeOf({ steps }: UpgradeRecord, member: string, replacedAt: string | 
  * In lockstep a list over members hangs while one of them waits: until the last one served. A member that is away alone afterwards, in the second
  * pass, leaves the others to answer.
  */
-function apiOutage({ away }: UpgradeRecord, expectedSeconds: number) {
+function apiOutage({ absences }: UpgradeRecord, expectedSeconds: number) {
   const waves: { readonly fromMs: number; untilMs: number; readonly members: Set<string> }[] = [];
-  const absences = [...away].flatMap(([member, times]) => times.map(({ from, until }) => ({ member, fromMs: Date.parse(from), until })));
-  for (const { member, fromMs, until } of absences.sort((a, b) => a.fromMs - b.fromMs)) {
+  const times = [...absences.all].flatMap(([member, all]) => all.map(({ from, until }) => ({ member, fromMs: Date.parse(from), until })));
+  for (const { member, fromMs, until } of times.sort((a, b) => a.fromMs - b.fromMs)) {
     if (until === undefined) return { expectedSeconds };
     const untilMs = Date.parse(until);
     const last = waves.at(-1);
