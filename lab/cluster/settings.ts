@@ -9,13 +9,13 @@ export type ClusterSettings = Readonly<Record<string, unknown>>;
 /** What people call it in the API. */
 export const CLUSTER_NAME = 'lab';
 
-/** As `npm run bench -- upgrade` measures them on a machine of two processors with nothing beside it: nodes are processes of one machine here. */
+/** As measured on a machine of two processors with nothing beside it, most of them by `npm run bench -- upgrade`: nodes are processes of one machine here. */
 const TIMINGS = {
   stopSeconds: 2.6,
   createSeconds: 1.3,
   startSeconds: 1.3,
   alignSeconds: 2.8,
-  instancesSeconds: 2,
+  instancesSeconds: 4,
   electionSeconds: 2,
   evacuateSeconds: 10,
   betweenSeconds: 0,
