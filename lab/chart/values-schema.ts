@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { apiConfigSchema } from '#libs/config/api.js';
-import { clusterStorageSchema } from '#libs/config/clusters.js';
+import { clusterStorageSchema, clusterWaySchema } from '#libs/config/clusters.js';
 import { gatewayConfigSchema } from '#libs/config/gateway.js';
 import { kubelanConfigSchema } from '#libs/config/kubelan.js';
 import { kuberouterConfigSchema } from '#libs/config/kuberouter.js';
@@ -101,6 +101,7 @@ export function valuesSchema(): Schema {
         // Empty: none.
         storage: volume({ type: 'string', pattern: `^$|${quantity.pattern}` }),
         volumes: partsOf(clusterStorageSchema),
+        way: partsOf(clusterWaySchema),
         copies: object({ size: quantity, storageClass: text, accessMode: ACCESS_MODE }),
         graceSeconds: { type: 'integer', minimum: 5, maximum: 3600 },
         certificate: text,

@@ -46,7 +46,7 @@ const timings = z
 
 const gitopsPath = z.string().min(1).max(500);
 
-const way = z
+export const clusterWaySchema = z
   .discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('statefulset') }),
     z.strictObject({
@@ -99,7 +99,7 @@ const cluster = z
       .default('template')
       .describe('lease: the probes are lenient while a Lease holds; template: they are taken out of the template and put back'),
     probeLeaseSeconds: z.int().min(5).max(3600).default(60).describe('How long probes stay lenient when nobody renews their Lease'),
-    way,
+    way: clusterWaySchema,
     instances: z.enum(['stop', 'evacuate']).default('stop').describe("A member's instances in a rolling upgrade, unless asked otherwise"),
     alignment: z
       .enum(['upwards', 'both'])

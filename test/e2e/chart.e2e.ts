@@ -1,10 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { parse, stringify } from 'yaml';
 import { CHART, Helm } from '#lab/chart/helm.js';
-import { tryRun } from '#lab/exec.js';
 import { type Lab, startKubernetes } from '#lab/harness.js';
 import { LONGHORN_NAMESPACE } from '#lab/longhorn/part.js';
 import { projectRoot } from '#lab/project.js';
@@ -16,6 +15,7 @@ import {
   type Manifest,
   manifestsOf,
   valuesOf,
+  verdictOf,
   type Workload,
   workerOf,
   workloadsOf,
@@ -23,12 +23,6 @@ import {
 import { rightsOf } from '../support/rights.js';
 
 const NAMESPACE = 'chart-trial';
-/** What a pod says of itself by its environment. */
-const FROM_THE_POD: Readonly<Record<string, Record<string, string>>> = {
-  gateway: { WEBSPACES__PORTS__POD_NAME: 'router-0' },
-  kuberouter: { WEBSPACES__STANDBY__POD_NAME: 'router-0' },
-  'lxd8s-member': { WEBSPACES__MEMBER: 'lxd-0' },
-};
 // Each call of helm reads the whole schema of values, and each verdict is a process.
 jest.setTimeout(60_000);
 
@@ -56,22 +50,6 @@ async function refusal(...set: readonly string[]): Promise<string> {
     () => 'accepted',
     (error: Error) => error.message,
   );
-}
-
-/** What the process says of a file of its configuration, whose secrets and other files are elsewhere here. */
-async function verdict(process_: string, text: string): Promise<string> {
-  const secrets = join(folder, 'secrets');
-  const file = join(folder, `${process_}.yaml`);
-  const config = text.replaceAll(/\/run\/webspaces\/|\/etc\/webspaces-/g, `${secrets}/`);
-  for (const [path] of config.matchAll(new RegExp(`${secrets}/[\\w./-]+`, 'g'))) {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, '-');
-  }
-  writeFileSync(file, config);
-  const main = join(projectRoot(), 'dist', 'apps', process_.replace('-', '/'), 'main.js');
-  const args = [main, '--config', file, '--print-config'];
-  const { exitCode, stdout, stderr } = await tryRun(process.execPath, args, { timeoutMs: 30_000, env: FROM_THE_POD[process_] ?? {} });
-  return exitCode === 0 && stdout !== '' ? 'accepted' : `${exitCode}: ${stderr}`;
 }
 
 describe.each(EXAMPLES)('the chart with the values for %s', (example) => {
@@ -104,7 +82,7 @@ describe.each(EXAMPLES)('the chart with the values for %s', (example) => {
     const files = configurationsOf(objects).filter(([name]) => name !== 'preseed.yaml');
     expect(files.length).toBeGreaterThanOrEqual(3);
     for (const [name, text] of files)
-      expect({ name, verdict: await verdict(name.replace('.yaml', ''), text) }).toEqual({ name, verdict: 'accepted' });
+      expect({ name, verdict: await verdictOf(folder, name.replace('.yaml', ''), text) }).toEqual({ name, verdict: 'accepted' });
   }, 60_000);
 });
 

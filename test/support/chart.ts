@@ -1,6 +1,9 @@
-import { join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
 import { CHART } from '#lab/chart/helm.js';
+import { tryRun } from '#lab/exec.js';
+import { projectRoot } from '#lab/project.js';
 import type { RbacObject } from './rights.js';
 
 export const EXAMPLES = ['one-node', 'society', 'machines', 'many-nodes'] as const;
@@ -15,6 +18,7 @@ export interface Manifest extends RbacObject {
 
 interface Container {
   readonly name: string;
+  readonly image: string;
   readonly securityContext: { readonly capabilities: { readonly drop: readonly string[]; readonly add?: readonly string[] } };
   readonly args?: readonly string[];
   readonly volumeMounts?: readonly { readonly mountPath: string }[];
@@ -74,4 +78,27 @@ export function filesNotMounted(objects: readonly Manifest[]): string[] {
       return missing.map((path) => `${metadata.name}/${name}: ${path}`);
     });
   });
+}
+
+/** What a pod says of itself by its environment. */
+const FROM_THE_POD: Readonly<Record<string, Record<string, string>>> = {
+  gateway: { WEBSPACES__PORTS__POD_NAME: 'router-0' },
+  kuberouter: { WEBSPACES__STANDBY__POD_NAME: 'router-0' },
+  'lxd8s-member': { WEBSPACES__MEMBER: 'lxd-0' },
+};
+
+/** What the process says of a file of its configuration, whose secrets and other files are in this folder instead. */
+export async function verdictOf(folder: string, process_: string, text: string): Promise<string> {
+  const secrets = join(folder, 'secrets');
+  const file = join(folder, `${process_}.yaml`);
+  const config = text.replaceAll(/\/run\/webspaces\/|\/etc\/webspaces-/g, `${secrets}/`);
+  for (const [path] of config.matchAll(new RegExp(`${secrets}/[\\w./-]+`, 'g'))) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, '-');
+  }
+  writeFileSync(file, config);
+  const main = join(projectRoot(), 'dist', 'apps', process_.replace('-', '/'), 'main.js');
+  const args = [main, '--config', file, '--print-config'];
+  const { exitCode, stdout, stderr } = await tryRun(process.execPath, args, { timeoutMs: 30_000, env: FROM_THE_POD[process_] ?? {} });
+  return exitCode === 0 && stdout !== '' ? 'accepted' : `${exitCode}: ${stderr}`;
 }
