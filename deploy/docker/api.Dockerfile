@@ -1,12 +1,13 @@
 # Debian-based: Temporal's native module is built for glibc only.
-FROM node:20-bookworm-slim AS build
+ARG BASE=node:20-bookworm-slim
+FROM ${BASE} AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN node tools/build.mjs && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM node:20-bookworm-slim
+FROM ${BASE}
 ENV NODE_ENV=production
 RUN install -d -o node -g node /var/lib/webspaces/images
 WORKDIR /app

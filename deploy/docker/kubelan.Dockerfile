@@ -1,12 +1,13 @@
 # As api.Dockerfile. A sidecar, or on every node in the network of the host: root with no capability but NET_ADMIN.
-FROM node:20-bookworm-slim AS build
+ARG BASE=node:20-bookworm-slim
+FROM ${BASE} AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN node tools/build.mjs && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM node:20-bookworm-slim
+FROM ${BASE}
 RUN apt-get update && apt-get install -y --no-install-recommends iproute2 nftables procps wireguard-tools wireguard-go && rm -rf /var/lib/apt/lists/*
 ENV NODE_ENV=production
 WORKDIR /app

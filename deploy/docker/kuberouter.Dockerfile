@@ -1,13 +1,14 @@
 # As api.Dockerfile. Root with few capabilities: NET_ADMIN for rules and addresses, NET_RAW and NET_BIND_SERVICE for dnsmasq's DHCP, DNS and router
 # advertisements, SETUID and SETGID so that it gives up root's rights, KILL to signal it.
-FROM node:20-bookworm-slim AS build
+ARG BASE=node:20-bookworm-slim
+FROM ${BASE} AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN node tools/build.mjs && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM node:20-bookworm-slim
+FROM ${BASE}
 RUN apt-get update && apt-get install -y --no-install-recommends dnsmasq-base iproute2 nftables && rm -rf /var/lib/apt/lists/*
 ENV NODE_ENV=production
 WORKDIR /app

@@ -1,6 +1,7 @@
 # As api.Dockerfile, for amd64. A member whose LXD is in a machine of its own: QEMU, and the machine's kernel, first programs and root file system, which are made
 # of Debian's packages. The container needs no privileges; tini hands SIGTERM on.
-FROM node:20-bookworm-slim AS build
+ARG BASE=node:20-bookworm-slim
+FROM ${BASE} AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
@@ -10,7 +11,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends perl gpgv kmod 
   && node dist/lab/vm/main.js --guest /machine && rm -rf /var/lib/apt/lists/*
 RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM node:20-bookworm-slim
+FROM ${BASE}
 RUN apt-get update && apt-get install -y --no-install-recommends qemu-system-x86 lxd-client tini iproute2 ca-certificates curl \
   && rm -rf /var/lib/apt/lists/*
 ENV NODE_ENV=production

@@ -1,13 +1,14 @@
 # As api.Dockerfile. LXD and the process that it runs under, in a privileged container. tini reaps what LXD's daemons leave to pid 1; the
 # namespaces let LXD's control groups be mounted so that liblxc finds them.
-FROM node:20-bookworm-slim AS build
+ARG BASE=node:20-bookworm-slim
+FROM ${BASE} AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN node tools/build.mjs && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM node:20-bookworm-slim
+FROM ${BASE}
 RUN apt-get update && apt-get install -y --no-install-recommends lxd lxd-client tini nftables dnsmasq-base squashfs-tools xz-utils iproute2 uidmap \
   procps btrfs-progs ca-certificates curl && rm -rf /var/lib/apt/lists/* \
   && printf 'root:100000:10000001\n' > /etc/subuid && printf 'root:100000:10000001\n' > /etc/subgid

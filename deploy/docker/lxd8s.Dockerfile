@@ -1,13 +1,14 @@
 # As api.Dockerfile. Beside LXD in the pod of a member, with the folder of its unix socket mounted; LXD asks for root on it.
 # With `ports` it needs NET_ADMIN.
-FROM node:20-bookworm-slim AS build
+ARG BASE=node:20-bookworm-slim
+FROM ${BASE} AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN node tools/build.mjs && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM node:20-bookworm-slim
+FROM ${BASE}
 RUN apt-get update && apt-get install -y --no-install-recommends iproute2 nftables && rm -rf /var/lib/apt/lists/*
 ENV NODE_ENV=production
 WORKDIR /app

@@ -1,12 +1,13 @@
 # As api.Dockerfile; xz unpacks the metadata of images; dist/ holds the workflow bundle, made at build time.
-FROM node:20-bookworm-slim AS build
+ARG BASE=node:20-bookworm-slim
+FROM ${BASE} AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN node tools/build.mjs && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM node:20-bookworm-slim
+FROM ${BASE}
 ENV NODE_ENV=production
 RUN apt-get update \
   && apt-get install -y --no-install-recommends xz-utils \
