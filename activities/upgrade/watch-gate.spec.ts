@@ -1,10 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, jest, test } from '@jest/globals';
+import type { Acting } from '#libs/contracts/activities.js';
 import { failed, passed, waiting } from '#libs/domain/upgrade/gate-outcomes.js';
-import type { GateOutcome } from '#libs/domain/upgrade/gates.js';
+import type { GateAim, GateOutcome } from '#libs/domain/upgrade/gates.js';
 import { PlatformError } from '#libs/errors/platform-error.js';
 import type { Call } from '../shared/guard.js';
-import { type Look, watchUntil } from './watch-gate.js';
+import type { UpgradeDeps } from './deps.js';
+import { type Look, watchSteps, watchUntil } from './watch-gate.js';
 
 const POLL_MS = 5;
 
@@ -124,4 +126,22 @@ describe('a gate that is watched', () => {
     expect(anew.outcome.is).toBe('waiting');
     expect(anew.passingSince).not.toBe(passingSince);
   });
+});
+
+test('while a member starts, the gate asks its pod and leaves the rest of the cluster alone', async () => {
+  const asked: string[] = [];
+  const cluster = {
+    config: { container: 'lxd', environment: [], pollSeconds: 0.2 },
+    remembered: { members: async () => ({ members: [{ name: 'lxd-1', pod: 'lxd-1', address: 'lxd-1.lxd:8443' }] }) },
+    kube: { find: async (_kind: string, name: string) => void asked.push(name) },
+  };
+  const deps = { clusters: { get: () => cluster } } as unknown as UpgradeDeps;
+  const call = { signal: new AbortController().signal, me: { workflowId: 'upgrade:a', runId: 'r' }, attempt: 1 } as Call;
+  const watch = {
+    ...{ call: { gate: 'member-recorded' as const, members: ['lxd-1'] }, aim: { build: { image: 'lxd:2', environment: {} } } as GateAim },
+    ...{ settleSeconds: 0, deadline: new Date(Date.now() + 60_000).toISOString(), knownReason: '', returnOn: 'change' as const },
+    ...{ returnAfterSeconds: 60, passingSince: undefined },
+  };
+  const { outcome } = await watchSteps(deps).watchGate(call, { name: 'cluster-c1', operationId: 'a' } as Acting, 'c1', watch);
+  expect({ outcome, asked }).toEqual({ outcome: waiting('The pod of lxd-1 is not replaced yet.'), asked: ['lxd-1'] });
 });
